@@ -1,0 +1,42 @@
+import { kernel } from '../gpu/kernel.ts';
+import { defineOp } from '../tensor/autograd.ts';
+import { launch, split } from '../tensor/launch.ts';
+import { empty, type Tensor } from '../tensor/tensor.ts';
+
+/*
+ * y = max(x, 0)
+ * dx = dy where y > 0, else 0
+ */
+
+const forwardKernel = kernel({
+  name: 'relu',
+  lanes: 64,
+  read: { x: 'f32' },
+  write: { y: 'f32' },
+  body: 'if (item < u.items) { y[item] = max(x[item], 0.0); }',
+});
+
+const backwardKernel = kernel({
+  name: 'relu-gradient',
+  lanes: 64,
+  read: { y: 'f32', dy: 'f32' },
+  write: { dx: 'f32' },
+  body: 'if (item < u.items) { dx[item] = select(0.0, dy[item], y[item] > 0.0); }',
+});
+
+const op = defineOp({
+  name: 'relu',
+  shape: ([x]) => x,
+  forward({ inputs: [x], output, save }) {
+    launch(forwardKernel, { x: split(x, 1), y: split(output, 1) }, { items: x.size });
+    save(output);
+  },
+  backward({ gradient, saved: [y] }) {
+    const dx = empty(y.shape);
+    launch(backwardKernel, { y: split(y, 1), dy: split(gradient, 1), dx: split(dx, 1) }, { items: dx.size });
+    return [dx];
+  },
+});
+
+/** Rectified linear unit, element by element: `max(x, 0)`. */
+export const relu = (x: Tensor): Tensor => op([x], undefined);

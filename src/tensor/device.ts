@@ -1,0 +1,50 @@
+import { WeftError } from '../errors.ts';
+import { Gpu, type GpuOptions } from '../gpu/gpu.ts';
+
+/** Finds an adapter on a platform without `navigator.gpu` of its own; the Node entry point registers Dawn's. */
+export type AdapterProvider = (choice: string | undefined) => Promise<{ adapter: GPUAdapter; close: () => void }>;
+
+let provider: AdapterProvider | undefined;
+let current: Gpu | undefined;
+
+export function setAdapterProvider(find: AdapterProvider): void {
+  provider = find;
+}
+
+export interface InitOptions extends Pick<GpuOptions, 'limits'> {
+  /** Which adapter, in Node: `auto`, `hardware`, `software` or part of a name. */
+  adapter?: string;
+}
+
+/**
+ * Opens the GPU that tensors live on; later calls return the one that is open.
+ * @throws WeftError where there is no WebGPU adapter, saying what to do about it.
+ */
+export async function init(options: InitOptions = {}): Promise<Gpu> {
+  if (current) return current;
+  if (provider) {
+    const { adapter, close } = await provider(options.adapter);
+    return useGpu(await Gpu.open(adapter, { limits: options.limits, onClose: close }));
+  }
+  const adapter = await globalThis.navigator?.gpu?.requestAdapter({ powerPreference: 'high-performance' });
+  if (!adapter) throw new WeftError('this browser offers no WebGPU adapter: see https://caniuse.com/webgpu, and check that graphics acceleration is on');
+  return useGpu(await Gpu.open(adapter, { limits: options.limits }));
+}
+
+/** Makes an open GPU the one that new tensors live on. */
+export function useGpu(gpu: Gpu): Gpu {
+  current = gpu;
+  return gpu;
+}
+
+/** @throws WeftError before `init()`. */
+export function currentGpu(): Gpu {
+  if (!current) throw new WeftError('no GPU is open: await init() first');
+  return current;
+}
+
+/** Closes the GPU and everything on it; `init()` can then open another. */
+export function close(): void {
+  current?.close();
+  current = undefined;
+}

@@ -1,0 +1,101 @@
+import { WeftError } from '../errors.ts';
+import type { Gpu } from '../gpu/gpu.ts';
+import type { Recording } from '../gpu/plan.ts';
+import type { BufferPool } from '../gpu/pool.ts';
+import { currentGpu } from './device.ts';
+import { collect, keep, scope } from './scope.ts';
+import { Storage, Tensor } from './tensor.ts';
+
+/** Replays that may wait on the GPU at a time: one runs while the CPU prepares the next. */
+const STEPS_IN_FLIGHT = 2;
+
+interface Plan<R> {
+  readonly recording: Recording;
+  readonly inputs: readonly Tensor[];
+  readonly result: R;
+  /** Hold the memory of the result, whatever the caller does to its tensors. */
+  readonly outputs: readonly Tensor[];
+}
+
+export interface Recorded<A extends readonly Tensor[], R> {
+  /**
+   * Runs the step. Resolves with what the function returned, its tensors holding this step's values until the next call, as soon
+   * as the step is submitted and at most one earlier step is still running.
+   */
+  (...args: A): Promise<R>;
+  /** Bytes of GPU memory that the recorded steps hold for themselves. */
+  readonly allocatedBytes: number;
+  /** Frees the plans and their memory, results included. */
+  dispose(): void;
+}
+
+/**
+ * Records a step: `fn` runs once for each set of argument shapes, and its commands are kept; every call then only encodes them
+ * again. No buffer, bind group or pipeline is made, and no shape or tape logic runs. Arguments are copied in; weights and other
+ * tensors from outside are used in place. What changes otherwise comes from `hostTensor`.
+ */
+export function record<A extends readonly Tensor[], R>(fn: (...args: A) => R): Recorded<A, R> {
+  const plans = new Map<string, Plan<R>>();
+  const inFlight: Promise<unknown>[] = [];
+  let pool: BufferPool | undefined;
+  let turn: Promise<unknown> = Promise.resolve();
+  let disposed = false;
+
+  const run = async (args: A): Promise<R> => {
+    if (disposed) throw new WeftError('a recorded step was called after its dispose()');
+    const gpu = args[0]?.storage.gpu ?? currentGpu();
+    pool ??= gpu.makeRecordingPool();
+    const key = args.map(({ shape, dtype }) => `${dtype}${shape.join('x')}`).join(' ');
+    let plan = plans.get(key);
+    if (!plan) {
+      plan = capture(gpu, pool, fn, args);
+      plans.set(key, plan);
+    }
+    while (inFlight.length >= STEPS_IN_FLIGHT) await inFlight.shift();
+    plan.inputs.forEach((input, i) => {
+      gpu.copy(args[i].storage.buffer, input.storage.buffer, input.size * 4);
+    });
+    gpu.replay(plan.recording);
+    const done = gpu.submittedWorkDone();
+    done.catch(() => {});
+    inFlight.push(done);
+    return plan.result;
+  };
+
+  const recorded = (...args: A): Promise<R> => {
+    // Calls that weren't awaited still run in order.
+    const result = turn.then(() => run(args));
+    turn = result.catch(() => {});
+    return result;
+  };
+  return Object.defineProperties(recorded, {
+    allocatedBytes: { get: () => pool?.allocatedBytes ?? 0 },
+    dispose: {
+      value: () => {
+        disposed = true;
+        plans.clear();
+        pool?.destroy();
+      },
+    },
+  }) as Recorded<A, R>;
+}
+
+function capture<A extends readonly Tensor[], R>(gpu: Gpu, pool: BufferPool, fn: (...args: A) => R, args: A): Plan<R> {
+  const recording: Recording = { commands: [], hostInputs: [], uniformBlocks: [], pool };
+  const inputs = args.map(({ shape, dtype, size }) => new Tensor(shape, dtype, new Storage(gpu, pool.acquire(size * 4), true)));
+  gpu.startRecording(recording);
+  try {
+    const result = scope(() => fn(...(inputs as unknown as A)));
+    const found = new Set<Tensor>();
+    collect(result, found);
+    // Results outlive the step, which ends the tape: it would hold the activations' memory, too.
+    const outputs = [...found].map((tensor) => keep(tensor).alias());
+    for (const tensor of found) {
+      tensor.node?.release();
+      tensor.node = undefined;
+    }
+    return { recording, inputs, result, outputs };
+  } finally {
+    gpu.stopRecording();
+  }
+}

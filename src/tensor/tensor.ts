@@ -1,0 +1,144 @@
+import { ShapeError, WeftError } from '../errors.ts';
+import type { Gpu } from '../gpu/gpu.ts';
+import type { GpuBuffer } from '../gpu/pool.ts';
+import type { TapeNode } from './autograd.ts';
+import { currentGpu } from './device.ts';
+import { adopt } from './scope.ts';
+import { checkShape, type Shape, showShape, sizeOf } from './shape.ts';
+
+export type DType = 'f32' | 'i32' | 'u32';
+export type TypedArray = Float32Array | Int32Array | Uint32Array;
+
+export const arrayOf = { f32: Float32Array, i32: Int32Array, u32: Uint32Array } as const;
+
+/** GPU memory shared by the tensors that look at it; it goes back to its pool when the last one lets go. */
+export class Storage {
+  private holders = 0;
+  /** @param pinned never goes back to its pool (a recording's constants: a later command must not write over them) */
+  constructor(
+    readonly gpu: Gpu,
+    readonly buffer: GpuBuffer,
+    readonly pinned = false,
+  ) {}
+
+  hold(): this {
+    this.holders++;
+    return this;
+  }
+
+  letGo(): void {
+    if (--this.holders === 0 && !this.pinned) this.buffer.pool.release(this.buffer);
+  }
+}
+
+/**
+ * An array of numbers in GPU memory: row-major, images as NHWC. Made by ops and by `tensor`, `zeros`, `full`; freed by the scope
+ * that it was made in, or by `dispose()`.
+ */
+export class Tensor {
+  /** Whether gradients flow to this tensor: set on trainable weights. */
+  requiresGrad = false;
+  /** The op that made this tensor, while its backward pass can still run. */
+  node: TapeNode | undefined;
+  private held: Storage | undefined;
+
+  constructor(
+    readonly shape: Shape,
+    readonly dtype: DType,
+    storage: Storage,
+  ) {
+    this.held = storage.hold();
+  }
+
+  get size(): number {
+    return sizeOf(this.shape);
+  }
+
+  get rank(): number {
+    return this.shape.length;
+  }
+
+  get disposed(): boolean {
+    return this.held === undefined;
+  }
+
+  /** @throws WeftError when this tensor was disposed. */
+  get storage(): Storage {
+    if (!this.held) throw new WeftError(`a tensor of shape ${showShape(this.shape)} was used after it was disposed (by dispose() or the end of its scope; keep() takes a tensor out of its scope)`);
+    return this.held;
+  }
+
+  /** Reads the elements, row-major, once everything issued so far has run. */
+  async data(): Promise<TypedArray> {
+    const { gpu, buffer } = this.storage;
+    return new arrayOf[this.dtype](await gpu.read(buffer, this.size * 4));
+  }
+
+  /** Reads the single element. @throws ShapeError when there are several. */
+  async item(): Promise<number> {
+    if (this.size !== 1) throw new ShapeError('item', 'a tensor of one element', showShape(this.shape));
+    return (await this.data())[0];
+  }
+
+  /** Frees this tensor; the memory itself goes when nothing else (a view, the tape) needs it. */
+  dispose(): void {
+    this.held?.letGo();
+    this.held = undefined;
+    this.node?.release();
+    this.node = undefined;
+  }
+
+  /** Another handle on the same elements, with the same or another shape of as many elements; off the tape. */
+  alias(shape: Shape = this.shape, dtype: DType = this.dtype): Tensor {
+    return new Tensor(shape, dtype, this.storage);
+  }
+}
+
+/** A tensor whose elements are yet to be written by a kernel. */
+export function empty(shape: Shape, dtype: DType = 'f32', gpu: Gpu = currentGpu()): Tensor {
+  checkShape('empty', shape);
+  const pool = gpu.activeRecording?.pool ?? gpu.pool;
+  return adopt(new Tensor([...shape], dtype, new Storage(gpu, pool.acquire(sizeOf(shape) * 4))));
+}
+
+type Nested = number | readonly Nested[];
+
+/**
+ * A tensor with the given elements: nested arrays, or a flat (typed) array with a shape.
+ * @throws ShapeError when nested arrays are ragged or the shape holds another number of elements.
+ */
+export function tensor(values: Nested | TypedArray | ArrayLike<number>, shape?: Shape, dtype?: DType): Tensor {
+  const isTyped = ArrayBuffer.isView(values);
+  const nestedShape = isTyped ? [values.length] : shapeOfNested(values as Nested);
+  const type = dtype ?? (values instanceof Int32Array ? 'i32' : values instanceof Uint32Array ? 'u32' : 'f32');
+  const flat = isTyped ? values : typeof values === 'number' ? [values] : (values as unknown[]).flat(Number.POSITIVE_INFINITY);
+  const finalShape = shape ?? nestedShape;
+  if (sizeOf(finalShape) !== flat.length) throw new ShapeError('tensor', `${sizeOf(finalShape)} elements for shape ${showShape(finalShape)}`, `${flat.length}`);
+  const elements = new arrayOf[type](flat as ArrayLike<number>);
+  return hostTensor(finalShape, type, () => elements, true);
+}
+
+function shapeOfNested(values: Nested): number[] {
+  if (typeof values === 'number') return [];
+  const first = shapeOfNested(values[0] ?? 0);
+  for (const value of values) {
+    if (showShape(shapeOfNested(value)) !== showShape(first)) throw new ShapeError('tensor', 'nested arrays of equal lengths', 'ragged ones');
+  }
+  return [values.length, ...first];
+}
+
+/**
+ * A tensor that the CPU provides. Inside `record(fn)` it is produced again before each replay: that is how the learning rate, a
+ * random counter or the indices of a batch change from step to step.
+ * @param constant produced once, also when recorded
+ */
+export function hostTensor(shape: Shape, dtype: DType, produce: () => TypedArray, constant = false): Tensor {
+  checkShape('tensor', shape);
+  const gpu = currentGpu();
+  const recording = gpu.activeRecording;
+  const pool = recording?.pool ?? gpu.pool;
+  const buffer = pool.acquire(sizeOf(shape) * 4);
+  if (recording && !constant) recording.hostInputs.push({ buffer, produce });
+  else gpu.write(buffer, produce());
+  return adopt(new Tensor([...shape], dtype, new Storage(gpu, buffer, recording !== undefined)));
+}
