@@ -87,23 +87,19 @@ export const conv2d: Reference<Conv2dAttrs> = {
     const g = gradient.data;
 
     const inputGradient = zeros(x.shape);
-    const dInput = inputGradient.data;
-    forEachTap(shape, (inAt, wAt, outAt) => {
-      for (let c = 0; c < C; c++) {
-        const row = wAt + c * K;
-        let sum = 0;
-        for (let k = 0; k < K; k++) sum += g[outAt + k] * filters[row + k];
-        dInput[inAt + c] += sum;
-      }
-    });
-
     const filterGradient = zeros(w.shape);
+    const dInput = inputGradient.data;
     const dFilters = filterGradient.data;
     forEachTap(shape, (inAt, wAt, outAt) => {
       for (let c = 0; c < C; c++) {
         const value = input[inAt + c];
         const row = wAt + c * K;
-        for (let k = 0; k < K; k++) dFilters[row + k] += value * g[outAt + k];
+        let sum = 0;
+        for (let k = 0; k < K; k++) {
+          sum += g[outAt + k] * filters[row + k];
+          dFilters[row + k] += value * g[outAt + k];
+        }
+        dInput[inAt + c] += sum;
       }
     });
 

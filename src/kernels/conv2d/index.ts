@@ -27,7 +27,7 @@ function variantFor(g: Geometry, like: Tensor, name?: string): ConvVariant {
 }
 
 export interface Conv2dOptions {
-  /** `'same'` (default): the output is as large as the input; `'valid'`: no padding. */
+  /** `'valid'` (default): no padding; `'same'`: zeros around the image keep its size. */
   padding?: Padding;
   /** Which implementation, by name; default: the fastest that fits. For tests and benchmarks. */
   variant?: string;
@@ -65,5 +65,5 @@ const op = defineOp<Required<Pick<Conv2dOptions, 'padding'>> & Conv2dOptions>({
  * @returns [N, H, W, K] with padding 'same', [N, H - height + 1, W - width + 1, K] with 'valid'
  */
 export function conv2d(x: Tensor, w: Tensor, bias?: Tensor, options: Conv2dOptions = {}): Tensor {
-  return op(bias ? [x, w, bias] : [x, w], { padding: 'same', ...options });
+  return op(bias ? [x, w, bias] : [x, w], { padding: 'valid', ...options });
 }

@@ -1,0 +1,62 @@
+import { WeftError } from '../errors.ts';
+import { RandomStream } from '../tensor/random.ts';
+
+export interface SamplerState {
+  /** Full passes over the samples that came before this one. */
+  pass: number;
+  /** Samples of this pass that were handed out. */
+  cursor: number;
+}
+
+/**
+ * An endless stream of batches: pass after pass over the samples, each in a new order. The last batch of a pass holds what is left
+ * of it; an epoch of fewer steps than a pass has batches leaves the rest to the next epoch, as Keras' generators do.
+ */
+export class BatchSampler {
+  private pass = 0;
+  private cursor = 0;
+  private order: Uint32Array | undefined;
+
+  constructor(
+    private readonly samples: Uint32Array,
+    readonly batchSize: number,
+    private readonly seed: number,
+  ) {
+    if (samples.length === 0) throw new WeftError('there are no samples to train on');
+    if (!Number.isInteger(batchSize) || batchSize < 1) throw new WeftError(`batch size must be a whole number of at least 1, got ${batchSize}`);
+  }
+
+  /** Batches in one pass, a last smaller one included. */
+  get batchesPerPass(): number {
+    return Math.ceil(this.samples.length / this.batchSize);
+  }
+
+  /** The samples of the next batch. */
+  next(): Uint32Array {
+    this.order ??= this.orderOf(this.pass);
+    const batch = this.order.subarray(this.cursor, this.cursor + this.batchSize).map((i) => this.samples[i]);
+    this.cursor += batch.length;
+    if (this.cursor === this.samples.length) {
+      this.pass++;
+      this.cursor = 0;
+      this.order = undefined;
+    }
+    return batch;
+  }
+
+  get state(): SamplerState {
+    return { pass: this.pass, cursor: this.cursor };
+  }
+
+  set state({ pass, cursor }: SamplerState) {
+    this.pass = pass;
+    this.cursor = cursor;
+    this.order = undefined;
+  }
+
+  private orderOf(pass: number): Uint32Array {
+    const stream = new RandomStream(this.seed, 'order of the samples');
+    stream.position = pass;
+    return stream.permutation(this.samples.length);
+  }
+}

@@ -1,0 +1,39 @@
+import { WeftError } from '../errors.ts';
+import type { RandomStream } from '../tensor/random.ts';
+
+/** Splits 0 .. count-1 at random into parts of the given sizes (what they don't use is left out). */
+export function randomSplit(count: number, sizes: readonly number[], stream: RandomStream): Uint32Array[] {
+  const wanted = sizes.reduce((total, size) => total + size, 0);
+  if (wanted > count) throw new WeftError(`a split into ${sizes.join(' + ')} samples needs ${wanted}, there are ${count}`);
+  const order = stream.permutation(count);
+  let at = 0;
+  return sizes.map((size) => {
+    at += size;
+    return order.slice(at - size, at);
+  });
+}
+
+/**
+ * Splits at random like `randomSplit`, with the same share of every class in each part: counts of a class differ by one at most
+ * where the size is no multiple of the number of classes, as far as the set has that many.
+ */
+export function stratifiedSplit(labels: ArrayLike<number>, sizes: readonly number[], stream: RandomStream): Uint32Array[] {
+  const byClass = new Map<number, number[]>();
+  for (const sample of stream.permutation(labels.length)) {
+    const label = labels[sample];
+    const list = byClass.get(label);
+    if (list) list.push(sample);
+    else byClass.set(label, [sample]);
+  }
+  const queues = [...byClass.entries()].sort(([a], [b]) => a - b).map(([, samples]) => samples);
+  // Dealing the classes out in turn makes every stretch of the deck stratified.
+  const deck: number[] = [];
+  for (let round = 0; deck.length < labels.length; round++) for (const queue of queues) if (round < queue.length) deck.push(queue[round]);
+  const wanted = sizes.reduce((total, size) => total + size, 0);
+  if (wanted > deck.length) throw new WeftError(`a split into ${sizes.join(' + ')} samples needs ${wanted}, there are ${deck.length}`);
+  let at = 0;
+  return sizes.map((size) => {
+    at += size;
+    return Uint32Array.from(deck.slice(at - size, at));
+  });
+}

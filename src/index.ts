@@ -1,0 +1,28 @@
+/** Weft: tensors, autograd, layers and training on WebGPU. The public API and nothing else. */
+export * from './data/batchSource.ts';
+export { BatchSampler } from './data/sampler.ts';
+export { randomSplit, stratifiedSplit } from './data/splits.ts';
+export * from './errors.ts';
+export { Gpu, type GpuCounters } from './gpu/gpu.ts';
+export { type Kernel, type KernelSpec, kernel, kernelFamily } from './gpu/kernel.ts';
+export * from './kernels/index.ts';
+export { BestCheckpoint, type Callback, EarlyStopping, type StepProgress } from './nn/callbacks.ts';
+export { type EvaluateOptions, type Evaluation, Evaluator, evaluate, type Loss, type Samples } from './nn/evaluate.ts';
+export { type EpochLogs, type FitOptions, type FitResult, fit, Training } from './nn/fit.ts';
+export { type CallOptions, Layer } from './nn/layer.ts';
+export { layers } from './nn/layers/index.ts';
+export { NonFiniteError } from './nn/nonFinite.ts';
+export { Adam, type AdamOptions, Optimizer, SGD, type SgdOptions } from './nn/optimizers.ts';
+export { Parameter } from './nn/parameter.ts';
+export { decodeSafetensors, encodeSafetensors } from './nn/safetensors.ts';
+export { loadModel, Sequential, sequential } from './nn/sequential.ts';
+export { type BackwardCall, defineOp, type ForwardCall, gradients, noGrad, type OpDefinition, variable } from './tensor/autograd.ts';
+export { checkGradients } from './tensor/checkGradients.ts';
+export { full, ones, zeros } from './tensor/create.ts';
+export { close, init } from './tensor/device.ts';
+export { launch, range, split } from './tensor/launch.ts';
+export { PHILOX_WGSL, RandomStream } from './tensor/random.ts';
+export { type Recorded, record } from './tensor/record.ts';
+export { keep, scope } from './tensor/scope.ts';
+export type { Shape } from './tensor/shape.ts';
+export { type DType, empty, hostTensor, Tensor, tensor } from './tensor/tensor.ts';

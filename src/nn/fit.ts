@@ -1,0 +1,265 @@
+import { BatchSampler, type SamplerState } from '../data/sampler.ts';
+import { WeftError } from '../errors.ts';
+import { add } from '../kernels/binary.ts';
+import { softmaxCrossEntropy } from '../kernels/softmaxCrossEntropy.ts';
+import { stepMetrics } from '../kernels/stepMetrics.ts';
+import { zeros } from '../tensor/create.ts';
+import { type Recorded, record } from '../tensor/record.ts';
+import { keep } from '../tensor/scope.ts';
+import { hostTensor, type Tensor, tensor } from '../tensor/tensor.ts';
+import type { Callback } from './callbacks.ts';
+import { type Loss, Evaluator, type Samples } from './evaluate.ts';
+import { NonFiniteError, whereNonFinite } from './nonFinite.ts';
+import type { Optimizer } from './optimizers.ts';
+import { decodeSafetensors, encodeSafetensors, type NamedTensors } from './safetensors.ts';
+import type { Sequential } from './sequential.ts';
+
+/** The figures of one epoch: means over its samples, weighted by batch. */
+export interface EpochLogs {
+  /** From 1. */
+  readonly epoch: number;
+  readonly loss: number;
+  readonly accuracy: number;
+  readonly valLoss?: number;
+  readonly valAccuracy?: number;
+}
+
+export interface FitOptions {
+  readonly train: Samples;
+  readonly validation?: Samples;
+  readonly optimizer: Optimizer;
+  readonly epochs: number;
+  /** Default 32. */
+  readonly batchSize?: number;
+  /** Default: one pass over the samples. */
+  readonly stepsPerEpoch?: number;
+  /** Default `softmaxCrossEntropy`. The layers' L2 penalties are added to it. */
+  readonly loss?: Loss;
+  /** Decides the order of the samples. Default: the model's. */
+  readonly seed?: number;
+  readonly callbacks?: readonly Callback[];
+  /** Keeps the whole state of the run: called after every epoch and at least every `seconds` (default 60), and when the run stops early. */
+  readonly checkpoint?: { save: (file: Uint8Array, logs: readonly EpochLogs[]) => Promise<void>; seconds?: number };
+  /** A file from `checkpoint`: the run goes on from there, bit for bit. */
+  readonly resume?: Uint8Array;
+  /** Asked after every step: a reason to stop here and checkpoint. */
+  readonly shouldStop?: () => string | undefined;
+}
+
+export interface FitResult {
+  readonly history: readonly EpochLogs[];
+  /** Why the run ended before its last epoch by a callback's word, if it did. */
+  readonly finished?: string;
+  /** Why the run was stopped by `shouldStop`: it can be resumed from its checkpoint. */
+  readonly stopped?: string;
+}
+
+/** A checkpoint's scalars. */
+interface SavedState {
+  epoch: number;
+  step: number;
+  iterations: number;
+  sampler: SamplerState;
+  streams: Record<string, number>;
+  history: EpochLogs[];
+  /** Loss, correct predictions and size of each batch of the running epoch. */
+  batches: BatchFigures[];
+  callbacks: unknown[];
+  finished?: string;
+}
+
+type BatchFigures = [loss: number, correct: number, size: number];
+
+/** Progress is read from the GPU at most this often. */
+const READ_EVERY_MS = 1000;
+const OPTIMIZER = 'optimizer ';
+
+/** A training run: what `fit` does, as an object that callbacks can look at. */
+export class Training {
+  readonly history: EpochLogs[] = [];
+  private readonly sampler: BatchSampler;
+  private readonly stepsPerEpoch: number;
+  private readonly log: Tensor;
+  private readonly halt: Tensor;
+  private readonly step: Recorded<[Tensor], Record<string, never>>;
+  private readonly evaluator: Evaluator | undefined;
+  private epoch = 0;
+  private stepInEpoch = 0;
+  private batches: BatchFigures[] = [];
+  /** Batches issued whose figures weren't read yet. */
+  private unread: Uint32Array[] = [];
+  private finished: string | undefined;
+
+  constructor(
+    readonly model: Sequential,
+    private readonly options: FitOptions,
+  ) {
+    const { train, validation, optimizer, batchSize = 32, loss = softmaxCrossEntropy, seed = model.seed, epochs } = options;
+    if (!Number.isInteger(epochs) || epochs < 1) throw new WeftError(`epochs must be a whole number of at least 1, got ${epochs}`);
+    this.sampler = new BatchSampler(train.indices, batchSize, seed);
+    this.stepsPerEpoch = options.stepsPerEpoch ?? this.sampler.batchesPerPass;
+    this.log = keep(zeros([2 * this.stepsPerEpoch]));
+    this.halt = keep(tensor(Uint32Array.of(0)));
+    this.step = record((indices: Tensor) => {
+      const { x, labels } = train.source.batch(indices, true);
+      const logits = model.logits(x, { training: true });
+      const crossEntropy = loss(logits, labels);
+      const penalty = model.regularization();
+      const total = penalty ? add(crossEntropy, penalty) : crossEntropy;
+      const index = hostTensor([1], 'u32', () => Uint32Array.of(this.stepInEpoch));
+      stepMetrics({ loss: total, logits, labels, log: this.log, halt: this.halt, index });
+      optimizer.minimize(total, model.trainableParameters, this.halt);
+      return {};
+    });
+    if (validation) this.evaluator = new Evaluator(model, validation, { batchSize: Math.min(batchSize * 2, 256), loss });
+  }
+
+  /** Ends the run after this epoch. */
+  finish(reason: string): void {
+    this.finished ??= reason;
+  }
+
+  async run(): Promise<FitResult> {
+    const { epochs, callbacks = [], checkpoint, shouldStop, resume } = this.options;
+    if (resume) this.restore(resume);
+    let lastSave = performance.now();
+    const save = async () => {
+      await checkpoint?.save(await this.snapshot(), this.history);
+      lastSave = performance.now();
+    };
+    while (this.epoch < epochs && this.finished === undefined) {
+      let lastRead = performance.now();
+      let samplesSince = 0;
+      while (this.stepInEpoch < this.stepsPerEpoch) {
+        samplesSince += await this.makeStep();
+        const due = performance.now() - lastRead >= READ_EVERY_MS;
+        if (due) {
+          await this.readBatches();
+          const seconds = (performance.now() - lastRead) / 1000;
+          const means = meansOf(this.batches);
+          const progress = { epoch: this.epoch + 1, epochs, step: this.stepInEpoch, stepsPerEpoch: this.stepsPerEpoch, ...means, imagesPerSecond: samplesSince / seconds };
+          for (const callback of callbacks) callback.onStep?.(progress);
+          samplesSince = 0;
+          lastRead = performance.now();
+        }
+        const stopped = shouldStop?.();
+        if (stopped !== undefined) {
+          await this.readBatches();
+          await save();
+          return { history: this.history, stopped };
+        }
+        if (performance.now() - lastSave >= (checkpoint?.seconds ?? 60) * 1000) {
+          await this.readBatches();
+          await save();
+        }
+      }
+      await this.readBatches();
+      const validation = await this.evaluator?.run();
+      const logs: EpochLogs = { epoch: this.epoch + 1, ...meansOf(this.batches), ...(validation && { valLoss: validation.loss, valAccuracy: validation.accuracy }) };
+      this.history.push(logs);
+      for (const callback of callbacks) await callback.onEpochEnd?.(logs, this);
+      this.epoch++;
+      this.stepInEpoch = 0;
+      this.batches = [];
+      await save();
+    }
+    return { history: this.history, finished: this.finished };
+  }
+
+  /** The whole state of the run: weights, optimizer, random counters, data cursor, history, callbacks. */
+  async snapshot(): Promise<Uint8Array> {
+    const { optimizer, callbacks = [] } = this.options;
+    const tensors: NamedTensors['tensors'] = new Map(await this.model.weights());
+    for (const [name, slot] of optimizer.state(this.model.trainableParameters)) tensors.set(OPTIMIZER + name, { shape: slot.shape, data: await slot.data() });
+    const state: SavedState = {
+      epoch: this.epoch,
+      step: this.stepInEpoch,
+      iterations: optimizer.iterations,
+      sampler: this.sampler.state,
+      streams: Object.fromEntries(this.streams.map(({ name, position }) => [name, position])),
+      history: this.history,
+      batches: this.batches,
+      callbacks: callbacks.map((callback) => callback.state?.() ?? null),
+      finished: this.finished,
+    };
+    return encodeSafetensors(tensors, { weft: JSON.stringify({ model: this.model.toConfig(), training: state }) });
+  }
+
+  dispose(): void {
+    this.step.dispose();
+    this.evaluator?.dispose();
+    this.log.dispose();
+    this.halt.dispose();
+  }
+
+  private get streams() {
+    return [...this.model.randomStreams, ...this.options.train.source.randomStreams];
+  }
+
+  private restore(file: Uint8Array): void {
+    const { optimizer, callbacks = [] } = this.options;
+    const { tensors, metadata } = decodeSafetensors(file);
+    const saved: SavedState | undefined = metadata.weft ? JSON.parse(metadata.weft).training : undefined;
+    if (!saved) throw new WeftError('the file is no checkpoint of a training run: it holds no training state');
+    this.model.setWeights(new Map([...tensors].filter(([name]) => !name.startsWith(OPTIMIZER)) as [string, { shape: number[]; data: Float32Array }][]));
+    for (const [name, slot] of optimizer.state(this.model.trainableParameters)) {
+      const found = tensors.get(OPTIMIZER + name);
+      if (!found || found.data.length !== slot.size) throw new WeftError(`the checkpoint holds no '${name}': it was made with another optimizer or model`);
+      slot.storage.gpu.write(slot.storage.buffer, found.data);
+    }
+    optimizer.iterations = saved.iterations;
+    this.sampler.state = saved.sampler;
+    for (const stream of this.streams) stream.position = saved.streams[stream.name] ?? 0;
+    this.history.splice(0, this.history.length, ...saved.history);
+    this.batches = saved.batches;
+    this.epoch = saved.epoch;
+    this.stepInEpoch = saved.step;
+    this.finished = saved.finished;
+    callbacks.forEach((callback, i) => {
+      callback.restore?.(saved.callbacks[i]);
+    });
+  }
+
+  /** Issues one step and returns how many samples it takes. */
+  private async makeStep(): Promise<number> {
+    const batch = this.sampler.next();
+    const indices = tensor(batch);
+    await this.step(indices);
+    indices.dispose();
+    this.stepInEpoch++;
+    this.unread.push(batch);
+    return batch.length;
+  }
+
+  /** Reads the figures of the batches issued since the last reading. @throws NonFiniteError naming step and layer. */
+  private async readBatches(): Promise<void> {
+    if (this.unread.length === 0) return;
+    const log = await this.log.data();
+    for (const batch of this.unread) {
+      const step = this.batches.length;
+      const [loss, correct] = log.subarray(2 * step, 2 * step + 2);
+      if (!Number.isFinite(loss)) {
+        const where = await whereNonFinite(this.model, this.options.train.source, batch);
+        throw new NonFiniteError(`the loss is ${loss} at epoch ${this.epoch + 1}, step ${step + 1}: ${where}. The weights are those before that step; a lower learning rate may help`);
+      }
+      this.batches.push([loss, correct, batch.length]);
+    }
+    this.unread = [];
+  }
+}
+
+function meansOf(batches: readonly BatchFigures[]): { loss: number; accuracy: number } {
+  const samples = batches.reduce((total, [, , size]) => total + size, 0);
+  const loss = batches.reduce((total, [loss, , size]) => total + loss * size, 0) / samples;
+  return { loss, accuracy: batches.reduce((total, [, correct]) => total + correct, 0) / samples };
+}
+
+/** Trains a classifier. @throws NonFiniteError where the loss stops being a finite number. */
+export async function fit(model: Sequential, options: FitOptions): Promise<FitResult> {
+  const training = new Training(model, options);
+  try {
+    return await training.run();
+  } finally {
+    training.dispose();
+  }
+}

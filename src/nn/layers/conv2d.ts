@@ -1,0 +1,41 @@
+import { ShapeError } from '../../errors.ts';
+import { conv2d } from '../../kernels/conv2d/index.ts';
+import { geometryOf, type Padding } from '../../kernels/conv2d/geometry.ts';
+import { type Shape, showShape } from '../../tensor/shape.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import { type Activation, Layer } from '../layer.ts';
+import type { InitializerName } from '../initializers.ts';
+import type { Parameter } from '../parameter.ts';
+
+export interface Conv2dConfig {
+  filters: number;
+  /** Height and width of the kernel, odd. Default 3. */
+  kernelSize?: number | readonly [number, number];
+  /** Default 'valid', as in Keras. */
+  padding?: Padding;
+  activation?: Activation;
+  /** Default 'glorotUniform'. */
+  kernelInitializer?: InitializerName;
+  /** Default true. */
+  useBias?: boolean;
+}
+
+export class Conv2d extends Layer<Conv2dConfig> {
+  private kernel!: Parameter;
+  private bias: Parameter | undefined;
+
+  protected makeWeights(inputShape: Shape): Shape {
+    const { filters, kernelSize = 3, padding = 'valid', kernelInitializer = 'glorotUniform', useBias = true } = this.config;
+    if (inputShape.length !== 3) throw new ShapeError(this.name, 'images [height, width, channels]', showShape(inputShape));
+    const [height, width] = typeof kernelSize === 'number' ? [kernelSize, kernelSize] : kernelSize;
+    const shape = [height, width, inputShape[2], filters];
+    const { Y, X } = geometryOf([[1, ...inputShape], shape], padding);
+    this.kernel = this.addWeight('kernel', shape, kernelInitializer);
+    if (useBias) this.bias = this.addWeight('bias', [filters], 'zeros');
+    return [Y, X, filters];
+  }
+
+  linear(x: Tensor): Tensor {
+    return conv2d(x, this.kernel.tensor, this.bias?.tensor, { padding: this.config.padding });
+  }
+}

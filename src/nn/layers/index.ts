@@ -1,0 +1,28 @@
+import type { Layer } from '../layer.ts';
+import { type Activation, type ActivationConfig, ActivationLayer } from './activation.ts';
+import { BatchNormalization, type BatchNormalizationConfig } from './batchNormalization.ts';
+import { Conv2d, type Conv2dConfig } from './conv2d.ts';
+import { Dense, type DenseConfig } from './dense.ts';
+import { Dropout, type DropoutConfig } from './dropout.ts';
+import { Flatten } from './flatten.ts';
+import { MaxPooling2d, type MaxPooling2dConfig } from './maxPooling2d.ts';
+
+/** The layers, with Keras' names and defaults. A layer's kind is its name here. */
+export const layers = {
+  /** Convolution over images, stride 1. */
+  conv2d: (config: Conv2dConfig): Layer => new Conv2d('conv2d', config),
+  /** Batch normalisation over all axes but the last. */
+  batchNormalization: (config: BatchNormalizationConfig = {}): Layer => new BatchNormalization('batchNormalization', config),
+  /** Largest value of each window. */
+  maxPooling2d: (config: MaxPooling2dConfig = {}): Layer => new MaxPooling2d('maxPooling2d', config),
+  /** Sets a random share of the elements to zero, in training only. */
+  dropout: (config: DropoutConfig): Layer => new Dropout('dropout', config),
+  /** Rows from images, in (height, width, channel) order. */
+  flatten: (): Layer => new Flatten('flatten', {}),
+  /** Fully connected layer. */
+  dense: (config: DenseConfig): Layer => new Dense('dense', config),
+  /** An activation function as a layer. */
+  activation: (config: ActivationConfig): Layer => new ActivationLayer('activation', config),
+};
+
+export type { Activation, ActivationConfig, BatchNormalizationConfig, Conv2dConfig, DenseConfig, DropoutConfig, MaxPooling2dConfig };

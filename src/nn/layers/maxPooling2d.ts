@@ -1,0 +1,24 @@
+import { ShapeError } from '../../errors.ts';
+import { maxPool2d } from '../../kernels/maxPool2d.ts';
+import { type Shape, showShape } from '../../tensor/shape.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import { Layer } from '../layer.ts';
+
+export interface MaxPooling2dConfig {
+  /** Height and width of a window; default 2. Windows don't overlap. */
+  poolSize?: number;
+}
+
+export class MaxPooling2d extends Layer<MaxPooling2dConfig> {
+  protected makeWeights(inputShape: Shape): Shape {
+    const { poolSize = 2 } = this.config;
+    if (inputShape.length !== 3) throw new ShapeError(this.name, 'images [height, width, channels]', showShape(inputShape));
+    const [height, width, channels] = inputShape;
+    if (height < poolSize || width < poolSize) throw new ShapeError(this.name, `images of at least ${poolSize}x${poolSize}`, showShape(inputShape));
+    return [Math.floor(height / poolSize), Math.floor(width / poolSize), channels];
+  }
+
+  linear(x: Tensor): Tensor {
+    return maxPool2d(x, { poolSize: this.config.poolSize ?? 2 });
+  }
+}

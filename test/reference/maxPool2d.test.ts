@@ -1,0 +1,45 @@
+import { expect, test } from 'vitest';
+import { make, zeros } from './array64.ts';
+import { checkReference } from './finiteDifferences.ts';
+import { maxPool2d } from './maxPool2d.ts';
+
+const twoByTwo = { poolSize: 2, strides: 2 };
+
+test('windows of one channel do not see the other; an odd row and column are left out', () => {
+  // Channel 0 counts up, channel 1 counts down, on a 3 × 5 image.
+  const values = Array.from({ length: 15 }, (_, i) => [i, -i]).flat();
+  const output = maxPool2d.forward([make([1, 3, 5, 2], values)], twoByTwo);
+  expect(output).toEqual(make([1, 1, 2, 2], [6, -0, 8, -2]));
+  expect(() => maxPool2d.forward([zeros([1, 1, 5, 1])], twoByTwo)).toThrow('window 2 is larger than');
+});
+
+test('the first maximum in row-major order takes the whole gradient', () => {
+  const x = make([1, 2, 6, 1], [1, 2, 3, 3, 0, 0, 2, 1, 3, 3, 0, 0]);
+  const [dx] = maxPool2d.backward([x], twoByTwo, make([1, 1, 3, 1], [1, 2, 4]));
+  expect([...dx!.data]).toEqual([0, 1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0]);
+});
+
+test('overlapping windows add their gradients', () => {
+  const x = make([1, 3, 3, 1], [0, 1, 2, 3, 9, 4, 5, 6, 7]);
+  const [dx] = maxPool2d.backward([x], { poolSize: 2, strides: 1 }, make([1, 2, 2, 1], [1, 2, 4, 8]));
+  expect([...dx!.data]).toEqual([0, 0, 0, 0, 15, 0, 0, 0, 0]);
+});
+
+for (const { shape, attrs } of [
+  { shape: [1, 1, 1, 1], attrs: { poolSize: 1, strides: 1 } },
+  { shape: [1, 2, 2, 1], attrs: twoByTwo },
+  { shape: [2, 5, 7, 3], attrs: twoByTwo },
+  { shape: [2, 4, 6, 2], attrs: twoByTwo },
+  { shape: [1, 7, 6, 2], attrs: { poolSize: 3, strides: 2 } },
+  { shape: [1, 5, 5, 2], attrs: { poolSize: 3, strides: 1 } },
+  { shape: [2, 7, 5, 1], attrs: { poolSize: 2, strides: 3 } },
+]) {
+  test(`gradients, [${shape}], window ${attrs.poolSize}, strides ${attrs.strides}`, () => {
+    checkReference(maxPool2d, (random) => ({ inputs: [random.distinct(shape)], attrs }));
+  });
+}
+
+test('the longest sum', () => {
+  expect(maxPool2d.sumLength([], twoByTwo)).toBe(1);
+  expect(maxPool2d.sumLength([], { poolSize: 3, strides: 2 })).toBe(4);
+});

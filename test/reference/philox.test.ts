@@ -1,0 +1,25 @@
+import { expect, test } from 'vitest';
+import { philox4x32, type Words2, type Words4 } from './philox.ts';
+
+const hex = (words: readonly number[]) => words.map((word) => word.toString(16).padStart(8, '0')).join(' ');
+
+/** The known answers that the authors publish with Random123. */
+const vectors: [Words4, Words2, string][] = [
+  [[0, 0, 0, 0], [0, 0], '6627e8d5 e169c58d bc57ac4c 9b00dbd8'],
+  [
+    [0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff],
+    [0xffffffff, 0xffffffff],
+    '408f276d 41c83b0e a20bc7c6 6d5451fd',
+  ],
+  [
+    [0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344],
+    [0xa4093822, 0x299f31d0],
+    'd16cfe09 94fdcceb 5001e420 24126ea1',
+  ],
+];
+
+for (const [counter, key, words] of vectors) {
+  test(`counter ${hex(counter)}, key ${hex(key)}`, () => {
+    expect(hex(philox4x32(counter, key))).toBe(words);
+  });
+}
