@@ -1,13 +1,20 @@
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
+
+/** What every run of tests shares. */
+export const common: TestProjectInlineConfiguration['test'] = {
+  globalSetup: ['test/globalSetup.ts'],
+  // A file is a process with one GPU device; software adapters use every core by themselves.
+  pool: 'forks',
+  fileParallelism: false,
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
+};
 
 export default defineConfig({
   test: {
-    globalSetup: ['test/globalSetup.ts'],
+    ...common,
     include: ['test/**/*.test.ts'],
-    // A file is a process with one GPU device; software adapters use every core by themselves.
-    pool: 'forks',
-    fileParallelism: false,
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    // They have configurations of their own: they need Chromium.
+    exclude: ['test/adapters/**', 'test/browser/**'],
   },
 });

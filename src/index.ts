@@ -16,6 +16,7 @@ export { Adam, type AdamOptions, Optimizer, SGD, type SgdOptions } from './nn/op
 export { Parameter } from './nn/parameter.ts';
 export { decodeSafetensors, encodeSafetensors } from './nn/safetensors.ts';
 export { loadModel, Sequential, sequential } from './nn/sequential.ts';
+export { type UpdateBatchNormOptions, updateBatchNorm } from './nn/updateBatchNorm.ts';
 export { type BackwardCall, defineOp, type ForwardCall, gradients, noGrad, type OpDefinition, variable } from './tensor/autograd.ts';
 export { checkGradients } from './tensor/checkGradients.ts';
 export { full, ones, zeros } from './tensor/create.ts';

@@ -1,8 +1,8 @@
 import { ShapeError } from '../errors.ts';
 import { gather } from '../kernels/gather.ts';
 import { gatherImages } from '../kernels/gatherImages.ts';
-import { keep } from '../tensor/scope.ts';
 import { RandomStream } from '../tensor/random.ts';
+import { keep } from '../tensor/scope.ts';
 import { type Shape, showShape, sizeOf } from '../tensor/shape.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 
@@ -60,7 +60,12 @@ export class ImageSource implements BatchSource {
     const { images, labels, count, height, width, channels } = set;
     this.count = count;
     this.shape = [height, width, channels];
-    if (images.length !== count * sizeOf(this.shape)) throw new ShapeError('ImageSource', `${count} images of ${showShape(this.shape)}`, `${images.length} bytes`);
+    if (images.length !== count * sizeOf(this.shape))
+      throw new ShapeError(
+        'ImageSource',
+        `${count} images of ${showShape(this.shape)}`,
+        `${images.length} bytes`,
+      );
     if (labels.length !== count) throw new ShapeError('ImageSource', `${count} labels`, `${labels.length}`);
     const words = new Uint32Array(Math.ceil(images.length / 4));
     new Uint8Array(words.buffer).set(images);
@@ -72,8 +77,12 @@ export class ImageSource implements BatchSource {
   batch(indices: Tensor, training: boolean): Batch {
     const { height, width, channels } = this.set;
     const [stream] = this.randomStreams;
-    const augment = training && this.options.augment ? { ...this.options.augment, draw: stream.drawTensor() } : undefined;
-    return { x: gatherImages(this.bytes, indices, { height, width, channels, augment }), labels: gather(this.labels, indices) };
+    const augment =
+      training && this.options.augment ? { ...this.options.augment, draw: stream.drawTensor() } : undefined;
+    return {
+      x: gatherImages(this.bytes, indices, { height, width, channels, augment }),
+      labels: gather(this.labels, indices),
+    };
   }
 
   dispose(): void {

@@ -23,7 +23,8 @@ export class BatchSampler {
     private readonly seed: number,
   ) {
     if (samples.length === 0) throw new WeftError('there are no samples to train on');
-    if (!Number.isInteger(batchSize) || batchSize < 1) throw new WeftError(`batch size must be a whole number of at least 1, got ${batchSize}`);
+    if (!Number.isInteger(batchSize) || batchSize < 1)
+      throw new WeftError(`batch size must be a whole number of at least 1, got ${batchSize}`);
   }
 
   /** Batches in one pass, a last smaller one included. */

@@ -4,7 +4,8 @@ import type { RandomStream } from '../tensor/random.ts';
 /** Splits 0 .. count-1 at random into parts of the given sizes (what they don't use is left out). */
 export function randomSplit(count: number, sizes: readonly number[], stream: RandomStream): Uint32Array[] {
   const wanted = sizes.reduce((total, size) => total + size, 0);
-  if (wanted > count) throw new WeftError(`a split into ${sizes.join(' + ')} samples needs ${wanted}, there are ${count}`);
+  if (wanted > count)
+    throw new WeftError(`a split into ${sizes.join(' + ')} samples needs ${wanted}, there are ${count}`);
   const order = stream.permutation(count);
   let at = 0;
   return sizes.map((size) => {
@@ -17,7 +18,11 @@ export function randomSplit(count: number, sizes: readonly number[], stream: Ran
  * Splits at random like `randomSplit`, with the same share of every class in each part: counts of a class differ by one at most
  * where the size is no multiple of the number of classes, as far as the set has that many.
  */
-export function stratifiedSplit(labels: ArrayLike<number>, sizes: readonly number[], stream: RandomStream): Uint32Array[] {
+export function stratifiedSplit(
+  labels: ArrayLike<number>,
+  sizes: readonly number[],
+  stream: RandomStream,
+): Uint32Array[] {
   const byClass = new Map<number, number[]>();
   for (const sample of stream.permutation(labels.length)) {
     const label = labels[sample];
@@ -28,9 +33,13 @@ export function stratifiedSplit(labels: ArrayLike<number>, sizes: readonly numbe
   const queues = [...byClass.entries()].sort(([a], [b]) => a - b).map(([, samples]) => samples);
   // Dealing the classes out in turn makes every stretch of the deck stratified.
   const deck: number[] = [];
-  for (let round = 0; deck.length < labels.length; round++) for (const queue of queues) if (round < queue.length) deck.push(queue[round]);
+  for (let round = 0; deck.length < labels.length; round++)
+    for (const queue of queues) if (round < queue.length) deck.push(queue[round]);
   const wanted = sizes.reduce((total, size) => total + size, 0);
-  if (wanted > deck.length) throw new WeftError(`a split into ${sizes.join(' + ')} samples needs ${wanted}, there are ${deck.length}`);
+  if (wanted > deck.length)
+    throw new WeftError(
+      `a split into ${sizes.join(' + ')} samples needs ${wanted}, there are ${deck.length}`,
+    );
   let at = 0;
   return sizes.map((size) => {
     at += size;

@@ -88,6 +88,8 @@ export class Gpu {
   private pending: Command[] = [];
   private recording: Recording | undefined;
   private failure: GpuError | undefined;
+  /** Compilations whose outcome isn't known yet. */
+  private readonly pipelineChecks = new Set<Promise<void>>();
   private closed = false;
   private rejectLost: (error: GpuError) => void = () => {};
   private readonly lost: Promise<never>;
@@ -113,7 +115,9 @@ export class Gpu {
       if (!this.closed) this.fail(new GpuError(`the GPU device was lost (${info.reason}): ${info.message}`));
     });
     device.onuncapturederror = (event) => {
-      this.fail(new GpuError(event.error.message));
+      const error = new GpuError(event.error.message);
+      // Where a pipeline didn't compile, its own check says why; this error only says that it was used.
+      Promise.all(this.pipelineChecks).then(() => this.fail(error));
       (event as Event).preventDefault?.();
     };
   }
@@ -322,12 +326,14 @@ export class Gpu {
       layout: this.device.createPipelineLayout({ bindGroupLayouts: [layout] }),
       compute: { module, entryPoint: 'main' },
     });
-    this.device.popErrorScope().then(
+    const check = this.device.popErrorScope().then(
       async (error) => {
         if (error) this.fail(new GpuError(await describeShaderError(name, kernel.code, module, error.message)));
       },
       () => {},
     );
+    this.pipelineChecks.add(check);
+    check.then(() => this.pipelineChecks.delete(check));
     const made = { pipeline, layout };
     this.pipelines.set(kernel.code, made);
     return made;
@@ -367,8 +373,11 @@ export class Gpu {
     if (this.failure) throw this.failure;
   }
 
-  private orLost<T>(promise: Promise<T>): Promise<T> {
-    return Promise.race([promise, this.lost]);
+  private async orLost<T>(promise: Promise<T>): Promise<T> {
+    const result = await Promise.race([promise, this.lost]);
+    await Promise.all(this.pipelineChecks);
+    this.throwIfFailed();
+    return result;
   }
 
   /** An adapter that executes nothing must not pass: the GPU adds the numbers 0 to 1023 and the CPU knows the sum. */

@@ -19,6 +19,10 @@ export interface StepProgress {
 export interface Callback {
   /** After steps, about once a second. */
   onStep?(progress: StepProgress): void;
+  /** After the last step of an epoch, before its validation. */
+  onStepsEnd?(training: Training): void | Promise<void>;
+  /** After each batch of a validation, with the samples done. */
+  onValidation?(done: number, total: number): void;
   /** After an epoch and its validation, before the checkpoint. */
   onEpochEnd?(logs: EpochLogs, training: Training): void | Promise<void>;
   /** What a checkpoint must keep of this callback, as plain data. */

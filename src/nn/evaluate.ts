@@ -28,7 +28,7 @@ export interface EvaluateOptions {
   batchSize?: number;
   /** Default `softmaxCrossEntropy`. */
   loss?: Loss;
-  /** Called after each batch with the samples done. */
+  /** Called after each batch with the samples done. What it throws ends the evaluation. */
   onProgress?: (done: number, total: number) => void;
 }
 

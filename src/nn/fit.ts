@@ -8,7 +8,7 @@ import { type Recorded, record } from '../tensor/record.ts';
 import { keep } from '../tensor/scope.ts';
 import { hostTensor, type Tensor, tensor } from '../tensor/tensor.ts';
 import type { Callback } from './callbacks.ts';
-import { type Loss, Evaluator, type Samples } from './evaluate.ts';
+import { type Evaluation, Evaluator, type Loss, type Samples } from './evaluate.ts';
 import { NonFiniteError, whereNonFinite } from './nonFinite.ts';
 import type { Optimizer } from './optimizers.ts';
 import { decodeSafetensors, encodeSafetensors, type NamedTensors } from './safetensors.ts';
@@ -42,7 +42,7 @@ export interface FitOptions {
   readonly checkpoint?: { save: (file: Uint8Array, logs: readonly EpochLogs[]) => Promise<void>; seconds?: number };
   /** A file from `checkpoint`: the run goes on from there, bit for bit. */
   readonly resume?: Uint8Array;
-  /** Asked after every step: a reason to stop here and checkpoint. */
+  /** Asked after every step and every batch of the validation: a reason to stop here and checkpoint. */
   readonly shouldStop?: () => string | undefined;
 }
 
@@ -62,13 +62,19 @@ interface SavedState {
   sampler: SamplerState;
   streams: Record<string, number>;
   history: EpochLogs[];
-  /** Loss, correct predictions and size of each batch of the running epoch. */
+  /** Of the running epoch. */
   batches: BatchFigures[];
   callbacks: unknown[];
   finished?: string;
 }
 
-type BatchFigures = [loss: number, correct: number, size: number];
+/** Loss, correct predictions and size of a batch. */
+export type BatchFigures = [loss: number, correct: number, size: number];
+
+/** Thrown between the last step of an epoch and the end of its validation, where `shouldStop` gave a reason. */
+class Stopped {
+  constructor(readonly reason: string) {}
+}
 
 /** Progress is read from the GPU at most this often. */
 const READ_EVERY_MS = 1000;
@@ -111,7 +117,24 @@ export class Training {
       optimizer.minimize(total, model.trainableParameters, this.halt);
       return {};
     });
-    if (validation) this.evaluator = new Evaluator(model, validation, { batchSize: Math.min(batchSize * 2, 256), loss });
+    if (validation) {
+      const onProgress = (done: number, total: number) => {
+        for (const callback of options.callbacks ?? []) callback.onValidation?.(done, total);
+        this.stopIfAsked();
+      };
+      this.evaluator = new Evaluator(model, validation, { batchSize: Math.min(batchSize * 2, 256), loss, onProgress });
+    }
+  }
+
+  /** The batches of the running epoch, as far as they were read: in `onEpochEnd`, all of them. */
+  get epochBatches(): readonly BatchFigures[] {
+    return this.batches;
+  }
+
+  /** For `onStepsEnd`: leaves it where the run is asked to stop; it is called again when the run is resumed. */
+  stopIfAsked(): void {
+    const reason = this.options.shouldStop?.();
+    if (reason !== undefined) throw new Stopped(reason);
   }
 
   /** Ends the run after this epoch. */
@@ -154,7 +177,12 @@ export class Training {
         }
       }
       await this.readBatches();
-      const validation = await this.evaluator?.run();
+      const validation = await this.validate();
+      if (validation instanceof Stopped) {
+        // All steps of the epoch are done: a resumed run begins with its validation.
+        await save();
+        return { history: this.history, stopped: validation.reason };
+      }
       const logs: EpochLogs = { epoch: this.epoch + 1, ...meansOf(this.batches), ...(validation && { valLoss: validation.loss, valAccuracy: validation.accuracy }) };
       this.history.push(logs);
       for (const callback of callbacks) await callback.onEpochEnd?.(logs, this);
@@ -218,6 +246,16 @@ export class Training {
     callbacks.forEach((callback, i) => {
       callback.restore?.(saved.callbacks[i]);
     });
+  }
+
+  private async validate(): Promise<Evaluation | Stopped | undefined> {
+    try {
+      for (const callback of this.options.callbacks ?? []) await callback.onStepsEnd?.(this);
+      return await this.evaluator?.run();
+    } catch (error) {
+      if (error instanceof Stopped) return error;
+      throw error;
+    }
   }
 
   /** Issues one step and returns how many samples it takes. */

@@ -92,8 +92,8 @@ export interface OpDefinition<A> {
   /** The output's shape. Pure. @throws ShapeError */
   readonly shape: (inputs: readonly Shape[], attrs: A) => Shape;
   readonly dtype?: DType;
-  /** Issues the kernels that write `output`. */
-  readonly forward: (call: ForwardCall<A>) => void;
+  /** Issues the kernels that write `output`. Left out: the output is a view, the first input's elements under the output's shape. */
+  readonly forward?: (call: ForwardCall<A>) => void;
   /** One gradient an input, or null where none is needed. Left out: the op stops gradients. */
   readonly backward?: (call: BackwardCall<A>) => readonly (Tensor | null)[];
 }
@@ -113,6 +113,7 @@ export function defineOp<A = undefined>(definition: OpDefinition<A>): (inputs: r
     const onTape = needs.includes(true);
     const saved: Tensor[] = [];
     const output = scope(() => {
+      if (!forward) return adopt(inputs[0].alias(outputShape));
       const made = empty(outputShape, dtype, inputs[0]?.storage.gpu);
       const save = (...tensors: Tensor[]) => {
         if (onTape) saved.push(...tensors.map((tensor) => tensor.alias()));

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { broadcastPositions, broadcastShape, createRandom, make, positions, stridesOf } from './array64.ts';
+import { philox4x32 } from './philox.ts';
 
 test('make refuses values that do not fill the shape', () => {
   expect(make([], [3]).data).toEqual(Float64Array.of(3));
@@ -15,9 +16,16 @@ test('positions walk a shape with any strides', () => {
 
 test('broadcasting aligns axes at the right', () => {
   expect(broadcastShape([2, 1, 4], [3, 1])).toEqual([2, 3, 4]);
-  expect(broadcastShape([], [2])).toEqual([2]);
+  expect(broadcastShape([], [3])).toEqual([3]);
+  expect(broadcastShape([3], [])).toEqual([3]);
   expect(() => broadcastShape([2, 3], [2])).toThrow('[2,3] and [2] differ');
   expect([...broadcastPositions([3, 1], [2, 3, 2])]).toEqual([0, 0, 1, 1, 2, 2, 0, 0, 1, 1, 2, 2]);
+});
+
+test('random words are the Philox blocks of the key (seed, 0), in order', () => {
+  const blocks = [0, 1, 2].flatMap((block) => philox4x32([block, 0, 0, 0], [9, 0]));
+  const random = createRandom(9);
+  expect([...random.words(5), ...random.words(7)]).toEqual(blocks);
 });
 
 test('random data is decided by the seed and keeps its promises', () => {
@@ -33,6 +41,8 @@ test('random data is decided by the seed and keeps its promises', () => {
   const away = random.awayFromZero([500], 0.2).data;
   expect(away.every((value) => Math.abs(value) >= 0.2 && Math.abs(value) < 1)).toBe(true);
   expect(away.some((value) => value > 0) && away.some((value) => value < 0)).toBe(true);
+
+  expect(random.awayFromZero([500]).data.every((value) => Math.abs(value) >= 0.1)).toBe(true);
 
   const sorted = random.distinct([10, 10]).data.toSorted();
   sorted.forEach((value, i) => {

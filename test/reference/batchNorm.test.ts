@@ -67,6 +67,14 @@ describe('moving statistics', () => {
     expect(variance.data[0]).toBeCloseTo(0.99 * 20 + (0.01 * 20) / 3, 12);
   });
 
+  test('every channel has its own', () => {
+    // Two pixels: channel 0 has mean 2 and variance 1, channel 1 mean 5 and variance 9; unbiased, 2 and 18.
+    const start = { mean: make([2], [0, 100]), variance: make([2], [0, 100]) };
+    const { mean, variance } = updateMovingStatistics(start, make([1, 1, 2, 2], [1, 2, 3, 8]), 0.5);
+    expect([...mean.data]).toEqual([1, 52.5]);
+    expect([...variance.data]).toEqual([1, 59]);
+  });
+
   test('a single value has variance 0', () => {
     const { variance } = updateMovingStatistics(moving, make([1, 1, 1, 1], [7]), 0.5);
     expect(variance.data[0]).toBe(10);

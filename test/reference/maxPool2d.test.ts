@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
-import { make, zeros } from './array64.ts';
+import { createRandom, make, zeros } from './array64.ts';
 import { checkReference } from './finiteDifferences.ts';
 import { maxPool2d } from './maxPool2d.ts';
+import { slice } from './slice.ts';
 
 const twoByTwo = { poolSize: 2, strides: 2 };
 
@@ -12,6 +13,27 @@ test('windows of one channel do not see the other; an odd row and column are lef
   expect(output).toEqual(make([1, 1, 2, 2], [6, -0, 8, -2]));
   expect(() => maxPool2d.forward([zeros([1, 1, 5, 1])], twoByTwo)).toThrow('window 2 is larger than');
 });
+
+for (const { poolSize, strides } of [twoByTwo, { poolSize: 3, strides: 2 }, { poolSize: 2, strides: 3 }]) {
+  test(`window ${poolSize}, strides ${strides}: every output is the maximum of its own window`, () => {
+    const [N, H, W, C] = [2, 7, 8, 3];
+    const x = createRandom(1).distinct([N, H, W, C]);
+    const output = maxPool2d.forward([x], { poolSize, strides });
+    const [, Y, X] = output.shape;
+    expect([Y, X]).toEqual([H, W].map((extent) => Math.floor((extent - poolSize) / strides) + 1));
+    output.data.forEach((value, at) => {
+      const [c, column, row, n] = [
+        at % C,
+        Math.floor(at / C) % X,
+        Math.floor(at / C / X) % Y,
+        Math.floor(at / C / X / Y),
+      ];
+      const begin = [n, row * strides, column * strides, c];
+      const window = slice.forward([x], { begin, size: [1, poolSize, poolSize, 1] });
+      expect(value).toBe(Math.max(...window.data));
+    });
+  });
+}
 
 test('the first maximum in row-major order takes the whole gradient', () => {
   const x = make([1, 2, 6, 1], [1, 2, 3, 3, 0, 0, 2, 1, 3, 3, 0, 0]);

@@ -1,8 +1,10 @@
 import { defineOp } from '../../tensor/autograd.ts';
 import { empty, type Tensor } from '../../tensor/tensor.ts';
 import { sumRows } from '../shared/sumRows.ts';
+import { broadcast } from './broadcast.ts';
 import { type ConvVariant, type Geometry, geometryOf, type Padding } from './geometry.ts';
 import { plain } from './plain.ts';
+import { tiled } from './tiled.ts';
 
 /*
  * Two-dimensional convolution with stride 1 (cross-correlation, as in every deep-learning library).
@@ -18,12 +20,13 @@ import { plain } from './plain.ts';
  *   dbias[k]      = sum_{n,oy,ox} dy[n,oy,ox,k]
  */
 
-/** Fastest first; the first that supports the shapes on the adapter is taken. */
-export const variants: readonly ConvVariant[] = [plain];
+export const variants: readonly ConvVariant[] = [broadcast, tiled, plain];
 
+/** The variant of that name if it suits, else the one that is fast here: broadcasting on processors, workgroup tiles on GPUs. */
 function variantFor(g: Geometry, like: Tensor, name?: string): ConvVariant {
   const { gpu } = like.storage;
-  return variants.find((variant) => (name === undefined || variant.name === name) && variant.supports(g, gpu)) ?? plain;
+  const wanted = name ? variants.filter((variant) => variant.name === name) : gpu.isSoftware ? [broadcast, tiled] : [tiled];
+  return wanted.find((variant) => variant.supports(g, gpu)) ?? plain;
 }
 
 export interface Conv2dOptions {

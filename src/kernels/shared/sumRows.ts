@@ -44,10 +44,15 @@ const partialsKernel = kernel({
     sum[item] = s;`,
 });
 
+/** Sums `partial` [S, ...] over its first axis into `sum`, in rising order. */
+export function sumPartialsInto(partial: Tensor, sum: Tensor): void {
+  launch(partialsKernel, { partial, sum }, { items: sum.size, uniforms: { partials: partial.shape[0] } });
+}
+
 /** Sums `partial` [S, ...] over its first axis into a tensor of `shape`, in rising order. */
 export function sumPartials(partial: Tensor, shape: readonly number[]): Tensor {
   const sum = empty(shape);
-  launch(partialsKernel, { partial, sum }, { items: sum.size, uniforms: { partials: partial.shape[0] } });
+  sumPartialsInto(partial, sum);
   return sum;
 }
 

@@ -1,0 +1,55 @@
+// Trains a small convolutional network on images made here. The same file runs in Node and in a browser tab.
+import {
+  Adam,
+  close,
+  init,
+  layers,
+  RandomStream,
+  record,
+  sequential,
+  softmaxCrossEntropy,
+  tensor,
+} from 'weft-gpu';
+
+await init();
+
+/** Noisy 12x12 images of one bright line each; the class says how it lies: 0 horizontal, 1 vertical, 2 diagonal. */
+const random = new RandomStream(7, 'lines');
+function lines(count) {
+  const pixels = random.uniform(count * 144);
+  const labels = Int32Array.from(random.words(count), (word) => word % 3);
+  labels.forEach((label, n) => {
+    const row = Math.floor(pixels[n * 144] * 12);
+    for (let i = 0; i < 12; i++)
+      pixels[n * 144 + [row * 12 + i, i * 12 + row, i * 12 + ((i + row) % 12)][label]] += 1;
+  });
+  return [tensor(pixels, [count, 12, 12, 1]), tensor(labels)];
+}
+
+const { conv2d, batchNormalization, maxPooling2d, flatten, dense } = layers;
+const model = sequential(
+  [
+    conv2d({ filters: 8, activation: 'relu' }),
+    batchNormalization(),
+    maxPooling2d(),
+    flatten(),
+    dense({ units: 3 }),
+  ],
+  { inputShape: [12, 12, 1], seed: 1 },
+);
+console.log(model.summary());
+
+const optimizer = new Adam({ learningRate: 0.01 });
+const step = record((images, labels) => {
+  const loss = softmaxCrossEntropy(model.logits(images, { training: true }), labels);
+  optimizer.minimize(loss, model.trainableParameters);
+  return loss;
+});
+
+for (let i = 1; i <= 60; i++) {
+  const [images, labels] = lines(32);
+  const loss = await step(images, labels);
+  if (i % 10 === 0) console.log(`step ${i}: loss ${(await loss.item()).toFixed(3)}`);
+  for (const used of [images, labels]) used.dispose();
+}
+close();

@@ -1,0 +1,242 @@
+import { existsSync } from 'node:fs';
+import fs from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { WeftError } from '../errors.ts';
+import type { EpochLogs } from '../nn/fit.ts';
+import { atomicWrite, hasCode, writeError } from '../node/files.ts';
+import type { Overrides, Plan } from './presets.ts';
+
+/*
+ * A run's folder:
+ *
+ *   manifest.json            what decides the run; its choices and its adapter come once they are known
+ *   checkpoint.safetensors   weights, optimizer state, random counters, data cursor, best-so-far and patience, history: all of
+ *                            the training's state in one file, so that one rename takes it from one consistent state to the next
+ *   best.safetensors         the weights of the epoch with the lowest validation loss: those that are tested
+ *   last.safetensors         the weights after the newest epoch
+ *   history.json, .csv       written after the checkpoint, from what is in it
+ *   curves.svg, result.json  at the end; a repeat with a result is done
+ *
+ * One repeat has its files in the folder itself; of several, each has its own folder repeat-1, repeat-2 …, and result.json in the
+ * run's folder holds their mean and ensemble. Every file is written whole or not at all, and everything that follows a checkpoint
+ * can be computed again from it: a run killed between any two writes goes on.
+ */
+
+export const MANIFEST = 'manifest.json';
+const LOCK = 'lock';
+
+/** What was chosen when the run began, on what grounds. */
+export interface Choices {
+  readonly plan: Plan;
+  readonly why: string;
+  /** Seconds a training image takes, by which sizes were chosen. */
+  readonly secondsPerImage: number;
+}
+
+export interface Flags extends Overrides {
+  data?: string;
+  adapter?: string;
+}
+
+export interface Versions {
+  readonly weft: string;
+  readonly node: string;
+  readonly webgpu: string;
+}
+
+export interface Manifest {
+  readonly format: 1;
+  readonly experiment: string;
+  readonly seed: number;
+  readonly created: string;
+  readonly flags: Flags;
+  readonly versions: Versions;
+  /** The manifest that this run repeats. */
+  readonly like?: string;
+  readonly adapter: string | null;
+  readonly dataFrom: string | null;
+  readonly choices: Choices | null;
+  /** Each time that the run was gone on with. */
+  readonly resumed: readonly { at: string; adapter: string; versions: Versions }[];
+}
+
+/** What is in the history of one repeat. */
+export interface History {
+  readonly epochs: readonly EpochLogs[];
+  /** Training loss and accuracy over stretches within epochs; `epoch` says where a stretch ends: 0.5 is half of the first. */
+  readonly stretches: readonly { epoch: number; loss: number; accuracy: number }[];
+}
+
+const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
+
+async function readIfThere(path: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  try {
+    return new Uint8Array(await fs.readFile(path));
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined;
+    throw new WeftError(`could not read ${path}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** The files of one repeat. */
+export class RepeatFolder {
+  constructor(readonly path: string) {}
+
+  readonly checkpoint = () => readIfThere(this.file('checkpoint.safetensors'));
+  readonly best = () => readIfThere(this.file('best.safetensors'));
+  readonly saveCheckpoint = (file: Uint8Array) => this.write('checkpoint.safetensors', file);
+  readonly saveBest = (file: Uint8Array) => this.write('best.safetensors', file);
+  readonly saveLast = (file: Uint8Array) => this.write('last.safetensors', file);
+  readonly saveCurves = (svg: string) => this.write('curves.svg', svg);
+  readonly saveResult = (result: object) => this.write('result.json', json(result));
+
+  async saveHistory(history: History): Promise<void> {
+    await this.write('history.json', json(history));
+    const columns = ['epoch', 'loss', 'accuracy', 'valLoss', 'valAccuracy'] as const;
+    const rows = history.epochs.map((logs) => columns.map((column) => logs[column] ?? '').join(','));
+    await this.write('history.csv', `${[columns.join(','), ...rows].join('\n')}\n`);
+  }
+
+  async result<T>(): Promise<T | undefined> {
+    const file = await readIfThere(this.file('result.json'));
+    return file && parse<T>(this.file('result.json'), file);
+  }
+
+  private async write(name: string, contents: Uint8Array | string): Promise<void> {
+    try {
+      await fs.mkdir(this.path, { recursive: true });
+    } catch (error) {
+      throw writeError(this.path, error);
+    }
+    await atomicWrite(this.file(name), contents);
+  }
+
+  private file(name: string): string {
+    return join(this.path, name);
+  }
+}
+
+export class RunFolder {
+  private constructor(
+    readonly path: string,
+    public manifest: Manifest,
+  ) {}
+
+  /**
+   * Makes the folder of a new run and writes its manifest.
+   * @throws WeftError where something is there already.
+   */
+  static async create(path: string, manifest: Manifest): Promise<RunFolder> {
+    try {
+      await fs.mkdir(path, { recursive: true });
+    } catch (error) {
+      throw writeError(path, error);
+    }
+    const isOurs = (name: string) => name === LOCK || name.endsWith('.tmp');
+    if (!(await fs.readdir(path)).every(isOurs)) {
+      throw new WeftError(`${path} holds files already: go on with it (--resume ${path}), or choose another folder`);
+    }
+    const run = new RunFolder(path, manifest);
+    await run.lock();
+    await run.update({});
+    return run;
+  }
+
+  /** @throws WeftError where there is no run, or its manifest is damaged. */
+  static async open(path: string): Promise<RunFolder> {
+    return new RunFolder(path, await readManifest(path));
+  }
+
+  /** Writes the manifest with some of it changed. */
+  async update(changes: Partial<Manifest>): Promise<void> {
+    this.manifest = { ...this.manifest, ...changes };
+    await atomicWrite(join(this.path, MANIFEST), json(this.manifest));
+  }
+
+  /** The files of a repeat, counted from 1, of as many as the run has. */
+  repeat(number: number): RepeatFolder {
+    const repeats = this.manifest.choices?.plan.repeats ?? 1;
+    return new RepeatFolder(repeats === 1 ? this.path : join(this.path, `repeat-${number}`));
+  }
+
+  get repeats(): RepeatFolder[] {
+    const { choices } = this.manifest;
+    return choices ? Array.from({ length: choices.plan.repeats }, (_, i) => this.repeat(i + 1)) : [];
+  }
+
+  /** Writes what the repeats come to together. */
+  async saveSummary(summary: object): Promise<void> {
+    await atomicWrite(join(this.path, 'result.json'), json(summary));
+  }
+
+  /** Keeps other processes from this run until `unlock()`, and clears away what a killed one left half-written. */
+  async lock(): Promise<void> {
+    const file = join(this.path, LOCK);
+    while (!(await writeNew(file, `${process.pid}\n`))) {
+      const holder = Number.parseInt(await fs.readFile(file, 'utf8').catch(() => ''), 10);
+      if (holder > 0 && holder !== process.pid && isRunning(holder)) {
+        throw new WeftError(`process ${holder} is at work on ${this.path}; if that is another program, delete ${file}`);
+      }
+      await fs.rm(file, { force: true });
+    }
+    for (const path of [this.path, ...this.repeats.map((repeat) => repeat.path)]) {
+      const names = await fs.readdir(path).catch(() => []);
+      for (const name of names.filter((name) => name.endsWith('.tmp'))) await fs.rm(join(path, name), { force: true });
+    }
+  }
+
+  async unlock(): Promise<void> {
+    await fs.rm(join(this.path, LOCK), { force: true });
+  }
+}
+
+/** Writes a file that isn't there yet; says whether it did. */
+async function writeNew(path: string, contents: string): Promise<boolean> {
+  try {
+    await fs.writeFile(path, contents, { flag: 'wx' });
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'EEXIST')) return false;
+    throw writeError(path, error);
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return hasCode(error, 'EPERM');
+  }
+}
+
+/** Reads the manifest of a run, given by its folder or the manifest itself. */
+export async function readManifest(path: string): Promise<Manifest> {
+  const file = path.endsWith('.json') ? path : join(path, MANIFEST);
+  const bytes = await readIfThere(file);
+  if (!bytes) throw new WeftError(`${path} is no run: there is no ${file}`);
+  const manifest = parse<Manifest>(file, bytes);
+  if (manifest?.format !== 1 || !Number.isSafeInteger(manifest.seed) || typeof manifest.experiment !== 'string') {
+    throw new WeftError(`${file} is no manifest of a run that this version of weft can read`);
+  }
+  return manifest;
+}
+
+function parse<T>(file: string, bytes: Uint8Array): T {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes)) as T;
+  } catch (error) {
+    throw new WeftError(`${file} is damaged: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** A folder for a new run: the one asked for, else `runs/v5-2026-01-31-SEED`, numbered where that is taken. */
+export function newRunPath(experiment: string, seed: number, { out, name }: { out?: string; name?: string }): string {
+  if (out) return out;
+  if (name) return join('runs', name);
+  const base = join('runs', `${experiment}-${new Date().toISOString().slice(0, 10)}-${seed}`);
+  for (let number = 1; ; number++) {
+    const path = number === 1 ? base : `${base}-${number}`;
+    if (!existsSync(resolve(path))) return path;
+  }
+}

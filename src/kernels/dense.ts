@@ -1,0 +1,57 @@
+import { ShapeError } from '../errors.ts';
+import { defineOp } from '../tensor/autograd.ts';
+import { showShape } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { product, productShape } from './matmul/index.ts';
+import { expectTensor } from './shared/expectTensor.ts';
+import { sumRows } from './shared/sumRows.ts';
+
+/*
+ * A fully connected layer: N samples, I inputs, O units; x [N, I], w [I, O], bias [O]
+ *   y     = x * w + bias
+ *   dx    = dy * w^T
+ *   dw    = x^T * dy
+ *   dbias = sum of dy over the samples
+ */
+
+export interface DenseOptions {
+  /** Which implementation of the product, by name; default: the fastest that fits. For tests and benchmarks. */
+  variant?: string;
+}
+
+const op = defineOp<DenseOptions>({
+  name: 'dense',
+  shape([x, w, bias]) {
+    const shape = productShape('dense', x, w);
+    if (bias && (bias.length !== 1 || bias[0] !== shape[1]))
+      throw new ShapeError('dense', `a bias of shape [${shape[1]}]`, showShape(bias));
+    return shape;
+  },
+  forward({ inputs: [x, w, bias], attrs: { variant }, output, save }) {
+    product(x, w, { variant }, bias, output);
+    save(x, w);
+  },
+  backward({ gradient: dy, saved: [x, w], attrs: { variant }, needs }) {
+    return [
+      needs[0] ? product(dy, w, { transposeB: true, variant }) : null,
+      needs[1] ? product(x, dy, { transposeA: true, variant }) : null,
+      needs[2] ? sumRows(dy, w.shape[1]) : null,
+    ];
+  },
+});
+
+/**
+ * A fully connected layer, `x * w + bias`.
+ *
+ * @param x [samples, inputs]
+ * @param w weights [inputs, units]
+ * @param bias [units], or none
+ * @returns [samples, units]
+ * @throws ShapeError
+ */
+export function dense(x: Tensor, w: Tensor, bias?: Tensor, options: DenseOptions = {}): Tensor {
+  expectTensor('dense', 'x', x, 'f32');
+  expectTensor('dense', 'w', w, 'f32');
+  if (bias) expectTensor('dense', 'bias', bias, 'f32');
+  return op(bias ? [x, w, bias] : [x, w], options);
+}

@@ -1,0 +1,150 @@
+import { ShapeError } from '../errors.ts';
+import { kernelFamily } from '../gpu/kernel.ts';
+import { defineOp } from '../tensor/autograd.ts';
+import { launch, split } from '../tensor/launch.ts';
+import { PHILOX_WGSL } from '../tensor/random.ts';
+import { type Shape, showShape } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { expectTensor } from './shared/expectTensor.ts';
+
+/*
+ * A batch from the bytes of a whole set: chosen, shifted by whole pixels, flipped, scaled to 0 .. 1.
+ *
+ * M images of H x W x C bytes, N indices; out [N,H,W,C]
+ *   shifted[n,h,v,c] = images[index[n], h - down[n], v - right[n], c], 0 outside the image
+ *   out[n,h,v,c]     = shifted[n, h, flip[n] ? W-1-v : v, c] / 255
+ *
+ * The distribution is that of Keras' ImageDataGenerator with an integer shift range s: a magnitude from 0 .. s-1, all equally
+ * likely, and a fair sign, rows and columns apart; then a flip with probability 1/2. Image n of the batch draws block n: words 0 and
+ * 1 give `down` and `right` (magnitude: word mod s; sign: top bit), the top bit of word 2 the flip.
+ *
+ * A workgroup an image, so that each lane draws once for many pixels.
+ */
+
+const LANES = 64;
+
+const gatherKernel = kernelFamily(({ augment }: { augment: boolean }) => ({
+  name: augment ? 'gather-augmented-images' : 'gather-images',
+  lanes: LANES,
+  read: { bytes: 'u32', indices: 'u32', ...(augment ? { draw: 'vec4u' as const } : {}) },
+  write: { images: 'f32' },
+  uniforms: { M: 'u32', H: 'u32', W: 'u32', C: 'u32', shift: 'u32', flip: 'u32' },
+  declarations: augment
+    ? `${PHILOX_WGSL}
+    fn shiftOf(word: u32) -> i32 {
+      let magnitude = i32(word % u.shift);
+      return select(magnitude, -magnitude, (word >> 31u) != 0u);
+    }`
+    : '',
+  body: `
+    let index = indices[workgroup];
+    var down = 0;
+    var right = 0;
+    var flip = false;
+    ${
+      augment
+        ? `
+    let words = randomBlock(draw[0], u.first + workgroup);
+    down = shiftOf(words.x);
+    right = shiftOf(words.y);
+    flip = u.flip != 0u && (words.z >> 31u) != 0u;`
+        : ''
+    }
+    // An index that is no image shows as NaN.
+    var nanBits = 0x7fc00000u;
+    let background = select(bitcast<f32>(nanBits), 0.0, index < u.M);
+    let size = u.H * u.W * u.C;
+    for (var e = lane; e < size; e += ${LANES}u) {
+      let c = e % u.C;
+      let v = e / u.C % u.W;
+      let fromRow = i32(e / (u.C * u.W)) - down;
+      let fromColumn = i32(select(v, u.W - 1u - v, flip)) - right;
+      var value = background;
+      if (index < u.M && fromRow >= 0 && fromRow < i32(u.H) && fromColumn >= 0 && fromColumn < i32(u.W)) {
+        let at = index * size + (u32(fromRow) * u.W + u32(fromColumn)) * u.C + c;
+        value = f32((bytes[at / 4u] >> (8u * (at % 4u))) & 255u) / 255.0;
+      }
+      images[workgroup * size + e] = value;
+    }`,
+}));
+
+interface Attributes {
+  readonly image: Shape;
+  readonly shift: number;
+  readonly flip: boolean;
+}
+
+const op = defineOp<Attributes>({
+  name: 'gatherImages',
+  shape([bytes, indices], { image, shift }) {
+    if (!image.every((n) => Number.isInteger(n) && n >= 1))
+      throw new ShapeError('gatherImages', 'height, width and channels of at least 1', showShape(image));
+    if (indices.length !== 1) throw new ShapeError('gatherImages', 'indices [N]', showShape(indices));
+    if (!(Number.isInteger(shift) && shift >= 0))
+      throw new ShapeError(
+        'gatherImages',
+        'a shift range that is a whole number of at least 0',
+        String(shift),
+      );
+    const [H, W, C] = image;
+    if (bytes.length !== 1 || bytes[0] * 4 < H * W * C)
+      throw new ShapeError(
+        'gatherImages',
+        `bytes [words], at least one image of ${H}x${W}x${C}`,
+        showShape(bytes),
+      );
+    return [indices[0], H, W, C];
+  },
+  forward({ inputs: [bytes, indices, draw], attrs: { image, shift, flip }, output }) {
+    const [H, W, C] = image;
+    const M = Math.floor((bytes.size * 4) / (H * W * C));
+    launch(
+      gatherKernel({ augment: draw !== undefined }),
+      { bytes, indices: split(indices, 1), ...(draw && { draw }), images: split(output, H * W * C) },
+      {
+        items: indices.size,
+        workgroups: (items) => items,
+        uniforms: { M, H, W, C, shift: Math.max(shift, 1), flip: flip ? 1 : 0 },
+      },
+    );
+  },
+});
+
+export interface GatherImagesOptions {
+  height: number;
+  width: number;
+  channels: number;
+  /** Random shifts and flips, drawn anew from `draw`; left out: the images as they are. */
+  augment?: {
+    /** The random words: `RandomStream.drawTensor()`. */
+    draw: Tensor;
+    /** Shifts are smaller than this many pixels each way, in rows and in columns: 3 gives -2 .. 2. 0 and 1 shift nothing. */
+    shift: number;
+    /** Whether half the images are mirrored, left to right. */
+    flip: boolean;
+  };
+}
+
+/**
+ * Takes a batch of images from the bytes of a set, shifts and mirrors them at random where asked, and scales them to 0 .. 1. What a
+ * shift leaves free is 0. No gradient flows through.
+ *
+ * @param bytes u32 [words]: the images' bytes (row, column, channel) one after the other, four a word, the first in the lowest bits
+ * @param indices u32 [N]: which images; the images of an index past the last one are NaN
+ * @returns f32 [N, height, width, channels]
+ * @throws ShapeError
+ */
+export function gatherImages(
+  bytes: Tensor,
+  indices: Tensor,
+  { height, width, channels, augment }: GatherImagesOptions,
+): Tensor {
+  expectTensor('gatherImages', 'bytes', bytes, 'u32');
+  expectTensor('gatherImages', 'indices', indices, 'u32');
+  if (augment) expectTensor('gatherImages', 'draw', augment.draw, 'u32', [4]);
+  return op(augment ? [bytes, indices, augment.draw] : [bytes, indices], {
+    image: [height, width, channels],
+    shift: augment?.shift ?? 0,
+    flip: augment?.flip ?? false,
+  });
+}

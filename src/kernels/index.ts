@@ -1,0 +1,14 @@
+export { argmax } from './argmax.ts';
+export { biasAdd } from './biasAdd.ts';
+export { add, div, maximum, mul, sub } from './binary.ts';
+export { concat } from './concat.ts';
+export { type Conv2dOptions, conv2d } from './conv2d/index.ts';
+export { type DenseOptions, dense } from './dense.ts';
+export { gather } from './gather.ts';
+export { type MatmulOptions, matmul } from './matmul/index.ts';
+export { max, mean, type ReduceOptions, sum } from './reduce.ts';
+export { relu } from './relu.ts';
+export { reshape } from './reshape.ts';
+export { slice } from './slice.ts';
+export { transpose } from './transpose.ts';
+export { abs, exp, log, neg, pow, sqrt, square } from './unary.ts';

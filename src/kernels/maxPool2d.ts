@@ -1,0 +1,217 @@
+import { ShapeError } from '../errors.ts';
+import { kernelFamily, type UniformType } from '../gpu/kernel.ts';
+import { defineOp } from '../tensor/autograd.ts';
+import { launch, split } from '../tensor/launch.ts';
+import { type Shape, showShape } from '../tensor/shape.ts';
+import { empty, type Tensor } from '../tensor/tensor.ts';
+import { expectTensor } from './shared/expectTensor.ts';
+
+/*
+ * Maximum over windows, without padding.
+ *
+ * N images, H x W input, C channels, windows of I x J moved by P rows and Q columns, Y x X output
+ *   Y = floor((H - I) / P) + 1,  X = floor((W - J) / Q) + 1
+ *   y[n,oy,ox,c]      = max_{i,j} x[n, oy*P+i, ox*Q+j, c]
+ *   winner[n,oy,ox,c] = i*J + j of the first maximum in row-major order
+ *   dx[n,h,v,c]       = sum of dy[n,oy,ox,c] over the windows that hold (h, v) and whose winner is (h - oy*P)*J + v - ox*Q
+ *
+ * The winners are all that the backward pass needs: a byte each. It gathers, one invocation an input; where windows don't overlap
+ * there is at most one window to ask.
+ *
+ * An invocation takes four channels of a pixel; G = ceil(C / 4) such groups.
+ */
+
+const LANES = 64;
+/** Places in a window that a byte can tell apart. */
+const BYTE_PLACES = 256;
+
+interface Variant {
+  /** C is a multiple of 4: a group is one vec4f. */
+  readonly vector: boolean;
+  /** A window holds more places than a byte tells apart: winners take four words instead of one. */
+  readonly wide: boolean;
+}
+
+const uniforms: Record<string, UniformType> = {
+  H: 'u32',
+  W: 'u32',
+  C: 'u32',
+  G: 'u32',
+  Y: 'u32',
+  X: 'u32',
+  I: 'u32',
+  J: 'u32',
+  P: 'u32',
+  Q: 'u32',
+};
+
+const elementOf = ({ vector }: Variant) => (vector ? 'vec4f' : 'f32');
+const winnersOf = ({ wide }: Variant) => (wide ? 'vec4u' : 'u32');
+
+/** `load(pixel, g)` and `store(pixel, g, value)` of a group of channels; missing channels repeat the last one and aren't stored. */
+const groupWgsl = ({ vector }: Variant, from: string, to: string) =>
+  vector
+    ? `
+    fn load(pixel: u32, g: u32) -> vec4f { return ${from}[pixel * u.G + g]; }
+    fn store(pixel: u32, g: u32, value: vec4f) { ${to}[pixel * u.G + g] = value; }`
+    : `
+    fn load(pixel: u32, g: u32) -> vec4f {
+      let at = pixel * u.C + 4u * g;
+      let last = u.C - 1u - 4u * g;
+      return vec4f(${from}[at], ${from}[at + min(1u, last)], ${from}[at + min(2u, last)], ${from}[at + min(3u, last)]);
+    }
+    fn store(pixel: u32, g: u32, value: vec4f) {
+      let at = pixel * u.C + 4u * g;
+      for (var k = 0u; k < min(4u, u.C - 4u * g); k++) { ${to}[at + k] = value[k]; }
+    }`;
+
+const forwardKernel = kernelFamily((variant: Variant) => ({
+  name: 'max-pool-2d',
+  lanes: LANES,
+  read: { x: elementOf(variant) },
+  write: { y: elementOf(variant), winners: winnersOf(variant) },
+  uniforms,
+  declarations: `
+    ${groupWgsl(variant, 'x', 'y')}
+    ${
+      variant.wide
+        ? 'fn pack(places: vec4u) -> vec4u { return places; }'
+        : 'fn pack(places: vec4u) -> u32 { return places.x | places.y << 8u | places.z << 16u | places.w << 24u; }'
+    }`,
+  body: `
+    if (item >= u.items * u.Y * u.X * u.G) { return; }
+    let g = item % u.G;
+    let pixel = item / u.G;
+    let ox = pixel % u.X;
+    let oy = pixel / u.X % u.Y;
+    let n = pixel / (u.X * u.Y);
+    let corner = (n * u.H + oy * u.P) * u.W + ox * u.Q;
+    var best = vec4f();
+    var places = vec4u();
+    for (var i = 0u; i < u.I; i++) {
+      for (var j = 0u; j < u.J; j++) {
+        let value = load(corner + i * u.W + j, g);
+        let wins = (value > best) | vec4<bool>(i + j == 0u);
+        best = select(best, value, wins);
+        places = select(places, vec4u(i * u.J + j), wins);
+      }
+    }
+    store(pixel, g, best);
+    winners[item] = pack(places);`,
+}));
+
+const backwardKernel = kernelFamily((variant: Variant) => ({
+  name: 'max-pool-2d-gradient',
+  lanes: LANES,
+  read: { dy: elementOf(variant), winners: winnersOf(variant) },
+  write: { dx: elementOf(variant) },
+  uniforms,
+  declarations: `
+    ${groupWgsl(variant, 'dy', 'dx')}
+    ${
+      variant.wide
+        ? 'fn unpack(places: vec4u) -> vec4u { return places; }'
+        : 'fn unpack(places: u32) -> vec4u { return vec4u(places, places >> 8u, places >> 16u, places >> 24u) & vec4u(255u); }'
+    }
+    // The first window that reaches a row (or column), for windows of this size moved by this step.
+    fn firstWindow(at: u32, size: u32, step: u32) -> u32 { return select(0u, (at - size) / step + 1u, at >= size); }`,
+  body: `
+    if (item >= u.items * u.H * u.W * u.G) { return; }
+    let g = item % u.G;
+    let pixel = item / u.G;
+    let v = pixel % u.W;
+    let h = pixel / u.W % u.H;
+    let n = pixel / (u.W * u.H);
+    var sum = vec4f();
+    for (var oy = firstWindow(h, u.I, u.P); oy < min(h / u.P + 1u, u.Y); oy++) {
+      for (var ox = firstWindow(v, u.J, u.Q); ox < min(v / u.Q + 1u, u.X); ox++) {
+        let window = (n * u.Y + oy) * u.X + ox;
+        let place = (h - oy * u.P) * u.J + v - ox * u.Q;
+        sum += select(vec4f(), load(window, g), unpack(winners[window * u.G + g]) == vec4u(place));
+      }
+    }
+    store(pixel, g, sum);`,
+}));
+
+type Pair = readonly [number, number];
+
+interface Windows {
+  readonly size: Pair;
+  readonly strides: Pair;
+}
+
+/** @throws ShapeError */
+function geometryOf(x: Shape, { size: [I, J], strides: [P, Q] }: Windows) {
+  if (x.length !== 4) throw new ShapeError('maxPool2d', 'x [N, H, W, C]', showShape(x));
+  for (const [name, pair] of [
+    ['pool size', [I, J]],
+    ['strides', [P, Q]],
+  ] as const) {
+    if (!pair.every((n) => Number.isInteger(n) && n >= 1))
+      throw new ShapeError('maxPool2d', `${name} of whole numbers of at least 1`, showShape(pair));
+  }
+  const [N, H, W, C] = x;
+  if (I > H || J > W)
+    throw new ShapeError('maxPool2d', `an image of at least ${I}x${J}, the size of the pool`, showShape(x));
+  const [Y, X] = [Math.floor((H - I) / P) + 1, Math.floor((W - J) / Q) + 1];
+  return { N, H, W, C, G: Math.ceil(C / 4), Y, X, I, J, P, Q };
+}
+
+const variantOf = ({ C, I, J }: ReturnType<typeof geometryOf>): Variant => ({
+  vector: C % 4 === 0,
+  wide: I * J > BYTE_PLACES,
+});
+
+const op = defineOp<Windows>({
+  name: 'maxPool2d',
+  shape([x], windows) {
+    const { N, Y, X, C } = geometryOf(x, windows);
+    return [N, Y, X, C];
+  },
+  forward({ inputs: [x], attrs, output, save }) {
+    const g = geometryOf(x.shape, attrs);
+    const { N, H, W, C, G, Y, X } = g;
+    const variant = variantOf(g);
+    const words = variant.wide ? 4 : 1;
+    const winners = empty([N, Y, X, G, words], 'u32');
+    launch(
+      forwardKernel(variant),
+      { x: split(x, H * W * C), y: split(output, Y * X * C), winners: split(winners, Y * X * G * words) },
+      { items: N, workgroups: (items) => Math.ceil((items * Y * X * G) / LANES), uniforms: g },
+    );
+    save(winners);
+  },
+  backward({ gradient: dy, saved: [winners], attrs, inputShapes: [shape] }) {
+    const g = geometryOf(shape, attrs);
+    const { N, H, W, C, G, Y, X } = g;
+    const dx = empty(shape);
+    launch(
+      backwardKernel(variantOf(g)),
+      { dy: split(dy, Y * X * C), winners: split(winners, winners.size / N), dx: split(dx, H * W * C) },
+      { items: N, workgroups: (items) => Math.ceil((items * H * W * G) / LANES), uniforms: g },
+    );
+    return [dx];
+  },
+});
+
+export interface MaxPool2dOptions {
+  /** Height and width of a window, or one number for both; default 2. */
+  poolSize?: number | Pair;
+  /** Rows and columns from one window to the next, or one number for both; default: the pool size. */
+  strides?: number | Pair;
+}
+
+const pairOf = (value: number | Pair): Pair => (typeof value === 'number' ? [value, value] : value);
+
+/**
+ * The largest value of every window of an image, channel by channel. Windows lie wholly inside the image; rows and columns past the
+ * last one are ignored. The gradient goes to the first maximum of a window in row-major order.
+ *
+ * @param x images [N, H, W, C]
+ * @returns [N, floor((H - pool height) / row stride) + 1, floor((W - pool width) / column stride) + 1, C]
+ * @throws ShapeError
+ */
+export function maxPool2d(x: Tensor, { poolSize = 2, strides = poolSize }: MaxPool2dOptions = {}): Tensor {
+  expectTensor('maxPool2d', 'x', x, 'f32');
+  return op([x], { size: pairOf(poolSize), strides: pairOf(strides) });
+}

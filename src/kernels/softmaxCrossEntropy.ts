@@ -1,0 +1,105 @@
+import { ShapeError } from '../errors.ts';
+import { kernel } from '../gpu/kernel.ts';
+import { defineOp } from '../tensor/autograd.ts';
+import { launch, split } from '../tensor/launch.ts';
+import { showShape } from '../tensor/shape.ts';
+import { empty, type Tensor } from '../tensor/tensor.ts';
+import { expectTensor } from './shared/expectTensor.ts';
+import { scaledSum } from './shared/reduceLanes.ts';
+import { rowMaximumAndSumWgsl } from './softmax.ts';
+
+/*
+ * Cross-entropy of integer labels, from logits: what Keras computes for a softmax output, without clipping.
+ *
+ * N samples, K classes; x [N,K] logits, t [N] labels; m[n] = max_k x[n,k], L[n] = log(sum_k exp(x[n,k] - m[n]))
+ *   loss    = 1/N sum_n (L[n] - (x[n,t[n]] - m[n]))
+ *   dx[n,k] = dloss / N * (exp(x[n,k] - m[n] - L[n]) - [k = t[n]])
+ *
+ * m and L are kept apart for the backward pass: their sum would lose what L holds beside a large m.
+ */
+
+const LANES = 64;
+
+// A label that is no class can't throw here: it makes the loss NaN, which stops a run.
+const rowLossKernel = kernel({
+  name: 'softmax-cross-entropy-rows',
+  lanes: LANES,
+  read: { x: 'f32', labels: 'u32' },
+  write: { rows: 'f32', losses: 'f32' },
+  uniforms: { K: 'u32' },
+  declarations: rowMaximumAndSumWgsl,
+  body: `
+    if (item >= u.items) { return; }
+    let row = rowMaximumAndSum(item * u.K, u.K);
+    let logSum = log(row.y);
+    rows[2u * item] = row.x;
+    rows[2u * item + 1u] = logSum;
+    let label = labels[item];
+    var nanBits = 0x7fc00000u;
+    losses[item] = bitcast<f32>(nanBits);
+    if (label < u.K) { losses[item] = logSum - (x[item * u.K + label] - row.x); }`,
+});
+
+const backwardKernel = kernel({
+  name: 'softmax-cross-entropy-gradient',
+  lanes: LANES,
+  read: { x: 'f32', labels: 'u32', rows: 'f32', dloss: 'f32' },
+  write: { dx: 'f32' },
+  uniforms: { K: 'u32', scale: 'f32' },
+  body: `
+    if (item >= u.items * u.K) { return; }
+    let n = item / u.K;
+    let probability = exp(x[item] - rows[2u * n] - rows[2u * n + 1u]);
+    dx[item] = dloss[0] * u.scale * (probability - select(0.0, 1.0, item % u.K == labels[n]));`,
+});
+
+const op = defineOp({
+  name: 'softmaxCrossEntropy',
+  shape([logits, labels]) {
+    if (logits.length !== 2) throw new ShapeError('softmaxCrossEntropy', 'logits [N, K]', showShape(logits));
+    if (labels.length !== 1 || labels[0] !== logits[0]) {
+      throw new ShapeError(
+        'softmaxCrossEntropy',
+        `labels [${logits[0]}], one a row of logits ${showShape(logits)}`,
+        showShape(labels),
+      );
+    }
+    return [];
+  },
+  forward({ inputs: [x, labels], output, save }) {
+    const [N, K] = x.shape;
+    const rows = empty([N, 2]);
+    const losses = empty([N]);
+    launch(
+      rowLossKernel,
+      { x: split(x, K), labels: split(labels, 1), rows: split(rows, 2), losses: split(losses, 1) },
+      { items: N, uniforms: { K } },
+    );
+    scaledSum(losses, 1 / N, output);
+    save(x, labels, rows);
+  },
+  backward({ gradient: dloss, saved: [x, labels, rows] }) {
+    const [N, K] = x.shape;
+    const dx = empty(x.shape);
+    launch(
+      backwardKernel,
+      { x: split(x, K), labels: split(labels, 1), rows: split(rows, 2), dloss, dx: split(dx, K) },
+      { items: N, workgroups: (items) => Math.ceil((items * K) / LANES), uniforms: { K, scale: 1 / N } },
+    );
+    return [dx, null];
+  },
+});
+
+/**
+ * Mean cross-entropy of the samples' classes, from logits (scores before the softmax).
+ *
+ * @param logits [N, K]
+ * @param labels classes 0 .. K-1 as i32 or u32 [N]; any other value makes the loss NaN
+ * @returns a scalar []
+ * @throws ShapeError
+ */
+export function softmaxCrossEntropy(logits: Tensor, labels: Tensor): Tensor {
+  expectTensor('softmaxCrossEntropy', 'logits', logits, 'f32');
+  expectTensor('softmaxCrossEntropy', 'labels', labels, ['i32', 'u32']);
+  return op([logits, labels], undefined);
+}

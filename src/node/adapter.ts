@@ -1,0 +1,182 @@
+import { existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { WeftError } from '../errors.ts';
+import { adapterName, isSoftwareAdapter } from '../gpu/gpu.ts';
+import { type AdapterListing, type FoundAdapter, listAdapters, loadDawn } from './dawn.ts';
+import {
+  enterEnvironment,
+  fetchLavapipe,
+  installationAdvice,
+  isLavapipeCached,
+  lavapipeFolder,
+  lavapipeVariables,
+  loaderVariables,
+  loadLibrary,
+} from './lavapipe.ts';
+import { readOsRelease } from './osRelease.ts';
+import { note, type Reporting } from './progress.ts';
+
+export interface AdapterOptions extends Reporting {
+  /**
+   * `auto` (default): a hardware GPU, else lavapipe, else another software adapter. `hardware`, `software`, `lavapipe`,
+   * `swiftshader`, part of a device's name in any case, or an `OpenAdapter.name`: that and nothing else.
+   */
+  adapter?: string;
+}
+
+export interface OpenAdapter {
+  adapter: GPUAdapter;
+  /** The device's name and its driver with its version. */
+  name: string;
+  isSoftware: boolean;
+  /** Lets go of Dawn, so that the process can end; the adapter's devices can't be used any more. */
+  close(): void;
+}
+
+/** The files that Chromium's packages keep SwiftShader's manifest in. */
+const SWIFTSHADER_MANIFESTS = [
+  '/usr/lib/chromium/vk_swiftshader_icd.json',
+  '/usr/lib/chromium-browser/vk_swiftshader_icd.json',
+  '/usr/lib64/chromium-browser/vk_swiftshader_icd.json',
+  '/opt/google/chrome/vk_swiftshader_icd.json',
+  '/opt/chromium.org/chromium/vk_swiftshader_icd.json',
+];
+
+const LOADER = 'libvulkan.so.1';
+
+const LAVAPIPE = /llvmpipe|lavapipe/i;
+const SWIFTSHADER = /swiftshader/i;
+
+/** The adapter that a choice (see `AdapterOptions.adapter`) means among those found; undefined where it isn't there. */
+export function chooseAdapter(found: FoundAdapter[], choice = 'auto'): FoundAdapter | undefined {
+  const wanted = choice.toLowerCase();
+  const hardware = found.find(({ isSoftware }) => !isSoftware);
+  const lavapipe = found.find(({ name }) => LAVAPIPE.test(name));
+  const software = lavapipe ?? found.find(({ isSoftware }) => isSoftware);
+  switch (wanted) {
+    case 'auto':
+      return hardware ?? software;
+    case 'hardware':
+      return hardware;
+    case 'software':
+      return software;
+    case 'lavapipe':
+      return lavapipe;
+    case 'swiftshader':
+      return found.find(({ name }) => SWIFTSHADER.test(name));
+    default:
+      return found.find(({ name }) => {
+        const device = name.toLowerCase();
+        return device.includes(wanted) || wanted.startsWith(`${device}, `);
+      });
+  }
+}
+
+/**
+ * The environment variables that a process lacks to find the chosen adapter; empty where this one's will do. Where no GPU
+ * driver can be used and the choice allows a software one, lavapipe is unpacked into the cache folder first (Debian and Ubuntu).
+ *
+ * @throws WeftError where the chosen adapter isn't there, saying what was found and what to do.
+ */
+export async function adapterEnvironment(options: AdapterOptions = {}): Promise<Record<string, string>> {
+  return (await findAdapter(options)).variables;
+}
+
+/**
+ * Opens a WebGPU adapter under Node and makes WebGPU's globals (`GPUBufferUsage` …) known. What the system lacks for it is
+ * provided as `adapterEnvironment` does, within this process.
+ *
+ * @throws WeftError where the chosen adapter isn't there, saying what was found and what to do.
+ */
+export async function openAdapter(options: AdapterOptions = {}): Promise<OpenAdapter> {
+  const { variables, found } = await findAdapter(options);
+  enterEnvironment(variables);
+  const { create, globals } = await loadDawn();
+  Object.assign(globalThis, globals);
+  const gpu = create([`backend=${found.backend}`, `adapter=${found.name}`]);
+  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+  if (!adapter) throw new WeftError(`the adapter ${found.name} was found, but Dawn doesn't open it`);
+  const key = Symbol(found.name);
+  held.set(key, gpu);
+  const driver = adapterName(adapter.info);
+  return {
+    adapter,
+    name: driver === found.name ? driver : `${found.name}, ${driver}`,
+    isSoftware: isSoftwareAdapter(adapter.info),
+    close: () => void held.delete(key),
+  };
+}
+
+/** If what Dawn's `create` returns is collected while a device lives, promises never settle; if it is kept, the process stays. */
+const held = new Map<symbol, GPU>();
+
+/** Looks for the chosen adapter with this process' environment, then with what can be provided beside it. */
+async function findAdapter(
+  options: AdapterOptions,
+): Promise<{ variables: Record<string, string>; found: FoundAdapter }> {
+  const choice = options.adapter || 'auto';
+  const listings: AdapterListing[] = [];
+  for await (const variables of environments(choice, options)) {
+    const listing = await listAdapters(variables);
+    const found = chooseAdapter(listing.adapters, choice);
+    if (found) return { variables, found };
+    listings.push(listing);
+  }
+  throw new WeftError(notFound(choice, listings));
+}
+
+/** What may be set beside this process' environment to find an adapter: the least first. Each is provided when its turn comes. */
+async function* environments(choice: string, reporting: Reporting): AsyncGenerator<Record<string, string>> {
+  if (process.platform !== 'linux') {
+    yield {};
+    return;
+  }
+  // Mesa complains at every start where this is unset.
+  const base: Record<string, string> = process.env.XDG_RUNTIME_DIR ? {} : { XDG_RUNTIME_DIR: tmpdir() };
+  yield base;
+
+  const wanted = choice.toLowerCase();
+  const hasLoader = loadLibrary(LOADER) === undefined;
+  if (wanted === 'swiftshader') {
+    const manifests = SWIFTSHADER_MANIFESTS.filter((path) => existsSync(path));
+    if (manifests.length > 0 && !hasLoader && !isLavapipeCached()) await fetchLavapipe(reporting);
+    for (const manifest of manifests) {
+      yield { ...base, VK_DRIVER_FILES: manifest, ...(hasLoader ? {} : loaderVariables()) };
+    }
+    return;
+  }
+  const lavapipeWillDo = isLavapipe(wanted) || wanted === 'auto' || wanted === 'software';
+  if (hasLoader && !lavapipeWillDo) return;
+  const cached = isLavapipeCached();
+  if (!cached) await fetchLavapipe(reporting);
+  if (!hasLoader) yield { ...base, ...loaderVariables() };
+  if (!lavapipeWillDo) return;
+  yield { ...base, ...lavapipeVariables() };
+  if (cached) {
+    note(reporting, `the lavapipe in ${lavapipeFolder()} doesn't work: fetching it anew`);
+    await fetchLavapipe(reporting, true);
+    yield { ...base, ...lavapipeVariables() };
+  }
+}
+
+/** Whether a choice in small letters can be nothing but lavapipe, whose device calls itself `llvmpipe (LLVM …)`. */
+function isLavapipe(wanted: string): boolean {
+  return LAVAPIPE.test(wanted) || 'llvmpipe'.startsWith(wanted);
+}
+
+function notFound(choice: string, listings: AdapterListing[]): string {
+  const adapters = listings.flatMap((listing) => listing.adapters.map(({ name }) => name));
+  const names = [...new Set(adapters)];
+  const found = names.length > 0 ? `found: ${names.join(', ')}` : 'found none';
+  const problem = listings.map((listing) => listing.problem).find(Boolean);
+  const complaint = names.length === 0 && problem ? ` (${problem})` : '';
+  return `no adapter '${choice}': ${found}${complaint}. ${advice(choice.toLowerCase())}`;
+}
+
+function advice(choice: string): string {
+  if (choice === 'swiftshader') return "SwiftShader comes with Chromium: install the package 'chromium'";
+  if (process.platform !== 'linux') return "Check that the GPU's driver is installed and up to date";
+  if (choice === 'auto' || choice === 'software' || LAVAPIPE.test(choice))
+    return installationAdvice(readOsRelease());
+  return "A GPU needs its maker's Vulkan driver; --adapter software runs without one";
+}

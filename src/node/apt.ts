@@ -1,0 +1,311 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import fs from 'node:fs/promises';
+import { join } from 'node:path';
+import { WeftError } from '../errors.ts';
+import { lastLines, mustRun, runCommand } from './command.ts';
+import { isDebianLike, type OsRelease, readOsRelease } from './osRelease.ts';
+import type { Reporting } from './progress.ts';
+
+/*
+ * Packages of Debian and Ubuntu, unpacked into a folder of ours. All of apt's state is private, so that nothing of the
+ * system is asked for or changed: no root, no package lists, no installed packages. From the machine's own configuration
+ * come the mirrors' addresses, the keys and the proxies.
+ */
+
+/** One source of packages: the fields of a stanza of a `.sources` file (man sources.list). */
+export interface AptSource {
+  uris: string[];
+  suites: string[];
+  components: string[];
+  /** The other fields as they stand there, `Signed-By` above all. */
+  options: [name: string, value: string][];
+}
+
+/** What each architecture of Node is called by Debian. */
+const ARCHITECTURES: Partial<Record<NodeJS.Architecture, { name: string; triplet: string }>> = {
+  x64: { name: 'amd64', triplet: 'x86_64-linux-gnu' },
+  arm64: { name: 'arm64', triplet: 'aarch64-linux-gnu' },
+};
+
+/**
+ * Packages that must be the system's own, since they are loaded in this process already: apt is told that they are installed.
+ * Python is there because drivers' packages may hold a script; nobody runs it.
+ */
+const FROM_THE_SYSTEM = ['libc6', 'libgcc-s1', 'libstdc++6', 'python3'];
+
+/** The sources of a file below /etc/apt, by its name: deb822 in `*.sources`, one a line in `*.list`. */
+export function parseAptSources(text: string, fileName: string): AptSource[] {
+  return fileName.endsWith('.sources') ? parseDeb822(text) : text.split('\n').flatMap(parseOneLine);
+}
+
+function parseDeb822(text: string): AptSource[] {
+  const withoutComments = text.replace(/^#.*\n?/gm, '');
+  return withoutComments.split(/\n(?:[ \t]*\n)+/).flatMap((stanza) => {
+    // A field goes on in lines that begin with a blank.
+    const fields = Array.from(
+      stanza.matchAll(/^([^\s:]+):(.*(?:\n[ \t].*)*)/gm),
+      (match): [string, string] => [match[1], match[2].trim()],
+    );
+    const find = (name: string) => fields.find(([field]) => field.toLowerCase() === name)?.[1] ?? '';
+    const words = (name: string) => find(name).split(/\s+/).filter(Boolean);
+    if (!words('types').includes('deb') || find('enabled').toLowerCase() === 'no') return [];
+    const own = ['types', 'enabled', 'uris', 'suites', 'components', 'architectures'];
+    return {
+      uris: words('uris'),
+      suites: words('suites'),
+      components: words('components'),
+      options: fields.filter(([field]) => !own.includes(field.toLowerCase())),
+    };
+  });
+}
+
+const ONE_LINE_OPTIONS: Record<string, string> = {
+  'signed-by': 'Signed-By',
+  trusted: 'Trusted',
+  'check-valid-until': 'Check-Valid-Until',
+  'check-date': 'Check-Date',
+  'allow-insecure': 'Allow-Insecure',
+  'allow-weak': 'Allow-Weak',
+};
+
+function parseOneLine(line: string): AptSource[] {
+  const match = /^\s*deb\s+(?:\[([^\]]*)\]\s+)?(\S+)\s+(\S+)\s*(.*)$/.exec(line.replace(/#.*/, ''));
+  if (!match) return [];
+  const [, bracket = '', uri, suite, components] = match;
+  const options = bracket.split(/\s+/).flatMap((option): [string, string][] => {
+    const [name, value = ''] = option.split('=', 2);
+    return ONE_LINE_OPTIONS[name] ? [[ONE_LINE_OPTIONS[name], value]] : [];
+  });
+  return [{ uris: [uri], suites: [suite], components: components.split(/\s+/).filter(Boolean), options }];
+}
+
+/**
+ * Those of a machine's sources that are its distribution's own: other people's are left alone.
+ *
+ * @param backports a suite to have too, on the mirror of the distribution where the machine doesn't name it.
+ * @throws WeftError where there is none.
+ */
+export function distributionSources(machine: AptSource[], os: OsRelease, backports?: string): AptSource[] {
+  const release = [os.codename, 'stable', 'oldstable', 'testing', 'unstable', 'sid']
+    .filter(Boolean)
+    .join('|');
+  const wanted = new RegExp(`^(${release})(-updates|-security)?$`);
+  const sources = machine.flatMap((source) => {
+    const suites = source.suites.filter((suite) => wanted.test(suite) || suite === backports);
+    const components = source.components.filter(
+      (component) => component === 'main' || component === 'universe',
+    );
+    const uris = source.uris.filter((uri) => !uri.startsWith('cdrom:'));
+    return suites.length > 0 && components.includes('main') && uris.length > 0
+      ? { ...source, uris, suites, components }
+      : [];
+  });
+  const base = sources.find((source) => source.suites.includes(os.codename)) ?? sources[0];
+  if (!base) {
+    throw new WeftError(
+      `the apt configuration of this machine (/etc/apt/sources.list*) names no source of ${os.prettyName}`,
+    );
+  }
+  if (backports && !sources.some((source) => source.suites.includes(backports))) {
+    sources.push({ ...base, suites: [backports] });
+  }
+  return sources;
+}
+
+/** Sources as the text of a `.sources` file. */
+export function formatAptSources(sources: AptSource[]): string {
+  return sources
+    .map(({ uris, suites, components, options }) =>
+      [
+        'Types: deb',
+        `URIs: ${uris.join(' ')}`,
+        `Suites: ${suites.join(' ')}`,
+        `Components: ${components.join(' ')}`,
+        ...options.map(([name, value]) => `${name}: ${value}`),
+      ].join('\n'),
+    )
+    .join('\n\n')
+    .concat('\n');
+}
+
+/** The packages, `name=version` each, that `apt-get --simulate install` says it would install. */
+export function parseSimulatedInstall(output: string): string[] {
+  return Array.from(output.matchAll(/^Inst (\S+) \((\S+) /gm), ([, name, version]) => `${name}=${version}`);
+}
+
+/** The bytes to fetch in all, by what `apt-get --print-uris download` says: address, file, bytes and checksum a line. */
+export function parseDownloadBytes(output: string): number {
+  return Array.from(output.matchAll(/^'\S+' \S+ (\d+) /gm), ([, bytes]) => Number(bytes)).reduce(
+    (a, b) => a + b,
+    0,
+  );
+}
+
+/** Where packages keep shared libraries, below the folder that they are unpacked into. */
+export function libraryFolders(root: string): string[] {
+  const { triplet } = architecture();
+  return [join(root, 'usr/lib', triplet), join(root, 'lib', triplet)].filter((folder) => existsSync(folder));
+}
+
+/** Why packages can't be had here, or undefined where they can. */
+export function aptProblem(): string | undefined {
+  const os = readOsRelease();
+  if (process.platform !== 'linux' || !isDebianLike(os))
+    return `${os.prettyName} has no packages of Debian or Ubuntu`;
+  if (!ARCHITECTURES[process.arch]) return `there is no ${process.arch} build of Dawn for Linux`;
+  if (isOffline()) return 'WEFT_OFFLINE=1 forbids downloads';
+  return undefined;
+}
+
+/** Whether downloads are forbidden. */
+export function isOffline(): boolean {
+  return process.env.WEFT_OFFLINE === '1';
+}
+
+export interface UnpackOptions extends Reporting {
+  /** What the packages are for, in the progress. */
+  what: string;
+  /** A suite that goes before all others, taken from the distribution's mirror where the machine's configuration lacks it. */
+  backports?: string;
+}
+
+/**
+ * Downloads packages with all that they depend on and unpacks them.
+ *
+ * @param folder an empty folder; apt's private state lies beside the result in it, so remove it afterwards.
+ * @returns the folder that holds the packages' files, and the packages as `name=version`.
+ * @throws WeftError with apt's own words where that fails.
+ */
+export async function unpackPackages(
+  packages: string[],
+  folder: string,
+  options: UnpackOptions,
+): Promise<{ root: string; unpacked: string[] }> {
+  const problem = aptProblem();
+  if (problem) throw new WeftError(`${packages.join(', ')} can't be fetched: ${problem}`);
+  const { what, backports, onProgress } = options;
+  const apt = await privateApt(folder, backports);
+  const downloads = join(folder, 'downloads');
+  const root = join(folder, 'root');
+  await Promise.all([fs.mkdir(downloads), fs.mkdir(root)]);
+
+  onProgress?.({ what: `${what}: package lists`, done: 0, total: 0 });
+  // A source that doesn't answer isn't fatal: what counts is whether the packages can be had.
+  const update = await runCommand('apt-get', [...apt, 'update'], { env: PLAIN });
+  const unpacked = await resolvePackages(packages, apt, backports).catch((error: WeftError) => {
+    const reason = update.stderr ? `; the package lists: ${lastLines(update.stderr)}` : '';
+    throw new WeftError(`${error.message}${reason}`, { cause: error });
+  });
+
+  const uris = await mustRun('apt-get', [...apt, '--print-uris', 'download', ...unpacked], {
+    cwd: downloads,
+    env: PLAIN,
+  });
+  const total = parseDownloadBytes(uris);
+  const tick = async () =>
+    onProgress?.({ what: `${what}: download`, done: await folderBytes(downloads), total });
+  const timer = setInterval(tick, 250);
+  try {
+    await mustRun('apt-get', [...apt, 'download', ...unpacked], { cwd: downloads, env: PLAIN });
+  } finally {
+    clearInterval(timer);
+  }
+  const archives = (await fs.readdir(downloads)).filter((name) => name.endsWith('.deb'));
+  for (const [i, archive] of archives.entries()) {
+    onProgress?.({ what: `${what}: unpack`, done: i, total: archives.length });
+    await mustRun('dpkg-deb', ['--extract', join(downloads, archive), root], { env: PLAIN });
+  }
+  onProgress?.({ what: `${what}: unpack`, done: archives.length, total: archives.length });
+  return { root, unpacked };
+}
+
+/** apt's messages are read, so they have to be in English. */
+const PLAIN = { LC_ALL: 'C' };
+
+async function resolvePackages(packages: string[], apt: string[], backports?: string): Promise<string[]> {
+  const target = backports ? ['-t', backports] : [];
+  return parseSimulatedInstall(
+    await mustRun('apt-get', [...apt, ...target, '--simulate', 'install', ...packages], { env: PLAIN }),
+  );
+}
+
+/** Lays out a private state of apt in `folder`; returns the arguments that make apt-get use it. */
+async function privateApt(folder: string, backports?: string): Promise<string[]> {
+  const inFolder = (name: string) => join(folder, name);
+  const { name: arch } = architecture();
+  await fs.mkdir(inFolder('lists/partial'), { recursive: true });
+  await fs.mkdir(inFolder('cache/archives/partial'), { recursive: true });
+  await fs.mkdir(inFolder('sources'));
+  const sources = distributionSources(readMachineSources(), readOsRelease(), backports);
+  await fs.writeFile(inFolder('sources/weft.sources'), formatAptSources(sources));
+  await fs.writeFile(inFolder('status'), installedStatus(arch));
+  await fs.writeFile(inFolder('apt.conf'), aptConfiguration(folder, arch));
+  return ['-c', inFolder('apt.conf'), '-q'];
+}
+
+function installedStatus(arch: string): string {
+  return FROM_THE_SYSTEM.map(
+    (name) =>
+      `Package: ${name}\nStatus: install ok installed\nArchitecture: ${arch}\n` +
+      `Multi-Arch: ${name === 'python3' ? 'allowed' : 'same'}\nVersion: 999\n`,
+  ).join('\n');
+}
+
+/** Read after the machine's own configuration: that keeps its proxies and keys, and takes its hooks away. */
+function aptConfiguration(folder: string, arch: string): string {
+  return `#clear APT::Update;
+#clear DPkg;
+#clear Acquire::IndexTargets;
+Acquire::IndexTargets::deb::Packages {
+  MetaKey "$(COMPONENT)/binary-$(ARCHITECTURE)/Packages";
+  flatMetaKey "Packages";
+  ShortDescription "Packages";
+  Description "$(RELEASE)/$(COMPONENT) $(ARCHITECTURE) Packages";
+};
+#clear APT::Architectures;
+APT::Architectures { "${arch}"; };
+APT::Architecture "${arch}";
+APT::Install-Recommends "false";
+APT::Sandbox::User "root";
+Acquire::Retries "2";
+Acquire::http::Timeout "20";
+Acquire::https::Timeout "20";
+Dir::State "${folder}";
+Dir::State::lists "${folder}/lists";
+Dir::State::status "${folder}/status";
+Dir::Log "${folder}";
+Dir::Cache "${folder}/cache";
+Dir::Cache::archives "${folder}/cache/archives";
+Dir::Etc::sourcelist "/dev/null";
+Dir::Etc::sourceparts "${folder}/sources";
+Dir::Etc::preferences "/dev/null";
+Dir::Etc::preferencesparts "/dev/null";
+`;
+}
+
+function readMachineSources(): AptSource[] {
+  const parts = existsSync('/etc/apt/sources.list.d') ? readdirSync('/etc/apt/sources.list.d') : [];
+  const files = parts
+    .filter((name) => /\.(list|sources)$/.test(name))
+    .map((name) => join('/etc/apt/sources.list.d', name));
+  return ['/etc/apt/sources.list', ...files]
+    .filter((path) => existsSync(path))
+    .flatMap((path) => parseAptSources(readFileSync(path, 'utf8'), path));
+}
+
+function architecture(): { name: string; triplet: string } {
+  const found = ARCHITECTURES[process.arch];
+  if (!found)
+    throw new WeftError(`Debian and Ubuntu are known here on x64 and arm64, not on ${process.arch}`);
+  return found;
+}
+
+async function folderBytes(folder: string): Promise<number> {
+  const sizes = (await fs.readdir(folder)).map((name) =>
+    fs.stat(join(folder, name)).then(
+      (info) => info.size,
+      () => 0,
+    ),
+  );
+  return (await Promise.all(sizes)).reduce((a, b) => a + b, 0);
+}

@@ -1,0 +1,62 @@
+import { spawn } from 'node:child_process';
+import { WeftError } from '../errors.ts';
+
+export interface CommandOptions {
+  cwd?: string;
+  /** Variables beside this process' own. */
+  env?: Record<string, string>;
+  /** The command is ended after so long; default: never. */
+  timeoutMs?: number;
+}
+
+export interface CommandResult {
+  /** The exit code; -1 where the command was ended by a signal. */
+  code: number;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs a program to its end without a shell. @throws WeftError where there is no such program. */
+export function runCommand(
+  program: string,
+  args: string[],
+  options: CommandOptions = {},
+): Promise<CommandResult> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, {
+      cwd: options.cwd,
+      env: { ...process.env, ...options.env },
+      timeout: options.timeoutMs,
+      killSignal: 'SIGKILL',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const output = { stdout: '', stderr: '' };
+    for (const stream of ['stdout', 'stderr'] as const) {
+      child[stream].setEncoding('utf8');
+      child[stream].on('data', (text: string) => {
+        output[stream] += text;
+      });
+    }
+    child.on('error', (error) =>
+      reject(new WeftError(`could not run ${program}: ${error.message}`, { cause: error })),
+    );
+    child.on('close', (code, signal) => resolve({ code: code ?? -1, signal, ...output }));
+  });
+}
+
+/** As `runCommand`, for a command that has to succeed. @throws WeftError with its last lines where it fails. */
+export async function mustRun(
+  program: string,
+  args: string[],
+  options: CommandOptions = {},
+): Promise<string> {
+  const result = await runCommand(program, args, options);
+  if (result.code === 0) return result.stdout;
+  const how = result.signal ? `was ended by ${result.signal}` : `failed with exit code ${result.code}`;
+  throw new WeftError(`${program} ${how}: ${lastLines(result.stderr || result.stdout)}`);
+}
+
+export function lastLines(text: string, count = 4): string {
+  return text.trim().split('\n').slice(-count).join('\n');
+}

@@ -1,0 +1,2 @@
+import { statfsSync } from 'node:fs';
+import { chosenDataFolder, localDataFolders, readFolder } from './fashionMnist.ts';

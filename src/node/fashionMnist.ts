@@ -1,0 +1,206 @@
+import { existsSync } from 'node:fs';
+import fs from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+import {
+  type DataSet,
+  FASHION_MNIST_FILES,
+  FASHION_MNIST_PUBLISHER,
+  type FashionMnistFile,
+  type FashionMnistPart,
+  fashionMnistSets,
+  verifyFashionMnistFile,
+} from '../data/fashionMnist.ts';
+import { WeftError } from '../errors.ts';
+import { aptProblem, isOffline, unpackPackages } from './apt.ts';
+import { cacheDir, cachePath, withTemporaryFolder } from './cacheDir.ts';
+import { atomicWrite, hasCode } from './files.ts';
+import { note, type Reporting } from './progress.ts';
+
+export interface FashionMnistOptions extends Reporting {
+  /** A folder with the four files, gzipped or not: that and no other source. Default: `FASHION_MNIST_DIR`. */
+  dir?: string;
+  /** Forbids downloads; default: `WEFT_OFFLINE=1`. */
+  offline?: boolean;
+  /** The address of the four gzipped files; default: that of Fashion-MNIST's authors. */
+  publisher?: string;
+}
+
+export interface FashionMnist {
+  train: DataSet;
+  test: DataSet;
+  /** Where the files came from, for a person to read. */
+  source: string;
+}
+
+type Files = Record<FashionMnistPart, Uint8Array>;
+
+const PARTS = Object.entries(FASHION_MNIST_FILES) as [FashionMnistPart, FashionMnistFile][];
+const DEBIAN_PACKAGE = 'dataset-fashion-mnist';
+/** Where Debian's package keeps the files. */
+const DEBIAN_FOLDER = 'usr/share/datasets/fashion-mnist';
+
+const CONNECT_TIMEOUT_MS = 10_000;
+/** A download that brings nothing for so long has failed. */
+const STALL_TIMEOUT_MS = 15_000;
+
+const gunzipAsync = promisify(gunzip);
+
+/** The folder that downloaded files are kept in, uncompressed. */
+export function fashionMnistCache(): string {
+  return cachePath('fashion-mnist');
+}
+
+/**
+ * The folder that the user has chosen, if any: `dir`, else `FASHION_MNIST_DIR`.
+ */
+export function chosenDataFolder(dir?: string): string | undefined {
+  return dir || process.env.FASHION_MNIST_DIR || undefined;
+}
+
+/** The local folders that hold all four files, whole or not, in the order that `loadFashionMnist` looks into them. */
+export function localDataFolders(): string[] {
+  return [fashionMnistCache(), join('/', DEBIAN_FOLDER)].filter((folder) =>
+    PARTS.every(([, { name }]) => existsSync(join(folder, name)) || existsSync(join(folder, `${name}.gz`))),
+  );
+}
+
+/**
+ * Fashion-MNIST: from the chosen folder if there is one; else from the cache, an installed Debian package, the publisher,
+ * or the Debian package downloaded; what was downloaded goes into the cache. Every file is checked by its SHA-256.
+ *
+ * @throws WeftError naming the file that is missing or isn't what it should be, or each source and why it failed.
+ */
+export async function loadFashionMnist(options: FashionMnistOptions = {}): Promise<FashionMnist> {
+  const chosen = chosenDataFolder(options.dir);
+  if (chosen) return { ...fashionMnistSets(await readFolder(chosen)), source: chosen };
+
+  for (const folder of localDataFolders()) {
+    try {
+      return { ...fashionMnistSets(await readFolder(folder)), source: folder };
+    } catch (error) {
+      note(options, `${(error as Error).message}; fetching Fashion-MNIST anew`);
+    }
+  }
+  const { files, source } = await download(options);
+  const cache = await cacheDir('fashion-mnist');
+  for (const [part, { name }] of PARTS) await atomicWrite(join(cache, name), files[part]);
+  return { ...fashionMnistSets(files), source };
+}
+
+/**
+ * Reads the four files of a folder, gzipped or not, and checks them.
+ * @throws WeftError naming the file.
+ */
+export async function readFolder(folder: string): Promise<Files> {
+  const files = await Promise.all(
+    PARTS.map(async ([part, file]) => [part, await readFile(folder, file)] as const),
+  );
+  return Object.fromEntries(files) as Files;
+}
+
+async function readFile(folder: string, file: FashionMnistFile): Promise<Uint8Array> {
+  const plain = join(folder, file.name);
+  for (const path of [plain, `${plain}.gz`]) {
+    const bytes = await fs.readFile(path).catch((error) => {
+      if (hasCode(error, 'ENOENT')) return undefined;
+      throw new WeftError(`could not read ${path}: ${error.message}`, { cause: error });
+    });
+    if (bytes) return uncompressed(file, bytes, path);
+  }
+  throw new WeftError(
+    `${folder} holds no ${file.name}, gzipped (.gz) or not: Fashion-MNIST needs four files there`,
+  );
+}
+
+/** The file's own bytes, checked, from what lies at `path`: itself, or gzipped. */
+async function uncompressed(file: FashionMnistFile, bytes: Uint8Array, path: string): Promise<Uint8Array> {
+  const isGzipped = bytes[0] === 0x1f && bytes[1] === 0x8b;
+  // A little more than the file's size: enough to know one that is too long.
+  const plain = isGzipped
+    ? await gunzipAsync(bytes, { maxOutputLength: 2 * file.bytes }).catch((error) => {
+        throw new WeftError(`${path}: expected a gzipped ${file.name}, got a corrupt one: ${error.message}`, {
+          cause: error,
+        });
+      })
+    : bytes;
+  await verifyFashionMnistFile(file, plain, path);
+  return plain;
+}
+
+async function download(options: FashionMnistOptions): Promise<{ files: Files; source: string }> {
+  if (options.offline ?? isOffline()) {
+    throw new WeftError(
+      'Fashion-MNIST is not on this machine, and downloads are forbidden (WEFT_OFFLINE=1): name a folder with its four files by --data or FASHION_MNIST_DIR',
+    );
+  }
+  const publisher = options.publisher ?? FASHION_MNIST_PUBLISHER;
+  const sources: [name: string, fetchAll: () => Promise<Files>][] = [
+    [publisher, () => fromPublisher(publisher, options)],
+    [`the Debian package ${DEBIAN_PACKAGE}`, () => fromDebian(options)],
+  ];
+  const failures: string[] = [];
+  for (const [source, fetchAll] of sources) {
+    try {
+      return { files: await fetchAll(), source };
+    } catch (error) {
+      failures.push(`${source}: ${(error as Error).message}`);
+    }
+  }
+  throw new WeftError(
+    `Fashion-MNIST can't be downloaded:\n  ${failures.join('\n  ')}\nName a folder with its four files by --data or FASHION_MNIST_DIR`,
+  );
+}
+
+async function fromPublisher(address: string, options: Reporting): Promise<Files> {
+  const files: Partial<Files> = {};
+  for (const [part, file] of PARTS) {
+    const url = `${address}/${file.name}.gz`;
+    const onBytes = (done: number, total: number) =>
+      options.onProgress?.({ what: `Fashion-MNIST: ${file.name}`, done, total });
+    files[part] = await uncompressed(file, await fetchBytes(url, onBytes), url);
+  }
+  return files as Files;
+}
+
+async function fromDebian(options: Reporting): Promise<Files> {
+  const problem = aptProblem();
+  if (problem) throw new WeftError(problem);
+  return withTemporaryFolder(async (temporary) => {
+    const { root } = await unpackPackages([DEBIAN_PACKAGE], temporary, { ...options, what: 'Fashion-MNIST' });
+    return readFolder(join(root, DEBIAN_FOLDER));
+  });
+}
+
+/** Downloads a file; fails soon where nobody answers or nothing comes any more. */
+async function fetchBytes(url: string, onBytes: (done: number, total: number) => void): Promise<Uint8Array> {
+  const abort = new AbortController();
+  let timer = setTimeout(() => abort.abort(), CONNECT_TIMEOUT_MS);
+  const restart = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => abort.abort(), STALL_TIMEOUT_MS);
+  };
+  try {
+    const response = await fetch(url, { signal: abort.signal });
+    if (!response.ok || !response.body) throw new WeftError(`${url}: HTTP status ${response.status}`);
+    const total = Number(response.headers.get('content-length') ?? 0);
+    const chunks: Uint8Array[] = [];
+    let done = 0;
+    for await (const chunk of response.body) {
+      restart();
+      chunks.push(chunk);
+      done += chunk.length;
+      onBytes(done, total);
+    }
+    return Buffer.concat(chunks);
+  } catch (error) {
+    if (error instanceof WeftError) throw error;
+    const cause = ((error as Error).cause as Error | undefined) ?? (error as Error);
+    throw new WeftError(`${url}: ${abort.signal.aborted ? 'no answer in time' : cause.message}`, {
+      cause: error,
+    });
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,64 @@
+import { randomBytes } from 'node:crypto';
+import fs from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { WeftError } from '../errors.ts';
+
+/** The codes of a full disk and of a user's used-up share of it. */
+export const DISK_FULL = ['ENOSPC', 'EDQUOT'];
+
+/**
+ * Writes a file so that at every moment, even if the process is killed or the disk fills up, either the old contents or
+ * the new ones are there in full: to a temporary file beside it, to the disk, then renamed over it.
+ *
+ * @throws WeftError naming the file where it can't be written; what was there before stays as it was.
+ */
+export async function atomicWrite(path: string, contents: Uint8Array | string): Promise<void> {
+  const temporary = `${path}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
+  try {
+    const file = await fs.open(temporary, 'wx');
+    try {
+      await file.writeFile(contents);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await fs.rename(temporary, path);
+  } catch (error) {
+    await fs.rm(temporary, { force: true }).catch(() => {});
+    throw writeError(path, error);
+  }
+  await syncFolder(dirname(path));
+}
+
+/**
+ * Puts a finished folder in its place in one step. Where another process was there first, its folder stays and ours goes.
+ */
+export async function placeFolder(finished: string, path: string): Promise<void> {
+  try {
+    await fs.rename(finished, path);
+  } catch (error) {
+    if (!hasCode(error, 'ENOTEMPTY', 'EEXIST')) throw writeError(path, error);
+    await fs.rm(finished, { recursive: true, force: true });
+  }
+}
+
+/** Makes what went wrong while writing `path` an error that a user understands. */
+export function writeError(path: string, error: unknown): WeftError {
+  if (error instanceof WeftError) return error;
+  const reason = hasCode(error, ...DISK_FULL) ? 'the disk is full' : (error as Error).message;
+  return new WeftError(`could not write ${path}: ${reason}. Nothing that was there before is lost`, {
+    cause: error,
+  });
+}
+
+export function hasCode(error: unknown, ...codes: string[]): boolean {
+  return codes.includes((error as NodeJS.ErrnoException)?.code ?? '');
+}
+
+/** Makes a rename in this folder survive a power cut; where a system can't open folders (Windows), there is nothing to do. */
+async function syncFolder(path: string): Promise<void> {
+  try {
+    const folder = await fs.open(path, 'r');
+    await folder.sync().finally(() => folder.close());
+  } catch {}
+}

@@ -1,0 +1,473 @@
+import { expect } from 'vitest';
+import {
+  Adam,
+  adamUpdate,
+  add,
+  argmax,
+  batchNormInference,
+  batchNormTraining,
+  biasAdd,
+  concat,
+  conv2d,
+  dense,
+  div,
+  dropout,
+  exp,
+  gather,
+  gatherImages,
+  l2,
+  layers,
+  loadModel,
+  log,
+  logSoftmax,
+  matmul,
+  max,
+  maxPool2d,
+  mean,
+  mul,
+  RandomStream,
+  record,
+  relu,
+  reshape,
+  sequential,
+  sgdUpdate,
+  slice,
+  softmax,
+  softmaxCrossEntropy,
+  sqrt,
+  sub,
+  sum,
+  type Tensor,
+  tensor,
+  transpose,
+} from '../../src/index.ts';
+import { adam as adamReference } from '../reference/adam.ts';
+import { argmax as argmaxReference } from '../reference/argmax.ts';
+import { type Array64, createRandom, make, type Random } from '../reference/array64.ts';
+import { augment, augmentationOf } from '../reference/augment.ts';
+import * as batchNorm from '../reference/batchNorm.ts';
+import { biasAdd as biasAddReference } from '../reference/biasAdd.ts';
+import { concat as concatReference } from '../reference/concat.ts';
+import { conv2d as conv2dReference } from '../reference/conv2d.ts';
+import { dense as denseReference } from '../reference/dense.ts';
+import { dropoutMask, dropout as dropoutReference } from '../reference/dropout.ts';
+import * as elementwise from '../reference/elementwise.ts';
+import { gather as gatherReference } from '../reference/gather.ts';
+import { l2 as l2Reference } from '../reference/l2.ts';
+import { logSoftmax as logSoftmaxReference } from '../reference/logSoftmax.ts';
+import { matmul as matmulReference } from '../reference/matmul.ts';
+import { maxPool2d as maxPool2dReference } from '../reference/maxPool2d.ts';
+import { philox4x32 } from '../reference/philox.ts';
+import * as reductions from '../reference/reductions.ts';
+import type { Reference } from '../reference/reference.ts';
+import { relu as reluReference } from '../reference/relu.ts';
+import { reshape as reshapeReference } from '../reference/reshape.ts';
+import { sgd as sgdReference } from '../reference/sgd.ts';
+import { slice as sliceReference } from '../reference/slice.ts';
+import { softmax as softmaxReference } from '../reference/softmax.ts';
+import { softmaxCrossEntropy as softmaxCrossEntropyReference } from '../reference/softmaxCrossEntropy.ts';
+import { transpose as transposeReference } from '../reference/transpose.ts';
+import { checkOp, compare } from '../support/checkOp.ts';
+
+/*
+ * Every op on a few shapes small enough for a slow adapter, against its f64 reference, and what is built on the ops: a recorded
+ * step, a file of weights. It imports the public API only, so that the same checks run on the built bundle in a browser.
+ */
+
+export interface Sample {
+  readonly name: string;
+  /** Resolves when the adapter computed what the reference says. */
+  readonly check: (seed: number) => Promise<void>;
+}
+
+interface Drawn<A> {
+  inputs: Array64[];
+  attrs: A;
+}
+
+/** An op with its reference; `draw` gives its inputs. */
+function op<A>(
+  name: string,
+  reference: Reference<A>,
+  run: (inputs: Tensor[], attrs: A) => Tensor,
+  draw: (random: Random) => Drawn<A>,
+): Sample {
+  const check = async (seed: number) => {
+    const random = createRandom(seed);
+    const { inputs, attrs } = draw(random);
+    await checkOp({
+      reference,
+      op: run,
+      inputs,
+      attrs,
+      cotangent: (shape) => random.uniform(shape),
+      label: `${name}, seed ${seed}`,
+    });
+  };
+  return { name, check };
+}
+
+const none = {};
+const uniform =
+  (...shapes: number[][]) =>
+  (random: Random) => ({ inputs: shapes.map((shape) => random.uniform(shape)), attrs: none });
+
+function convolution(
+  name: string,
+  [N, H, W, C]: number[],
+  [I, J, K]: number[],
+  padding: 'same' | 'valid',
+): Sample {
+  return op(
+    `conv2d ${name}`,
+    conv2dReference,
+    ([x, w, b], attrs) => conv2d(x, w, b, attrs),
+    (random) => ({
+      inputs: [random.uniform([N, H, W, C]), random.uniform([I, J, C, K]), random.uniform([K])],
+      attrs: { padding },
+    }),
+  );
+}
+
+function product(transposeA: boolean, transposeB: boolean, [M, K, N]: number[]): Sample {
+  return op(
+    `matmul ${M}x${K}x${N}${transposeA ? ', a transposed' : ''}${transposeB ? ', b transposed' : ''}`,
+    matmulReference,
+    ([a, b], attrs) => matmul(a, b, attrs),
+    (random) => ({
+      inputs: [random.uniform(transposeA ? [K, M] : [M, K]), random.uniform(transposeB ? [N, K] : [K, N])],
+      attrs: { transposeA, transposeB },
+    }),
+  );
+}
+
+const ops: Sample[] = [
+  convolution('same, odd sizes', [2, 7, 5, 3], [3, 3, 5], 'same'),
+  convolution('valid, odd sizes', [2, 6, 9, 4], [3, 3, 8], 'valid'),
+  convolution('1x1 pixel', [1, 1, 1, 1], [3, 3, 1], 'same'),
+  convolution('5x3 kernel', [1, 9, 7, 2], [5, 3, 3], 'same'),
+  convolution('of v5: 1 to 64 channels', [2, 12, 12, 1], [3, 3, 64], 'same'),
+  convolution('of v5: 64 to 128 channels, same', [2, 8, 8, 64], [3, 3, 128], 'same'),
+  convolution('of v5: 128 to 64 channels, same', [1, 7, 7, 128], [3, 3, 64], 'same'),
+  convolution('of v5: 64 to 128 channels, valid', [2, 7, 7, 64], [3, 3, 128], 'valid'),
+  product(false, false, [5, 7, 3]),
+  product(true, false, [33, 17, 65]),
+  product(false, true, [64, 128, 32]),
+  product(true, true, [1, 300, 9]),
+  op('dense', denseReference, ([x, w, b]) => dense(x, w, b), uniform([5, 33], [33, 10], [10])),
+  op('dense of v5', denseReference, ([x, w, b]) => dense(x, w, b), uniform([16, 512], [512, 128], [128])),
+  op('biasAdd', biasAddReference, ([x, b]) => biasAdd(x, b), uniform([3, 4, 5, 6], [6])),
+  op(
+    'relu',
+    reluReference,
+    ([x]) => relu(x),
+    (random) => ({ inputs: [random.awayFromZero([3, 5, 7])], attrs: none }),
+  ),
+  op('add, broadcast', elementwise.add, ([a, b]) => add(a, b), uniform([4, 1, 5], [3, 1])),
+  op('sub', elementwise.sub, ([a, b]) => sub(a, b), uniform([4, 7], [4, 7])),
+  op('mul, broadcast', elementwise.mul, ([a, b]) => mul(a, b), uniform([2, 3, 4], [])),
+  op(
+    'div',
+    elementwise.div,
+    ([a, b]) => div(a, b),
+    (random) => ({ inputs: [random.uniform([6, 5]), random.uniform([6, 5], 0.5, 2)], attrs: none }),
+  ),
+  op('exp', elementwise.exp, ([x]) => exp(x), uniform([71])),
+  op(
+    'log',
+    elementwise.log,
+    ([x]) => log(x),
+    (random) => ({ inputs: [random.uniform([71], 0.5, 3)], attrs: none }),
+  ),
+  op(
+    'sqrt',
+    elementwise.sqrt,
+    ([x]) => sqrt(x),
+    (random) => ({ inputs: [random.uniform([71], 0.5, 3)], attrs: none }),
+  ),
+  op(
+    'sum over axes',
+    reductions.reduceSum,
+    ([x], { axes, keepDims }) => sum(x, { axes: [...axes], keepDims }),
+    (random) => ({ inputs: [random.uniform([5, 6, 7])], attrs: { axes: [0, 2], keepDims: false } }),
+  ),
+  op(
+    'mean over an axis',
+    reductions.reduceMean,
+    ([x], { axes, keepDims }) => mean(x, { axes: [...axes], keepDims }),
+    (random) => ({ inputs: [random.uniform([70, 9])], attrs: { axes: [0], keepDims: true } }),
+  ),
+  op(
+    'max over an axis',
+    reductions.reduceMax,
+    ([x], { axes, keepDims }) => max(x, { axes: [...axes], keepDims }),
+    (random) => ({ inputs: [random.distinct([9, 70])], attrs: { axes: [1], keepDims: false } }),
+  ),
+  op(
+    'batchNormTraining of images',
+    batchNorm.batchNorm,
+    ([x, gamma, beta], { epsilon }) =>
+      batchNormTraining(x, gamma, beta, movingStatistics(6), { momentum: 0.99, epsilon }),
+    (random) => ({
+      inputs: [random.uniform([3, 5, 5, 6]), random.uniform([6]), random.uniform([6])],
+      attrs: { epsilon: 1e-3 },
+    }),
+  ),
+  op(
+    'batchNormTraining of rows',
+    batchNorm.batchNorm,
+    ([x, gamma, beta], { epsilon }) =>
+      batchNormTraining(x, gamma, beta, movingStatistics(33), { momentum: 0.99, epsilon }),
+    (random) => ({
+      inputs: [random.uniform([40, 33]), random.uniform([33]), random.uniform([33])],
+      attrs: { epsilon: 1e-3 },
+    }),
+  ),
+  op(
+    'batchNormInference',
+    batchNorm.batchNormInference,
+    ([x, gamma, beta, mean, variance], attrs) => batchNormInference(x, gamma, beta, mean, variance, attrs),
+    (random) => ({
+      inputs: [
+        random.uniform([3, 5, 5, 6]),
+        random.uniform([6]),
+        random.uniform([6]),
+        random.uniform([6]),
+        random.uniform([6], 0.5, 2),
+      ],
+      attrs: { epsilon: 1e-3 },
+    }),
+  ),
+  op(
+    'maxPool2d',
+    maxPool2dReference,
+    ([x], attrs) => maxPool2d(x, attrs),
+    (random) => ({ inputs: [random.distinct([2, 7, 6, 5])], attrs: { poolSize: 2, strides: 2 } }),
+  ),
+  op('softmax', softmaxReference, ([x]) => softmax(x), uniform([9, 10])),
+  op('logSoftmax', logSoftmaxReference, ([x]) => logSoftmax(x), uniform([9, 10])),
+  op(
+    'softmaxCrossEntropy',
+    softmaxCrossEntropyReference,
+    ([x], { labels }) => softmaxCrossEntropy(x, tensor(Int32Array.from(labels))),
+    (random) => ({ inputs: [random.uniform([33, 10], -4, 4)], attrs: { labels: random.integers(33, 10) } }),
+  ),
+  op(
+    'gather',
+    gatherReference,
+    ([x], { indices }) => gather(x, tensor(Uint32Array.from(indices))),
+    (random) => ({ inputs: [random.uniform([7, 3, 2])], attrs: { indices: random.integers(10, 7) } }),
+  ),
+  op(
+    'slice',
+    sliceReference,
+    ([x], { begin, size }) => slice(x, begin, size),
+    (random) => ({ inputs: [random.uniform([5, 6, 7])], attrs: { begin: [1, 0, 3], size: [3, 6, 2] } }),
+  ),
+  op(
+    'transpose',
+    transposeReference,
+    ([x], { perm }) => transpose(x, perm),
+    (random) => ({ inputs: [random.uniform([3, 4, 5])], attrs: { perm: [2, 0, 1] } }),
+  ),
+  op(
+    'reshape',
+    reshapeReference,
+    ([x], { shape }) => reshape(x, shape),
+    (random) => ({ inputs: [random.uniform([3, 8])], attrs: { shape: [2, 12] } }),
+  ),
+  op(
+    'concat',
+    concatReference,
+    (inputs, { axis }) => concat(inputs, axis),
+    (random) => ({ inputs: [random.uniform([3, 4]), random.uniform([3, 2])], attrs: { axis: 1 } }),
+  ),
+  op(
+    'l2',
+    l2Reference,
+    ([w], { lambda }) => l2(w, lambda),
+    (random) => ({ inputs: [random.uniform([33, 17])], attrs: { lambda: 0.01 } }),
+  ),
+  { name: 'dropout', check: checkDropout },
+  { name: 'argmax', check: checkArgmax },
+  { name: 'gatherImages with augmentation', check: checkGatherImages },
+  { name: 'adamUpdate', check: checkAdam },
+  { name: 'sgdUpdate with Nesterov momentum', check: checkSgd },
+];
+
+function movingStatistics(channels: number) {
+  return { mean: tensor(new Float32Array(channels)), variance: tensor(new Float32Array(channels).fill(1)) };
+}
+
+async function checkDropout(seed: number): Promise<void> {
+  const shape = [9, 31];
+  const mask = dropoutMask(new RandomStream(seed, 'sample').words(9 * 31), 0.3);
+  const stream = new RandomStream(seed, 'sample');
+  const run = ([x]: Tensor[]) => dropout(x, 0.3, stream.drawTensor());
+  const random = createRandom(seed);
+  await checkOp({
+    reference: dropoutReference,
+    op: run,
+    inputs: [random.uniform(shape)],
+    attrs: { rate: 0.3, mask },
+    cotangent: random.uniform,
+    label: `dropout, seed ${seed}`,
+  });
+}
+
+async function checkArgmax(seed: number): Promise<void> {
+  const x = createRandom(seed).distinct([12, 10]);
+  const found = argmax(toTensor(x), -1);
+  expect([...(await found.data())], `argmax, seed ${seed}`).toEqual([
+    ...argmaxReference.forward([x], { axis: 1 }).data,
+  ]);
+}
+
+async function checkGatherImages(seed: number): Promise<void> {
+  const [count, height, width, shift] = [5, 8, 7, 3];
+  const random = createRandom(seed);
+  const bytes = Uint8Array.from(random.integers(count * height * width, 256));
+  const indices = random.integers(6, count);
+  const words = new Uint32Array(Math.ceil(bytes.length / 4));
+  new Uint8Array(words.buffer).set(bytes);
+  const stream = new RandomStream(seed, 'sample');
+  const draw = stream.drawTensor();
+  const images = gatherImages(tensor(words), tensor(Uint32Array.from(indices)), {
+    height,
+    width,
+    channels: 1,
+    augment: { draw, shift, flip: true },
+  });
+  const [position, id, ...key] = await draw.data();
+  const samples = indices.map((index, n) => ({
+    index,
+    ...augmentationOf(philox4x32([n, position, id, 0], [key[0], key[1]]), shift),
+  }));
+  compare(await images.data(), augment(bytes, height, width, samples), 1, `gatherImages, seed ${seed}`);
+}
+
+const toTensor = ({ shape, data }: Array64): Tensor => tensor(Float32Array.from(data), shape);
+const rounded = ({ shape, data }: Array64): Array64 => make(shape, Float32Array.from(data));
+
+async function checkAdam(seed: number): Promise<void> {
+  const random = createRandom(seed);
+  const [w, g, m] = [0, 1, 2].map(() => rounded(random.uniform([131])));
+  const v = rounded(random.uniform([131], 0, 1));
+  const attrs = { beta1: 0.9, beta2: 0.999, epsilon: 1e-7 };
+  const [learningRate, step] = [1e-2, 3];
+  const expected = adamReference({ w, m, v }, g, { ...attrs, learningRate, step });
+  const given = { parameter: toTensor(w), gradient: toTensor(g), m: toTensor(m), v: toTensor(v) };
+  const stepSize = (learningRate * Math.sqrt(1 - attrs.beta2 ** step)) / (1 - attrs.beta1 ** step);
+  adamUpdate(given, tensor(Float32Array.of(stepSize)), attrs);
+  compare(await given.parameter.data(), expected.w, 1, `adamUpdate: weights, seed ${seed}`);
+  compare(await given.m.data(), expected.m, 1, `adamUpdate: first moment, seed ${seed}`);
+  compare(await given.v.data(), expected.v, 1, `adamUpdate: second moment, seed ${seed}`);
+}
+
+async function checkSgd(seed: number): Promise<void> {
+  const random = createRandom(seed);
+  const [w, g, v] = [0, 1, 2].map(() => rounded(random.uniform([131])));
+  const attrs = { momentum: 0.9, nesterov: true };
+  const expected = sgdReference({ w, v }, g, { ...attrs, learningRate: Math.fround(0.1) });
+  const given = { parameter: toTensor(w), gradient: toTensor(g), velocity: toTensor(v) };
+  sgdUpdate(given, tensor(Float32Array.of(0.1)), attrs);
+  compare(await given.parameter.data(), expected.w, 1, `sgdUpdate: weights, seed ${seed}`);
+  compare(await given.velocity.data(), expected.v, 1, `sgdUpdate: velocity, seed ${seed}`);
+}
+
+/** A network with every layer of v5, small, and the batch that it is to learn by heart. */
+function smallTraining(seed: number) {
+  const model = sequential(
+    [
+      ...[
+        layers.conv2d({ filters: 4, padding: 'same', activation: 'relu' }),
+        layers.batchNormalization(),
+        layers.conv2d({ filters: 8 }),
+        layers.maxPooling2d(),
+        layers.dropout({ rate: 0.1 }),
+      ],
+      ...[
+        layers.flatten(),
+        layers.dense({ units: 16, activation: 'relu', kernelRegularizer: { l2: 1e-4 } }),
+        layers.dense({ units: 3, activation: 'softmax' }),
+      ],
+    ],
+    { inputShape: [8, 8, 1], seed },
+  );
+  const random = createRandom(seed);
+  const optimizer = new Adam({ learningRate: 0.01 });
+  const step = record((x: Tensor, labels: Tensor) => {
+    const loss = add(
+      softmaxCrossEntropy(model.logits(x, { training: true }), labels),
+      model.regularization()!,
+    );
+    optimizer.minimize(loss, model.trainableParameters);
+    return loss;
+  });
+  return {
+    model,
+    step,
+    x: toTensor(random.uniform([12, 8, 8, 1], 0, 1)),
+    labels: tensor(Int32Array.from(random.integers(12, 3))),
+  };
+}
+
+async function recordedStepLearns(seed: number): Promise<void> {
+  const { model, step, x, labels } = smallTraining(seed);
+  const { counters } = x.storage.gpu;
+  const losses = [await (await step(x, labels)).item()];
+  const made = { ...counters };
+  for (let i = 0; i < 24; i++) await step(x, labels);
+  const { buffers, bindGroups, pipelines, readbacks } = counters;
+  expect(
+    { buffers, bindGroups, pipelines, readbacks },
+    'GPU objects made and results read by recorded steps',
+  ).toEqual({
+    buffers: made.buffers,
+    bindGroups: made.bindGroups,
+    pipelines: made.pipelines,
+    readbacks: made.readbacks,
+  });
+  losses.push(await (await step(x, labels)).item());
+  if (!(losses[1] < 0.5 * losses[0]))
+    throw new Error(`the loss went from ${losses[0]} to ${losses[1]} in 25 steps, seed ${seed}`);
+  step.dispose();
+  model.dispose();
+}
+
+async function savedModelPredictsTheSame(seed: number): Promise<void> {
+  const { model, step, x, labels } = smallTraining(seed);
+  await step(x, labels);
+  const before = [...(await model.predict(x).data())];
+  const loaded = loadModel(await model.save());
+  expect([...(await loaded.predict(x).data())], `predictions of the loaded model, seed ${seed}`).toEqual(
+    before,
+  );
+  step.dispose();
+  for (const used of [model, loaded]) used.dispose();
+}
+
+/** ReLU of so many elements, compared on the CPU. */
+export async function checkLongRelu(length: number): Promise<void> {
+  const values = new Float32Array(length);
+  for (let i = 0; i < length; i++) values[i] = (i % 1001) - 500;
+  const x = tensor(values);
+  const y = relu(x);
+  const found = await y.data();
+  const wrong = found.findIndex((value, i) => value !== Math.max(values[i], 0));
+  if (wrong >= 0)
+    throw new Error(
+      `relu of ${length} elements: element ${wrong} is ${found[wrong]}, expected ${Math.max(values[wrong], 0)}`,
+    );
+  for (const used of [x, y]) used.dispose();
+}
+
+/** One workgroup more than a dimension holds, at 64 lanes. */
+const manyWorkgroups = () => checkLongRelu(65_535 * 64 + 1);
+
+export const samples: readonly Sample[] = [
+  ...ops,
+  { name: 'a recorded step learns and creates nothing', check: recordedStepLearns },
+  { name: 'model.save and loadModel', check: savedModelPredictsTheSame },
+  { name: 'more workgroups than a dimension holds', check: manyWorkgroups },
+];

@@ -1,0 +1,118 @@
+import { posix } from 'node:path';
+import ts from 'typescript';
+
+/*
+ * The house's rule: a folder imports only from itself and from folders above it. What a reader learns in one folder never depends
+ * on a folder further down.
+ */
+
+/** Folders of `src`, top to bottom. */
+export const FLOORS = ['gpu', 'tensor', 'kernels', 'data', 'nn', 'report', 'node', 'experiments'] as const;
+
+/** Where Node's own modules and packages may be imported: the rest of the library runs in a browser and depends on nothing. */
+const NODE_FOLDERS: readonly string[] = ['node', 'experiments'];
+
+/** Public entry points: they see every floor of the library. Only the first is for browsers. */
+const BROWSER_ENTRY = 'src/index.ts';
+const NODE_ENTRIES: readonly string[] = ['src/index.node.ts', 'src/node.ts'];
+
+/** Imported from everywhere. */
+const ERRORS = 'src/errors.ts';
+
+/** Source text by path from the root of the project, with `/` between folders. */
+export type Sources = ReadonlyMap<string, string>;
+
+interface Import {
+  readonly specifier: string;
+  readonly line: number;
+}
+
+function importsOf(text: string): Import[] {
+  const { importedFiles } = ts.preProcessFile(text, true, true);
+  return importedFiles.map(({ fileName, pos }) => ({ specifier: fileName, line: lineOf(text, pos) }));
+}
+
+const lineOf = (text: string, at: number): number => text.slice(0, at).split('\n').length;
+
+/** `src/kernels/relu.ts` lives in `kernels`, `src/index.ts` in no folder. */
+const folderOf = (path: string): string | undefined => path.match(/^src\/([^/]+)\//)?.[1];
+
+const isRelative = (specifier: string): boolean => specifier.startsWith('.');
+const resolve = (from: string, specifier: string): string => posix.join(posix.dirname(from), specifier);
+
+/** Every offence against the rule, as `path:line: what is wrong`. */
+export function violations(sources: Sources): string[] {
+  const found: string[] = [];
+  for (const [path, text] of sources) {
+    for (const { specifier, line } of importsOf(text)) {
+      const wrong = isRelative(specifier)
+        ? wrongFile(path, resolve(path, specifier), sources)
+        : wrongPackage(path, specifier);
+      if (wrong) found.push(`${path}:${line}: ${wrong}`);
+    }
+    if (folderOf(path) !== 'gpu') {
+      for (const { index } of text.matchAll(/\bGPUDevice\b/g))
+        found.push(`${path}:${lineOf(text, index)}: GPUDevice is named outside src/gpu`);
+    }
+  }
+  return [...found, ...nodeBehindBrowserEntry(sources)];
+}
+
+function wrongFile(from: string, to: string, sources: Sources): string | undefined {
+  if (!to.endsWith('.ts')) return `'${to}' is imported without its extension .ts`;
+  if (!sources.has(to)) return `'${to}' is no file of src`;
+  if (to === ERRORS || from === to) return undefined;
+  const folder = folderOf(from);
+  const target = folderOf(to);
+  if (folder === undefined) return fromRoot(from, to, target);
+  const floor = FLOORS.indexOf(folder as (typeof FLOORS)[number]);
+  if (floor < 0) return `src/${folder} has no place in the house`;
+  if (target === undefined) return `src/${folder} imports the entry point ${to}`;
+  const targetFloor = FLOORS.indexOf(target as (typeof FLOORS)[number]);
+  if (targetFloor < 0 || targetFloor > floor)
+    return `src/${folder} imports from src/${target}, which is below it`;
+  return undefined;
+}
+
+function fromRoot(from: string, to: string, target: string | undefined): string | undefined {
+  if (from === ERRORS) return `${ERRORS} imports ${to}: it knows nothing`;
+  const isNodeEntry = NODE_ENTRIES.includes(from);
+  if (from !== BROWSER_ENTRY && !isNodeEntry)
+    return `${from} has no place in the house: it is no entry point`;
+  if (target === 'experiments')
+    return `${from} imports from src/experiments: the library knows no experiment`;
+  if (target === 'node' && !isNodeEntry) return `${from} imports from src/node: it must run in a browser`;
+  return undefined;
+}
+
+function wrongPackage(from: string, specifier: string): string | undefined {
+  const folder = folderOf(from);
+  const inNode = folder === undefined ? NODE_ENTRIES.includes(from) : NODE_FOLDERS.includes(folder);
+  return inNode
+    ? undefined
+    : `'${specifier}' is imported outside ${NODE_FOLDERS.map((name) => `src/${name}`).join(', ')} and the entry points for Node`;
+}
+
+/** Follows the imports of the browser's entry point. */
+function nodeBehindBrowserEntry(sources: Sources): string[] {
+  const found: string[] = [];
+  const cameFrom = new Map<string, string>([[BROWSER_ENTRY, '']]);
+  // A Map goes through the keys that are added on the way.
+  for (const path of cameFrom.keys()) {
+    const text = sources.get(path);
+    if (text === undefined) continue;
+    for (const { specifier, line } of importsOf(text)) {
+      if (isRelative(specifier)) {
+        const target = resolve(path, specifier);
+        if (!cameFrom.has(target)) cameFrom.set(target, path);
+      } else if (specifier.startsWith('node:')) {
+        const chain: string[] = [];
+        for (let at: string | undefined = path; at; at = cameFrom.get(at)) chain.unshift(at);
+        found.push(
+          `${path}:${line}: '${specifier}' is reached from the browser's entry point: ${chain.join(' > ')}`,
+        );
+      }
+    }
+  }
+  return found;
+}

@@ -1,0 +1,17 @@
+import { defineConfig, type Options } from 'tsup';
+import { commandLine } from './tsup.cli.config.ts';
+
+/** The library: ES modules and types. The entries share their chunks, so that there is one current GPU. */
+const library: Options = {
+  entry: ['src/index.ts', 'src/index.node.ts', 'src/node.ts'],
+  format: 'esm',
+  platform: 'neutral',
+  target: 'es2022',
+  splitting: true,
+  dts: { entry: ['src/index.ts', 'src/node.ts'] },
+  // All but the command, which is built at the same time.
+  clean: ['!weft.js'],
+  external: ['webgpu', /^node:/],
+};
+
+export default defineConfig([library, commandLine]);
