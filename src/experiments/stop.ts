@@ -11,16 +11,15 @@ export class Stopped extends Error {
 
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 
-/** Asked by whoever works whether to end: Ctrl-C, SIGTERM, or the time given is used up. */
+/** Knows whether work is to end early: by Ctrl-C or SIGTERM, or because the time it was given is over. */
 export class StopSignal {
-  private asked: Stopped | undefined;
-  private readonly deadline: number;
+  private signalled: Stopped | undefined;
   private readonly handlers = Object.entries(EXIT_CODES).map(([signal, exitCode]) => {
     const handle = () => {
       // The second time there is no patience left; the newest checkpoint is on the disk.
-      if (this.asked) process.exit(exitCode);
-      this.asked = new Stopped(`stopped by ${signal}`, exitCode);
-      this.onAsked?.();
+      if (this.signalled) process.exit(exitCode);
+      this.signalled = new Stopped(`stopped by ${signal}`, exitCode);
+      this.onSignal();
     };
     process.on(signal, handle);
     return { signal, handle };
@@ -28,30 +27,37 @@ export class StopSignal {
 
   /**
    * @param maxSeconds counted from the start of the process
-   * @param onAsked called when a signal arrives
+   * @param onSignal called when the first signal arrives
    */
   constructor(
     private readonly maxSeconds: number | undefined,
-    private readonly onAsked?: () => void,
-  ) {
-    this.deadline = maxSeconds === undefined ? Number.POSITIVE_INFINITY : maxSeconds - process.uptime();
-    this.deadline = performance.now() + this.deadline * 1000;
-  }
-
-  get stopped(): Stopped | undefined {
-    if (!this.asked && performance.now() >= this.deadline) this.asked = new Stopped(`${this.maxSeconds} s are over`, 0);
-    return this.asked;
-  }
+    private readonly onSignal: () => void,
+  ) {}
 
   /** Why to end, if so. */
-  readonly reason = (): string | undefined => this.stopped?.reason;
+  get asked(): Stopped | undefined {
+    return this.signalled ?? this.timeOver;
+  }
 
-  /** @throws Stopped */
-  readonly check = (): void => {
-    if (this.stopped) throw this.stopped;
-  };
+  /**
+   * @throws Stopped where a signal came: for work that must be begun anew once it is broken off. Time alone doesn't stop such work,
+   * or a run that is gone on with for a short time, again and again, would never get through it.
+   */
+  checkSignals(): void {
+    if (this.signalled) throw this.signalled;
+  }
+
+  /** @throws Stopped where it is time to end. */
+  check(): void {
+    if (this.asked) throw this.asked;
+  }
 
   dispose(): void {
     for (const { signal, handle } of this.handlers) process.off(signal, handle);
+  }
+
+  private get timeOver(): Stopped | undefined {
+    const isOver = this.maxSeconds !== undefined && performance.now() >= this.maxSeconds * 1000;
+    return isOver ? new Stopped(`the time of --max-time is over`, 0) : undefined;
   }
 }

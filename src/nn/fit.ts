@@ -42,8 +42,8 @@ export interface FitOptions {
   readonly checkpoint?: { save: (file: Uint8Array, logs: readonly EpochLogs[]) => Promise<void>; seconds?: number };
   /** A file from `checkpoint`: the run goes on from there, bit for bit. */
   readonly resume?: Uint8Array;
-  /** Asked after every step and every batch of the validation: a reason to stop here and checkpoint. */
-  readonly shouldStop?: () => string | undefined;
+  /** Asked after every step, and within validations (which a resumed run begins anew): a reason to stop here and checkpoint. */
+  readonly shouldStop?: (during: 'steps' | 'validation') => string | undefined;
 }
 
 export interface FitResult {
@@ -120,7 +120,7 @@ export class Training {
     if (validation) {
       const onProgress = (done: number, total: number) => {
         for (const callback of options.callbacks ?? []) callback.onValidation?.(done, total);
-        this.stopIfAsked();
+        if (done < total) this.stopIfAsked();
       };
       this.evaluator = new Evaluator(model, validation, { batchSize: Math.min(batchSize * 2, 256), loss, onProgress });
     }
@@ -131,9 +131,9 @@ export class Training {
     return this.batches;
   }
 
-  /** For `onStepsEnd`: leaves it where the run is asked to stop; it is called again when the run is resumed. */
+  /** Leaves an `onStepsEnd` where the run is asked to stop; it is called again when the run is resumed. */
   stopIfAsked(): void {
-    const reason = this.options.shouldStop?.();
+    const reason = this.options.shouldStop?.('validation');
     if (reason !== undefined) throw new Stopped(reason);
   }
 
@@ -165,7 +165,7 @@ export class Training {
           samplesSince = 0;
           lastRead = performance.now();
         }
-        const stopped = shouldStop?.();
+        const stopped = shouldStop?.('steps');
         if (stopped !== undefined) {
           await this.readBatches();
           await save();

@@ -22,6 +22,8 @@ export interface AdapterOptions extends Reporting {
    * `swiftshader`, part of a device's name in any case, or an `OpenAdapter.name`: that and nothing else.
    */
   adapter?: string;
+  /** Whether lavapipe may be downloaded where it is needed; default: yes. */
+  fetch?: boolean;
 }
 
 export interface OpenAdapter {
@@ -29,6 +31,8 @@ export interface OpenAdapter {
   /** The device's name and its driver with its version. */
   name: string;
   isSoftware: boolean;
+  /** All adapters that were found with this one, in the order in which Dawn prefers them. */
+  found: FoundAdapter[];
   /** Lets go of Dawn, so that the process can end; the adapter's devices can't be used any more. */
   close(): void;
 }
@@ -89,20 +93,21 @@ export async function adapterEnvironment(options: AdapterOptions = {}): Promise<
  * @throws WeftError where the chosen adapter isn't there, saying what was found and what to do.
  */
 export async function openAdapter(options: AdapterOptions = {}): Promise<OpenAdapter> {
-  const { variables, found } = await findAdapter(options);
+  const { variables, chosen, found } = await findAdapter(options);
   enterEnvironment(variables);
   const { create, globals } = await loadDawn();
   Object.assign(globalThis, globals);
-  const gpu = create([`backend=${found.backend}`, `adapter=${found.name}`]);
+  const gpu = create([`backend=${chosen.backend}`, `adapter=${chosen.name}`]);
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
-  if (!adapter) throw new WeftError(`the adapter ${found.name} was found, but Dawn doesn't open it`);
-  const key = Symbol(found.name);
+  if (!adapter) throw new WeftError(`the adapter ${chosen.name} was found, but Dawn doesn't open it`);
+  const key = Symbol(chosen.name);
   held.set(key, gpu);
   const driver = adapterName(adapter.info);
   return {
     adapter,
-    name: driver === found.name ? driver : `${found.name}, ${driver}`,
+    name: driver === chosen.name ? driver : `${chosen.name}, ${driver}`,
     isSoftware: isSoftwareAdapter(adapter.info),
+    found,
     close: () => void held.delete(key),
   };
 }
@@ -110,23 +115,30 @@ export async function openAdapter(options: AdapterOptions = {}): Promise<OpenAda
 /** If what Dawn's `create` returns is collected while a device lives, promises never settle; if it is kept, the process stays. */
 const held = new Map<symbol, GPU>();
 
+interface AdapterSearch {
+  variables: Record<string, string>;
+  chosen: FoundAdapter;
+  found: FoundAdapter[];
+}
+
 /** Looks for the chosen adapter with this process' environment, then with what can be provided beside it. */
-async function findAdapter(
-  options: AdapterOptions,
-): Promise<{ variables: Record<string, string>; found: FoundAdapter }> {
+async function findAdapter(options: AdapterOptions): Promise<AdapterSearch> {
   const choice = options.adapter || 'auto';
   const listings: AdapterListing[] = [];
   for await (const variables of environments(choice, options)) {
     const listing = await listAdapters(variables);
-    const found = chooseAdapter(listing.adapters, choice);
-    if (found) return { variables, found };
+    const chosen = chooseAdapter(listing.adapters, choice);
+    if (chosen) return { variables, chosen, found: listing.adapters };
     listings.push(listing);
   }
   throw new WeftError(notFound(choice, listings));
 }
 
 /** What may be set beside this process' environment to find an adapter: the least first. Each is provided when its turn comes. */
-async function* environments(choice: string, reporting: Reporting): AsyncGenerator<Record<string, string>> {
+async function* environments(
+  choice: string,
+  options: AdapterOptions,
+): AsyncGenerator<Record<string, string>> {
   if (process.platform !== 'linux') {
     yield {};
     return;
@@ -137,9 +149,14 @@ async function* environments(choice: string, reporting: Reporting): AsyncGenerat
 
   const wanted = choice.toLowerCase();
   const hasLoader = loadLibrary(LOADER) === undefined;
+  const { fetch = true } = options;
+  const cached = isLavapipeCached();
   if (wanted === 'swiftshader') {
     const manifests = SWIFTSHADER_MANIFESTS.filter((path) => existsSync(path));
-    if (manifests.length > 0 && !hasLoader && !isLavapipeCached()) await fetchLavapipe(reporting);
+    if (manifests.length > 0 && !hasLoader && !cached) {
+      if (!fetch) return;
+      await fetchLavapipe(options);
+    }
     for (const manifest of manifests) {
       yield { ...base, VK_DRIVER_FILES: manifest, ...(hasLoader ? {} : loaderVariables()) };
     }
@@ -147,16 +164,17 @@ async function* environments(choice: string, reporting: Reporting): AsyncGenerat
   }
   const lavapipeWillDo = isLavapipe(wanted) || wanted === 'auto' || wanted === 'software';
   if (hasLoader && !lavapipeWillDo) return;
-  const cached = isLavapipeCached();
-  if (!cached) await fetchLavapipe(reporting);
+  if (!cached) {
+    if (!fetch) return;
+    await fetchLavapipe(options);
+  }
   if (!hasLoader) yield { ...base, ...loaderVariables() };
   if (!lavapipeWillDo) return;
   yield { ...base, ...lavapipeVariables() };
-  if (cached) {
-    note(reporting, `the lavapipe in ${lavapipeFolder()} doesn't work: fetching it anew`);
-    await fetchLavapipe(reporting, true);
-    yield { ...base, ...lavapipeVariables() };
-  }
+  if (!cached || !fetch) return;
+  note(options, `the lavapipe in ${lavapipeFolder()} doesn't work: fetching it anew`);
+  await fetchLavapipe(options, true);
+  yield { ...base, ...lavapipeVariables() };
 }
 
 /** Whether a choice in small letters can be nothing but lavapipe, whose device calls itself `llvmpipe (LLVM …)`. */

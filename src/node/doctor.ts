@@ -1,2 +1,165 @@
 import { statfsSync } from 'node:fs';
+import os from 'node:os';
+import { dirname } from 'node:path';
+import { type OpenAdapter, openAdapter } from './adapter.ts';
+import { aptProblem } from './apt.ts';
+import { cachePath, isCacheWritable } from './cacheDir.ts';
+import { type FoundAdapter, findDawn } from './dawn.ts';
 import { chosenDataFolder, localDataFolders, readFolder } from './fashionMnist.ts';
+import { isLavapipeCached, lavapipeFolder } from './lavapipe.ts';
+import { readOsRelease } from './osRelease.ts';
+
+/** What this machine offers and what it lacks. */
+export interface DoctorReport {
+  /** Whether nothing is missing: a process that reports the opposite should end with a non-zero code. */
+  ok: boolean;
+  system: { name: string; platform: string; node: string; cores: number; memoryBytes: number };
+  cache: { path: string; isWritable: boolean; freeBytes?: number };
+  /** The version of the package `webgpu`. */
+  dawn?: string;
+  /** The adapters that can be used as things are, without downloads. */
+  adapters: FoundAdapter[];
+  /** The adapter that would be used. */
+  adapter?: { name: string; isSoftware: boolean; limits: Record<string, number>; features: string[] };
+  /** The folder of a lavapipe that was downloaded. */
+  lavapipe?: string;
+  /** The folder of a whole Fashion-MNIST. */
+  data?: string;
+  missing: { what: string; remedy: string }[];
+}
+
+export interface DoctorOptions {
+  /** See `AdapterOptions.adapter`. */
+  adapter?: string;
+  /** See `FashionMnistOptions.dir`. */
+  dir?: string;
+}
+
+/** Looks at everything that Weft needs under Node; downloads and changes nothing, and reports what is missing. */
+export async function doctorReport(options: DoctorOptions = {}): Promise<DoctorReport> {
+  const missing: DoctorReport['missing'] = [];
+  const attempt = async <T>(remedy: string, look: () => T | Promise<T>): Promise<T | undefined> => {
+    try {
+      return await look();
+    } catch (error) {
+      missing.push({ what: (error as Error).message, remedy });
+      return undefined;
+    }
+  };
+
+  const cache = { path: cachePath(), isWritable: isCacheWritable(), freeBytes: freeBytes(cachePath()) };
+  if (!cache.isWritable) {
+    missing.push({
+      what: `the cache folder ${cache.path} can't be written`,
+      remedy: 'set WEFT_CACHE_DIR to a folder that can',
+    });
+  }
+  const dawn = await attempt('npm install webgpu', () => findDawn().version);
+  const opened = dawn
+    ? await attempt(adapterRemedy(options.adapter), () => look(options.adapter))
+    : undefined;
+  const data = await attempt(dataRemedy(), () => findData(options.dir));
+  return {
+    ok: missing.length === 0,
+    system: {
+      name: process.platform === 'linux' ? readOsRelease().prettyName : `${os.type()} ${os.release()}`,
+      platform: `${process.platform}-${process.arch}`,
+      node: process.version,
+      cores: os.availableParallelism(),
+      memoryBytes: os.totalmem(),
+    },
+    cache,
+    dawn,
+    adapters: opened?.found ?? [],
+    adapter: opened?.adapter,
+    lavapipe: isLavapipeCached() ? lavapipeFolder() : undefined,
+    data,
+    missing,
+  };
+}
+
+/** The report for a person to read. */
+export function formatDoctor(report: DoctorReport): string {
+  const { system, cache, adapter } = report;
+  const lines: [string, string][] = [
+    [
+      'system',
+      `${system.name} (${system.platform}), ${system.cores} cores, ${gibibytes(system.memoryBytes)} of memory`,
+    ],
+    ['Node', system.node],
+    ['webgpu', report.dawn ?? 'missing'],
+    ['cache', `${cache.path}${cache.freeBytes === undefined ? '' : `, ${gibibytes(cache.freeBytes)} free`}`],
+    ['lavapipe', report.lavapipe ?? 'none in the cache'],
+    ['adapters', report.adapters.map(describe).join('; ') || 'none'],
+    ['adapter', adapter ? describe(adapter) : 'none'],
+  ];
+  if (adapter) {
+    lines.push(['features', adapter.features.join(', ') || 'none']);
+    for (const [name, value] of Object.entries(adapter.limits))
+      lines.push([`  ${name}`, value.toLocaleString('en')]);
+  }
+  lines.push(['data', report.data ?? 'none']);
+  const width = Math.max(...lines.map(([name]) => name.length)) + 2;
+  const table = lines.map(([name, value]) => name.padEnd(width) + value);
+  const faults = report.missing.map(({ what, remedy }) => `missing: ${what}\n  to get it: ${remedy}`);
+  return [...table, '', ...(faults.length > 0 ? faults : ['nothing is missing'])].join('\n');
+}
+
+async function look(choice?: string): Promise<{ found: FoundAdapter[]; adapter: DoctorReport['adapter'] }> {
+  const opened: OpenAdapter = await openAdapter({ adapter: choice, fetch: false });
+  try {
+    const { adapter, name, isSoftware, found } = opened;
+    const limits: Record<string, number> = {};
+    for (const key in adapter.limits) {
+      const value = adapter.limits[key as keyof GPUSupportedLimits];
+      if (typeof value === 'number') limits[key] = value;
+    }
+    return { found, adapter: { name, isSoftware, limits, features: [...adapter.features].sort() } };
+  } finally {
+    opened.close();
+  }
+}
+
+async function findData(dir?: string): Promise<string> {
+  const chosen = chosenDataFolder(dir);
+  const folders = chosen ? [chosen] : localDataFolders();
+  const problems: string[] = [];
+  for (const folder of folders) {
+    try {
+      await readFolder(folder);
+      return folder;
+    } catch (error) {
+      problems.push((error as Error).message);
+    }
+  }
+  throw new Error(problems.join('; ') || 'Fashion-MNIST is not on this machine yet');
+}
+
+function adapterRemedy(choice = 'auto'): string {
+  const wantsSoftware = ['auto', 'software', 'lavapipe'].includes(choice);
+  return process.platform === 'linux' && wantsSoftware && !aptProblem()
+    ? 'nothing to do: the first `weft train` unpacks lavapipe, a software GPU, into the cache folder (about 60 MB of downloads)'
+    : 'see above';
+}
+
+function dataRemedy(): string {
+  return 'the first `weft train` downloads it (30 MB); or name a folder with its four files by --data or FASHION_MNIST_DIR';
+}
+
+function describe({ name, isSoftware }: { name: string; isSoftware: boolean }): string {
+  return `${name} (${isSoftware ? 'software' : 'hardware'})`;
+}
+
+function gibibytes(bytes: number): string {
+  return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+}
+
+/** Of the file system that a folder, which need not exist yet, lies on; undefined where the system doesn't say. */
+function freeBytes(path: string): number | undefined {
+  try {
+    const { bavail, bsize } = statfsSync(path);
+    return bavail * bsize;
+  } catch {
+    return path === dirname(path) ? undefined : freeBytes(dirname(path));
+  }
+}

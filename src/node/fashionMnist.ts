@@ -41,6 +41,8 @@ const DEBIAN_PACKAGE = 'dataset-fashion-mnist';
 /** Where Debian's package keeps the files. */
 const DEBIAN_FOLDER = 'usr/share/datasets/fashion-mnist';
 
+/** No file of the set comes near; what does isn't one and needn't fill the memory. */
+const MAX_UNCOMPRESSED_BYTES = 1 << 28;
 const CONNECT_TIMEOUT_MS = 10_000;
 /** A download that brings nothing for so long has failed. */
 const STALL_TIMEOUT_MS = 15_000;
@@ -52,9 +54,7 @@ export function fashionMnistCache(): string {
   return cachePath('fashion-mnist');
 }
 
-/**
- * The folder that the user has chosen, if any: `dir`, else `FASHION_MNIST_DIR`.
- */
+/** The folder that the user has chosen, if any: `dir`, else `FASHION_MNIST_DIR`. */
 export function chosenDataFolder(dir?: string): string | undefined {
   return dir || process.env.FASHION_MNIST_DIR || undefined;
 }
@@ -117,9 +117,8 @@ async function readFile(folder: string, file: FashionMnistFile): Promise<Uint8Ar
 /** The file's own bytes, checked, from what lies at `path`: itself, or gzipped. */
 async function uncompressed(file: FashionMnistFile, bytes: Uint8Array, path: string): Promise<Uint8Array> {
   const isGzipped = bytes[0] === 0x1f && bytes[1] === 0x8b;
-  // A little more than the file's size: enough to know one that is too long.
   const plain = isGzipped
-    ? await gunzipAsync(bytes, { maxOutputLength: 2 * file.bytes }).catch((error) => {
+    ? await gunzipAsync(bytes, { maxOutputLength: MAX_UNCOMPRESSED_BYTES }).catch((error) => {
         throw new WeftError(`${path}: expected a gzipped ${file.name}, got a corrupt one: ${error.message}`, {
           cause: error,
         });

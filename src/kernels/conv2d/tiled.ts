@@ -27,7 +27,7 @@ interface Product {
   uniforms: readonly string[];
   /** `left(row, k)`, `right(k, column)` (0 outside the operands) and `store(row, column, sum)` (nothing outside the product). */
   access: string;
-  /** Sets rowTiles and columnTiles (of one product) from the uniforms, and `from` and `to`, the range of k, from `product`. */
+  /** Sets rowTiles and columnTiles (of one product) from the uniforms, and `begin` and `end`, the range of k, from `product`. */
   setup: string;
   /** Which index of `left` runs along memory: neighbouring lanes load neighbours. */
   leftAlong: 'k' | 'row';
@@ -45,8 +45,8 @@ const productKernel = kernelFamily(({ name, read, write, uniforms, access, setup
       var<workgroup> a: array<f32, ${TILE * DEPTH}>; // [k][row]
       var<workgroup> b: array<f32, ${TILE * DEPTH}>; // [k][column]
       var<private> product: u32;
-      var<private> from: u32;
-      var<private> to: u32;
+      var<private> begin: u32;
+      var<private> end: u32;
       ${access}`,
     body: `
       var rowTiles = 0u;
@@ -61,7 +61,7 @@ const productKernel = kernelFamily(({ name, read, write, uniforms, access, setup
       var s0 = vec4f(); var s1 = vec4f(); var s2 = vec4f(); var s3 = vec4f();
       // The number of steps is the same for every group, so that barriers stay in uniform control flow.
       for (var step = 0u; step < steps; step++) {
-        let k0 = from + step * ${DEPTH}u;
+        let k0 = begin + step * ${DEPTH}u;
         for (var i = 0u; i < 4u; i++) {
           let row = ${row};
           let k = ${k};
@@ -136,11 +136,11 @@ const filterGradientKernel = productKernel({
   leftAlong: 'row',
   access: `${inputAt}
     fn left(row: u32, k: u32) -> f32 {
-      if (row >= 9u * u.C || k >= to) { return 0.0; }
+      if (row >= 9u * u.C || k >= end) { return 0.0; }
       return inputAt(k, row);
     }
     fn right(k: u32, column: u32) -> f32 {
-      if (k >= to || column >= u.K) { return 0.0; }
+      if (k >= end || column >= u.K) { return 0.0; }
       return dy[k * u.K + column];
     }
     fn store(row: u32, column: u32, sum: f32) {
@@ -150,8 +150,8 @@ const filterGradientKernel = productKernel({
     rowTiles = (9u * u.C + ${TILE - 1}u) / ${TILE}u;
     columnTiles = (u.K + ${TILE - 1}u) / ${TILE}u;
     product = workgroup / (rowTiles * columnTiles);
-    from = product * u.groupImages * u.Y * u.X;
-    to = min(from + u.groupImages * u.Y * u.X, (u.images - u.first * u.groupImages) * u.Y * u.X);
+    begin = product * u.groupImages * u.Y * u.X;
+    end = min(begin + u.groupImages * u.Y * u.X, (u.images - u.first * u.groupImages) * u.Y * u.X);
     let steps = (u.groupImages * u.Y * u.X + ${DEPTH - 1}u) / ${DEPTH}u;`,
 });
 

@@ -6,11 +6,11 @@ import { launchWalk, makeWalk, walkUniforms, walkWgsl } from './walk.ts';
 const family = kernelFamily(({ rank }: { rank: number }) => ({
   name: 'copy',
   lanes: 64,
-  read: { from: 'u32' as const },
-  write: { to: 'u32' as const },
-  uniforms: walkUniforms(rank, ['from', 'to']),
-  body: `${walkWgsl(rank, ['from', 'to'])}
-  to[toAt] = from[fromAt];`,
+  read: { source: 'u32' as const },
+  write: { target: 'u32' as const },
+  uniforms: walkUniforms(rank, ['source', 'target']),
+  body: `${walkWgsl(rank, ['source', 'target'])}
+  target[targetAt] = source[sourceAt];`,
 }));
 
 /** Where a walk lies in a tensor: its first element, and the elements from one index of each axis to the next. */
@@ -21,7 +21,7 @@ export interface Place {
 }
 
 /** Copies elements of any dtype along a walk over `shape`. */
-export function copy(shape: readonly number[], from: Place, to: Place): void {
-  const walk = makeWalk(shape, { from: from.strides, to: to.strides });
-  launchWalk(family({ rank: walk.shape.length }), walk, { from, to });
+export function copy(shape: readonly number[], source: Place, target: Place): void {
+  const walk = makeWalk(shape, { source: source.strides, target: target.strides });
+  launchWalk(family({ rank: walk.shape.length }), walk, { source, target });
 }

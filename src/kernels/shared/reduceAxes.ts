@@ -71,12 +71,12 @@ const largestKernel = kernel({
 const largestOfPartialsKernel = kernel({
   name: 'largest-of-partials',
   lanes: LANES,
-  read: { x: 'f32', from: 'u32' },
+  read: { x: 'f32', candidates: 'u32' },
   write: { y: 'f32', winners: 'u32' },
   uniforms,
   body: frame(
     `var best = 0.0; var winner = ${NONE};`,
-    largest('from[at]'),
+    largest('candidates[at]'),
     'y[to] = best; winners[to] = winner;',
   ),
 });
@@ -182,7 +182,7 @@ export function largestOfAxes(x: Tensor, axes: readonly number[], y: Tensor, win
         : { values: empty([segments, lanes, inner]), winners: empty([segments, lanes, inner], 'u32') };
       const read = {
         x: split(from.values, uniforms.segmentRows * inner),
-        ...(from.winners && { from: split(from.winners, uniforms.segmentRows * inner) }),
+        ...(from.winners && { candidates: split(from.winners, uniforms.segmentRows * inner) }),
       };
       const write = uniforms.whole
         ? { y: to.values, winners: to.winners }
