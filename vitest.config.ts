@@ -6,6 +6,8 @@ export const common: TestProjectInlineConfiguration['test'] = {
   // A file is a process with one GPU device; software adapters use every core by themselves.
   pool: 'forks',
   fileParallelism: false,
+  // The linter can't tell a focused test from our own fit().
+  allowOnly: false,
   testTimeout: 120_000,
   hookTimeout: 120_000,
 };

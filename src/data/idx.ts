@@ -37,7 +37,11 @@ export function parseIdx(bytes: Uint8Array, name: string): IdxArray {
     const fault = bytes.length < expectedBytes ? 'the file is cut short' : 'the file is too long';
     fail(`${expectedBytes} bytes for shape ${shape.join('×')}`, `${bytes.length}: ${fault}`);
   }
-  return { shape, data: bytes.subarray(headerBytes) };
+  // A plain Uint8Array even where `bytes` is a Buffer, whose `slice` doesn't copy.
+  return {
+    shape,
+    data: new Uint8Array(bytes.buffer, bytes.byteOffset + headerBytes, bytes.length - headerBytes),
+  };
 }
 
 function hex(byte: number): string {

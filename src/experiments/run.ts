@@ -15,7 +15,8 @@ import type { Overrides, Plan } from './presets.ts';
  *   best.safetensors         the weights of the epoch with the lowest validation loss: those that are tested
  *   last.safetensors         the weights after the newest epoch
  *   history.json, .csv       written after the checkpoint, from what is in it
- *   curves.svg, result.json  at the end; a repeat with a result is done
+ *   curves.svg, result.json  at the end, and probabilities.safetensors, the answers to the test images; a repeat with a result
+ *                            is done
  *
  * One repeat has its files in the folder itself; of several, each has its own folder repeat-1, repeat-2 …, and result.json in the
  * run's folder holds their mean and ensemble. Every file is written whole or not at all, and everything that follows a checkpoint
@@ -87,6 +88,8 @@ export class RepeatFolder {
   readonly saveCheckpoint = (file: Uint8Array) => this.write('checkpoint.safetensors', file);
   readonly saveBest = (file: Uint8Array) => this.write('best.safetensors', file);
   readonly saveLast = (file: Uint8Array) => this.write('last.safetensors', file);
+  readonly saveProbabilities = (file: Uint8Array) => this.write('probabilities.safetensors', file);
+  readonly probabilities = () => readIfThere(this.file('probabilities.safetensors'));
   readonly saveCurves = (svg: string) => this.write('curves.svg', svg);
   readonly saveResult = (result: object) => this.write('result.json', json(result));
 
@@ -162,6 +165,11 @@ export class RunFolder {
   get repeats(): RepeatFolder[] {
     const { choices } = this.manifest;
     return choices ? Array.from({ length: choices.plan.repeats }, (_, i) => this.repeat(i + 1)) : [];
+  }
+
+  /** What the repeats came to together; of a single one, its result. */
+  async summary(): Promise<object | undefined> {
+    return new RepeatFolder(this.path).result();
   }
 
   /** Writes what the repeats come to together. */

@@ -13,7 +13,8 @@ const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 
 /** Knows whether work is to end early: by Ctrl-C or SIGTERM, or because the time it was given is over. */
 export class StopSignal {
-  private signalled: Stopped | undefined;
+  /** Set once a signal came. */
+  signalled: Stopped | undefined;
   private readonly handlers = Object.entries(EXIT_CODES).map(([signal, exitCode]) => {
     const handle = () => {
       // The second time there is no patience left; the newest checkpoint is on the disk.
@@ -58,6 +59,6 @@ export class StopSignal {
 
   private get timeOver(): Stopped | undefined {
     const isOver = this.maxSeconds !== undefined && performance.now() >= this.maxSeconds * 1000;
-    return isOver ? new Stopped(`the time of --max-time is over`, 0) : undefined;
+    return isOver ? new Stopped('the time of --max-time is over', 0) : undefined;
   }
 }

@@ -76,7 +76,7 @@ const forwardKernel = kernelFamily((variant: Variant) => ({
     ${
       variant.wide
         ? 'fn pack(places: vec4u) -> vec4u { return places; }'
-        : 'fn pack(places: vec4u) -> u32 { return places.x | places.y << 8u | places.z << 16u | places.w << 24u; }'
+        : 'fn pack(places: vec4u) -> u32 { return places.x | (places.y << 8u) | (places.z << 16u) | (places.w << 24u); }'
     }`,
   body: `
     if (item >= u.items * u.Y * u.X * u.G) { return; }

@@ -167,6 +167,8 @@ export interface UnpackOptions extends Reporting {
   what: string;
   /** A suite that goes before all others, taken from the distribution's mirror where the machine's configuration lacks it. */
   backports?: string;
+  /** The sources to choose the distribution's own from; default: those of /etc/apt. */
+  sources?: AptSource[];
 }
 
 /**
@@ -183,8 +185,8 @@ export async function unpackPackages(
 ): Promise<{ root: string; unpacked: string[] }> {
   const problem = aptProblem();
   if (problem) throw new WeftError(`${packages.join(', ')} can't be fetched: ${problem}`);
-  const { what, backports, onProgress } = options;
-  const apt = await privateApt(folder, backports);
+  const { what, backports, sources = readMachineSources(), onProgress } = options;
+  const apt = await privateApt(folder, distributionSources(sources, readOsRelease(), backports));
   const downloads = join(folder, 'downloads');
   const root = join(folder, 'root');
   await Promise.all([fs.mkdir(downloads), fs.mkdir(root)]);
@@ -230,13 +232,12 @@ async function resolvePackages(packages: string[], apt: string[], backports?: st
 }
 
 /** Lays out a private state of apt in `folder`; returns the arguments that make apt-get use it. */
-async function privateApt(folder: string, backports?: string): Promise<string[]> {
+async function privateApt(folder: string, sources: AptSource[]): Promise<string[]> {
   const inFolder = (name: string) => join(folder, name);
   const { name: arch } = architecture();
   await fs.mkdir(inFolder('lists/partial'), { recursive: true });
   await fs.mkdir(inFolder('cache/archives/partial'), { recursive: true });
   await fs.mkdir(inFolder('sources'));
-  const sources = distributionSources(readMachineSources(), readOsRelease(), backports);
   await fs.writeFile(inFolder('sources/weft.sources'), formatAptSources(sources));
   await fs.writeFile(inFolder('status'), installedStatus(arch));
   await fs.writeFile(inFolder('apt.conf'), aptConfiguration(folder, arch));

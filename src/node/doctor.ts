@@ -20,12 +20,20 @@ export interface DoctorReport {
   /** The adapters that can be used as things are, without downloads. */
   adapters: FoundAdapter[];
   /** The adapter that would be used. */
-  adapter?: { name: string; isSoftware: boolean; limits: Record<string, number>; features: string[] };
+  adapter?: {
+    name: string;
+    isSoftware: boolean;
+    /** The least and the greatest width of a subgroup; 0 where the adapter doesn't say. */
+    subgroupSizes: [number, number];
+    limits: Record<string, number>;
+    features: string[];
+  };
   /** The folder of a lavapipe that was downloaded. */
   lavapipe?: string;
   /** The folder of a whole Fashion-MNIST. */
   data?: string;
-  missing: { what: string; remedy: string }[];
+  /** What isn't there and, where its own words don't say, how to get it. */
+  missing: { what: string; remedy?: string }[];
 }
 
 export interface DoctorOptions {
@@ -35,10 +43,17 @@ export interface DoctorOptions {
   dir?: string;
 }
 
+/** The limits that compute shaders run into, the others being about pictures. */
+const COMPUTE_LIMIT =
+  /^max(Buffer|BindGroups$|Bindings|Compute|(Storage|Uniform)Buffers?(PerShaderStage|BindingSize))/;
+
 /** Looks at everything that Weft needs under Node; downloads and changes nothing, and reports what is missing. */
 export async function doctorReport(options: DoctorOptions = {}): Promise<DoctorReport> {
   const missing: DoctorReport['missing'] = [];
-  const attempt = async <T>(remedy: string, look: () => T | Promise<T>): Promise<T | undefined> => {
+  const attempt = async <T>(
+    remedy: string | undefined,
+    look: () => T | Promise<T>,
+  ): Promise<T | undefined> => {
     try {
       return await look();
     } catch (error) {
@@ -54,11 +69,11 @@ export async function doctorReport(options: DoctorOptions = {}): Promise<DoctorR
       remedy: 'set WEFT_CACHE_DIR to a folder that can',
     });
   }
-  const dawn = await attempt('npm install webgpu', () => findDawn().version);
+  const dawn = await attempt(undefined, () => findDawn().version);
   const opened = dawn
     ? await attempt(adapterRemedy(options.adapter), () => look(options.adapter))
     : undefined;
-  const data = await attempt(dataRemedy(), () => findData(options.dir));
+  const data = await attempt(dataRemedy(options.dir), () => findData(options.dir));
   return {
     ok: missing.length === 0,
     system: {
@@ -95,13 +110,16 @@ export function formatDoctor(report: DoctorReport): string {
   ];
   if (adapter) {
     lines.push(['features', adapter.features.join(', ') || 'none']);
-    for (const [name, value] of Object.entries(adapter.limits))
-      lines.push([`  ${name}`, value.toLocaleString('en')]);
+    lines.push(['subgroups', `${[...new Set(adapter.subgroupSizes)].join(' to ')} wide`]);
+    const limits = Object.entries(adapter.limits).filter(([name]) => COMPUTE_LIMIT.test(name));
+    for (const [name, value] of limits) lines.push([`  ${name}`, value.toLocaleString('en')]);
   }
   lines.push(['data', report.data ?? 'none']);
   const width = Math.max(...lines.map(([name]) => name.length)) + 2;
   const table = lines.map(([name, value]) => name.padEnd(width) + value);
-  const faults = report.missing.map(({ what, remedy }) => `missing: ${what}\n  to get it: ${remedy}`);
+  const faults = report.missing.map(
+    ({ what, remedy }) => `missing: ${what}${remedy ? `\n  to get it: ${remedy}` : ''}`,
+  );
   return [...table, '', ...(faults.length > 0 ? faults : ['nothing is missing'])].join('\n');
 }
 
@@ -114,7 +132,12 @@ async function look(choice?: string): Promise<{ found: FoundAdapter[]; adapter: 
       const value = adapter.limits[key as keyof GPUSupportedLimits];
       if (typeof value === 'number') limits[key] = value;
     }
-    return { found, adapter: { name, isSoftware, limits, features: [...adapter.features].sort() } };
+    const { subgroupMinSize = 0, subgroupMaxSize = 0 } = adapter.info;
+    const features = [...adapter.features].sort();
+    return {
+      found,
+      adapter: { name, isSoftware, subgroupSizes: [subgroupMinSize, subgroupMaxSize], limits, features },
+    };
   } finally {
     opened.close();
   }
@@ -135,14 +158,16 @@ async function findData(dir?: string): Promise<string> {
   throw new Error(problems.join('; ') || 'Fashion-MNIST is not on this machine yet');
 }
 
-function adapterRemedy(choice = 'auto'): string {
+function adapterRemedy(choice = 'auto'): string | undefined {
   const wantsSoftware = ['auto', 'software', 'lavapipe'].includes(choice);
   return process.platform === 'linux' && wantsSoftware && !aptProblem()
-    ? 'nothing to do: the first `weft train` unpacks lavapipe, a software GPU, into the cache folder (about 60 MB of downloads)'
-    : 'see above';
+    ? 'or without root: the first `weft train` unpacks lavapipe, a software GPU, into the cache folder (about 60 MB of downloads)'
+    : undefined;
 }
 
-function dataRemedy(): string {
+function dataRemedy(dir?: string): string {
+  if (chosenDataFolder(dir))
+    return 'name a folder with the four whole files by --data or FASHION_MNIST_DIR, or none';
   return 'the first `weft train` downloads it (30 MB); or name a folder with its four files by --data or FASHION_MNIST_DIR';
 }
 

@@ -80,7 +80,7 @@ export async function loadFashionMnist(options: FashionMnistOptions = {}): Promi
     try {
       return { ...fashionMnistSets(await readFolder(folder)), source: folder };
     } catch (error) {
-      note(options, `${(error as Error).message}; fetching Fashion-MNIST anew`);
+      note(options, `${(error as Error).message}: taking Fashion-MNIST from elsewhere`);
     }
   }
   const { files, source } = await download(options);
@@ -186,7 +186,7 @@ async function fetchBytes(url: string, onBytes: (done: number, total: number) =>
     const total = Number(response.headers.get('content-length') ?? 0);
     const chunks: Uint8Array[] = [];
     let done = 0;
-    for await (const chunk of response.body) {
+    for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
       restart();
       chunks.push(chunk);
       done += chunk.length;

@@ -1,8 +1,9 @@
 /**
- * Adam in TensorFlow's form, whose epsilon is not corrected for bias (Kingma & Ba 2015, the note at the end of section 2).
+ * Adam in TensorFlow's form, whose epsilon is not corrected for bias (Kingma & Ba 2015, the note at the end
+ * of section 2).
  *
- * Letters: w weights, g their gradient, m and v first and second moment, b1, b2 their decays, t the step from 1, lr the
- * learning rate.
+ * Letters: w weights, g their gradient, m and v first and second moment, b1, b2 their decays, t the step
+ * from 1, lr the learning rate.
  *   m' = b1 * m + (1 - b1) * g
  *   v' = b2 * v + (1 - b2) * g^2
  *   w' = w - lr * sqrt(1 - b2^t) / (1 - b1^t) * m' / (sqrt(v') + epsilon)

@@ -38,8 +38,8 @@ export function stridesOf(shape: readonly number[]): number[] {
 }
 
 /**
- * For every index of `shape` in row-major order, its position `base + sum(index[axis] * strides[axis])` in another
- * array. Broadcasting, transposing and slicing are this one walk with other strides.
+ * For every index of `shape` in row-major order, its position `base + sum(index[axis] * strides[axis])` in
+ * another array. Broadcasting, transposing and slicing are this one walk with other strides.
  */
 export function positions(shape: readonly number[], strides: readonly number[], base = 0): Int32Array {
   const result = new Int32Array(sizeOf(shape));
@@ -89,7 +89,7 @@ export interface Random {
   uniform(shape: readonly number[], low?: number, high?: number): Array64;
   /** Uniform in (-1, 1) without the interval [-gap, gap]: for functions with a kink at 0. */
   awayFromZero(shape: readonly number[], gap?: number): Array64;
-  /** A shuffled arithmetic progression in (-1, 1): no two values closer than 2 / size, for functions of maxima. */
+  /** A shuffled arithmetic progression in (-1, 1): no two values closer than 2 / size, for maxima. */
   distinct(shape: readonly number[]): Array64;
   /** `count` integers, uniform in 0 … below - 1. */
   integers(count: number, below: number): number[];

@@ -2,11 +2,13 @@
  * A training batch from bytes: choose images, shift each by whole pixels, flip it, scale to 0 … 1.
  *
  * Letters: M images of H × W bytes, B samples; out [B,H,W,1].
- *   shifted[b,y,x] = images[index_b, y - dy_b, x - dx_b], 0 outside: dy > 0 moves the picture down, dx > 0 to the right
+ *   shifted[b,y,x] = images[index_b, y - dy_b, x - dx_b], 0 outside
  *   out[b,y,x]     = shifted[b, y, flip_b ? W-1-x : x] / 255
+ * so dy > 0 moves the picture down and dx > 0 moves it to the right.
  *
- * Keras' ImageDataGenerator with an integer shift range n draws the magnitude uniformly from {0 … n-1} and a fair sign
- * (so for 3: P(0) = 1/3, P(±1) = P(±2) = 1/6 each), rows and columns apart, and flips with probability 1/2.
+ * Keras' ImageDataGenerator with an integer shift range n draws the magnitude uniformly from {0 … n-1} and
+ * a fair sign (so for 3: P(0) = 1/3, P(±1) = P(±2) = 1/6 each), rows and columns apart, and flips with
+ * probability 1/2.
  */
 
 import { type Array64, zeros } from './array64.ts';
@@ -24,7 +26,7 @@ export interface Sample extends Augmentation {
   index: number;
 }
 
-/** `images` holds M images of `height` × `width` bytes in row-major order. Returns [B,H,W,1], B = samples.length. */
+/** `images` holds M images of `height` × `width` bytes in row-major order. Returns [samples.length,H,W,1]. */
 export function augment(
   images: Uint8Array,
   height: number,
@@ -52,7 +54,7 @@ export function shiftOf(word: number, range: number): number {
   return word >>> 31 && magnitude ? -magnitude : magnitude;
 }
 
-/** The augmentation of one image from one Philox block: words 0 and 1 are dy and dx, the top bit of word 2 flips. */
+/** One image's augmentation from one Philox block: words 0 and 1 are dy and dx, the top bit of word 2 flips. */
 export function augmentationOf([word0, word1, word2]: Words4, shiftRange: number): Augmentation {
   return { dy: shiftOf(word0, shiftRange), dx: shiftOf(word1, shiftRange), flip: word2 >>> 31 === 1 };
 }

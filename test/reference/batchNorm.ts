@@ -9,8 +9,9 @@
  *   dx[m,c] = gamma[c] / s[c] * (g[m,c] - dbeta[c] / M - n[m,c] * dgamma[c] / M)
  * Inference: mean and variance are given and constant, so dx = gamma / s * g, the rest as above.
  *
- * Keras' moving statistics: moving = momentum * moving + (1 - momentum) * batch. What is stored as the batch's variance
- * is unbiased, M / (M - 1) times the above, on Keras' fused path (4-D inputs), and biased for 2-D inputs.
+ * Keras' moving statistics: moving = momentum * moving + (1 - momentum) * batch. What is stored as the
+ * batch's variance is unbiased, M / (M - 1) times the above, on Keras' fused path (4-D inputs), and biased
+ * for 2-D inputs.
  */
 
 import { type Array64, zeros } from './array64.ts';

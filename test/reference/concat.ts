@@ -1,8 +1,9 @@
 /**
  * Inputs laid end to end along one axis.
  *
- * Letters: input p has the shape [..., D_p, ...] with D_p at the axis, seen as [O, D_p * R] (O the product of the extents
- * before the axis, R of those after); the output is [O, sum_p D_p * R]. The gradient is cut at the same places.
+ * Letters: input p has the shape [..., D_p, ...] with D_p at the axis, seen as [O, D_p * R] (O the product of
+ * the extents before the axis, R of those after); the output is [O, sum_p D_p * R]. The gradient is cut at
+ * the same places.
  */
 
 import { type Array64, sizeOf, zeros } from './array64.ts';
@@ -12,7 +13,7 @@ export interface ConcatAttrs {
   axis: number;
 }
 
-/** The output's shape, O, the length of an output row, and for each input its length in a row and where it starts. */
+/** The output's shape, O, the length of an output row, and where each input starts in it and how long it is. */
 function geometry(inputs: Array64[], { axis }: ConcatAttrs) {
   const shape = [...inputs[0].shape];
   shape[axis] = inputs.reduce((sum, input) => sum + input.shape[axis], 0);

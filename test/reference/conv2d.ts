@@ -11,8 +11,8 @@
  *   d w[i,j,c,k]  = sum_{n,y,x} in[n, y+i-P, x+j-Q, c] * g[n,y,x,k]
  *   d b[k]        = sum_{n,y,x} g[n,y,x,k]
  *
- * All three sums run over the same pairs (output pixel, tap), which `forEachTap` enumerates; what is left for each
- * pair is a loop over c and k on contiguous values.
+ * All three sums run over the same pairs (output pixel, tap), which `forEachTap` enumerates; what is left for
+ * each pair is a loop over c and k on contiguous values.
  */
 
 import { type Array64, zeros } from './array64.ts';
@@ -35,8 +35,8 @@ function geometry([x, w]: Array64[], { padding }: Conv2dAttrs) {
 }
 
 /**
- * Calls `body` with the offsets of in[n, y+i-P, x+j-Q, 0], w[i,j,0,0] and out[n,y,x,0] for every tap that lies inside
- * the image. Taps are outermost, so that one C × K slice of w stays in the cache.
+ * Calls `body` with the offsets of in[n, y+i-P, x+j-Q, 0], w[i,j,0,0] and out[n,y,x,0] for every tap that
+ * lies inside the image. Taps are outermost, so that one C × K slice of w stays in the cache.
  */
 function forEachTap(
   { N, H, W, C, I, J, K, Y, X, P, Q }: ReturnType<typeof geometry>,

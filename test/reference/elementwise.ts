@@ -2,8 +2,8 @@
  * Elementwise functions. Each is given by its value and its derivatives:
  *   unary   out = f(x),     dx = g * f'(x)
  *   binary  out = f(a, b),  da = g * df/da,  db = g * df/db
- * Binary functions broadcast (axes aligned at the right, an extent of 1 repeats): the gradient of a repeated value is
- * the sum over its repetitions.
+ * Binary functions broadcast (axes aligned at the right, an extent of 1 repeats): the gradient of a repeated
+ * value is the sum over its repetitions.
  */
 
 import { type Array64, broadcastPositions, broadcastShape, sizeOf, zeros } from './array64.ts';

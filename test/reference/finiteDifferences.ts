@@ -1,7 +1,7 @@
 /**
  * The root of all trust in gradients: a reference's backward against central differences of its own forward.
  *
- * With a random cotangent c, S(inputs) = sum(c * forward(inputs)) is a scalar whose gradient is backward(c), and
+ * With a random cotangent c, S(inputs) = sum(c * forward(inputs)) is a scalar with the gradient backward(c):
  *   dS/dx_i = (S(x_i + h) - S(x_i - h)) / 2h + O(h^2).
  */
 
@@ -52,8 +52,8 @@ export function centralDifference(
 }
 
 /**
- * Compares every element of every gradient of `reference` with a central difference, once for each seed, and throws
- * an error that names the seed, the input and the element where they part.
+ * Compares every element of every gradient of `reference` with a central difference, once for each seed, and
+ * throws an error that names the seed, the input and the element where they part.
  *
  * @param makeCase builds inputs and attributes from the seed's random data, away from kinks and ties
  */
@@ -103,7 +103,8 @@ export function checkReference<Attrs>(
         const difference = centralDifference(input, e, scalar);
         if (!agrees(gradient.data[e], difference)) {
           fail(
-            `the gradient of input ${i}, element ${e}, is ${gradient.data[e]}, the central difference ${difference}`,
+            `the gradient of input ${i}, element ${e}, is ${gradient.data[e]}, ` +
+              `the central difference ${difference}`,
           );
         }
       }

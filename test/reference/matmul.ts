@@ -1,8 +1,8 @@
 /**
  * Matrix product.
  *
- * Letters: out [M,N] = A [M,K] · B [K,N], where A is the first input or, with transposeA, its transpose (the input is
- * then [K,M]); B likewise ([N,K] with transposeB).
+ * Letters: out [M,N] = A [M,K] · B [K,N], where A is the first input or, with transposeA, its transpose (the
+ * input is then [K,M]); B likewise ([N,K] with transposeB).
  *   out[m,n] = sum_k A[m,k] * B[k,n]
  *   dA[m,k]  = sum_n g[m,n] * B[k,n]
  *   dB[k,n]  = sum_m A[m,k] * g[m,n]

@@ -3,7 +3,7 @@
  *
  * Letters: x [N,H,W,C], window P × P moved by S, Y = floor((H-P)/S) + 1, X likewise; out [N,Y,X,C].
  *   out[n,y,x,c] = max_{i,j < P} in[n, y*S+i, x*S+j, c]
- * The whole gradient goes to the first maximum of the window in row-major order. Where windows overlap (S < P) an
+ * The whole gradient goes to the first maximum of the window in row-major order. Where windows overlap, an
  * input takes a gradient from each window that it wins.
  */
 

@@ -36,6 +36,8 @@ describe('v5', () => {
     const outputs = outputShapes(layers, [5, 28, 28, 1]);
     expect(outputs[flattened - 1]).toEqual([5, 2, 2, 128]);
     expect(outputs.at(-1)).toEqual([5, 10]);
+    const rates = layers.flatMap((layer) => (layer.kind === 'dropout' ? [layer.rate] : []));
+    expect(rates).toEqual([0.2, 0.2, 0.2, 0.5, 0.5]);
     const { logits } = networkGradients(...v5At({ width: 2, units: 3, l2: 0 }, 2));
     expect(logits.shape).toEqual([2, 10]);
   });
@@ -113,6 +115,33 @@ describe('a small network', () => {
     ]);
     const convolved = conv2d.forward([images, ...parameters.slice(0, 2)], { padding: 'same' });
     expect(batchNormInputs[0]).toEqual(relu.forward([convolved], {}));
+  });
+});
+
+test('random parameters have a trainable scale', () => {
+  const layers: Layer[] = [
+    { kind: 'conv', filters: 20, kernel: 3, padding: 'same', relu: true },
+    { kind: 'batchNorm', epsilon: 1e-3 },
+    { kind: 'flatten' },
+    { kind: 'dense', units: 40, relu: false, l2: 0 },
+  ];
+  const drawn = randomParameters(layers, [1, 4, 4, 10], createRandom(1));
+  const reach = ({ data }: Array64) => [Math.min(...data), Math.max(...data)];
+  // Glorot: 6 / (fan in + fan out), with the kernel's area in both fans of a convolution.
+  const ranges = [
+    [-Math.sqrt(6 / (90 + 180)), Math.sqrt(6 / (90 + 180))],
+    [-0.1, 0.1],
+    [0.5, 1.5],
+    [-0.5, 0.5],
+    [-Math.sqrt(6 / (320 + 40)), Math.sqrt(6 / (320 + 40))],
+    [-0.1, 0.1],
+  ];
+  ranges.forEach(([low, high], p) => {
+    const [least, most] = reach(drawn[p]);
+    expect(least).toBeGreaterThan(low);
+    expect(most).toBeLessThan(high);
+    // Of 20 draws and more, one comes near each end.
+    expect(most - least).toBeGreaterThan(0.75 * (high - low));
   });
 });
 

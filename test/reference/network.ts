@@ -3,8 +3,9 @@
  *
  *   loss = softmaxCrossEntropy(last layer, labels) + sum over dense layers of l2 * sum(w^2)
  *
- * Parameters are one list in the order of the layers: a conv or dense layer has weights and biases, a batchNorm layer
- * gamma and beta. All functions take the shape of the batch, [N,H,W,C], as `input` or with the images.
+ * Parameters are one list in the order of the layers: a conv or dense layer has weights and biases, a
+ * batchNorm layer gamma and beta. All functions take the shape of the batch, [N,H,W,C], as `input` or with
+ * the images.
  */
 
 import { type Array64, make, type Random, sizeOf } from './array64.ts';
@@ -87,7 +88,7 @@ export function parameterShapes(layers: readonly Layer[], input: readonly number
   return place(layers, input).flatMap(({ parameters }) => parameters);
 }
 
-/** The layers with a mask in every dropout layer: `draw` makes it from the shape of the activations and the rate. */
+/** The layers with a mask in every dropout layer, which `draw` makes from the activations' shape and the rate. */
 export function withMasks(
   layers: readonly Layer[],
   input: readonly number[],

@@ -16,7 +16,7 @@ const W1 = 0xbb67ae85;
 export type Words4 = readonly [number, number, number, number];
 export type Words2 = readonly [number, number];
 
-/** The upper 32 bits of the product of two u32 numbers. Every partial product stays below 2^53, so it is exact. */
+/** The upper 32 bits of the product of two u32 numbers; exact, since all partial products stay below 2^53. */
 function multiplyHigh(a: number, b: number): number {
   const aLow = a & 0xffff;
   const aHigh = a >>> 16;

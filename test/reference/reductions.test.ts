@@ -30,6 +30,7 @@ describe('values', () => {
   test('the maximum of negative and of infinite values', () => {
     const attrs = { axes: [0], keepDims: false };
     expect(reduceMax.forward([make([2], [-3, -2])], attrs).data[0]).toBe(-2);
+    expect(reduceMax.forward([make([3], [-1, -3, -2])], attrs).data[0]).toBe(-1);
     expect(reduceMax.forward([make([2], [-Infinity, -Infinity])], attrs).data[0]).toBe(-Infinity);
   });
 });

@@ -1,8 +1,8 @@
 /**
  * Sum, mean and maximum over axes.
  *
- * Letters: x, a set of axes A, n = the product of x's extents over A. The output has the other axes, or with keepDims
- * all axes with extent 1 at those of A. r(i) is the output element that input element i belongs to.
+ * Letters: x, a set of axes A, n = the product of x's extents over A. The output has the other axes, or with
+ * keepDims all axes with extent 1 at those of A. r(i) is the output element that input element i belongs to.
  *   sum:  out[r] = sum_{i: r(i)=r} x[i],  dx[i] = g[r(i)]
  *   mean: sum / n,                        dx[i] = g[r(i)] / n
  *   max:  the largest,                    dx[i] = g[r(i)] for the first maximum in row-major order, else 0

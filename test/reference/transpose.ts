@@ -1,5 +1,6 @@
 /**
- * Permuted axes: output axis a is input axis perm[a]. The gradient is permuted with the inverse, q[perm[a]] = a.
+ * Permuted axes: output axis a is input axis perm[a].
+ * The gradient is permuted with the inverse, q[perm[a]] = a.
  */
 
 import { type Array64, positions, stridesOf } from './array64.ts';

@@ -6,11 +6,11 @@ import { launchWalk, makeWalk, walkUniforms, walkWgsl } from './walk.ts';
 const family = kernelFamily(({ rank }: { rank: number }) => ({
   name: 'copy',
   lanes: 64,
-  read: { source: 'u32' as const },
-  write: { target: 'u32' as const },
-  uniforms: walkUniforms(rank, ['source', 'target']),
-  body: `${walkWgsl(rank, ['source', 'target'])}
-  target[targetAt] = source[sourceAt];`,
+  read: { x: 'u32' as const },
+  write: { y: 'u32' as const },
+  uniforms: walkUniforms(rank, ['x', 'y']),
+  body: `${walkWgsl(rank, ['x', 'y'])}
+  y[yAt] = x[xAt];`,
 }));
 
 /** Where a walk lies in a tensor: its first element, and the elements from one index of each axis to the next. */
@@ -20,8 +20,8 @@ export interface Place {
   readonly strides: readonly number[];
 }
 
-/** Copies elements of any dtype along a walk over `shape`. */
-export function copy(shape: readonly number[], source: Place, target: Place): void {
-  const walk = makeWalk(shape, { source: source.strides, target: target.strides });
-  launchWalk(family({ rank: walk.shape.length }), walk, { source, target });
+/** Copies elements of any dtype from x to y along a walk over `shape`. */
+export function copy(shape: readonly number[], x: Place, y: Place): void {
+  const walk = makeWalk(shape, { x: x.strides, y: y.strides });
+  launchWalk(family({ rank: walk.shape.length }), walk, { x, y });
 }

@@ -1,0 +1,70 @@
+import { WeftError } from '../errors.ts';
+import { loadModel, type Sequential } from '../nn/sequential.ts';
+import type { Console } from './console.ts';
+import { SET_SIZES } from './presets.ts';
+import { RunFolder } from './run.ts';
+import { close, openData, openGpu } from './session.ts';
+import { StopSignal, Stopped } from './stop.ts';
+import { printResult, printSummary, summarize, type Tested, test } from './testing.ts';
+
+export interface EvaluateOptions {
+  limit?: number;
+  fullTest?: boolean;
+  data?: string;
+  adapter?: string;
+}
+
+/** A network that a run trained: the best weights of one repeat. */
+export interface Member {
+  readonly name: string;
+  readonly file: Uint8Array;
+}
+
+/** The members of a run. @throws WeftError where it has none yet. */
+export async function membersOf(run: RunFolder): Promise<Member[]> {
+  const members: Member[] = [];
+  for (const { path, best } of run.repeats) {
+    const file = await best();
+    if (file) members.push({ name: path, file });
+  }
+  if (members.length > 0) return members;
+  const { experiment } = run.manifest;
+  throw new WeftError(`${run.path} has no weights yet: go on with it first (weft train ${experiment} --resume ${run.path})`);
+}
+
+/** Tests the networks of runs, each by itself and, of several, together. Resolves with the exit code. */
+export async function evaluateRuns(paths: readonly string[], options: EvaluateOptions, out: Console): Promise<number> {
+  const runs = await Promise.all(paths.map((path) => RunFolder.open(path)));
+  const members = (await Promise.all(runs.map(membersOf))).flat();
+  // As many as the runs were tested on: without other words, this repeats their tests.
+  const theirs = Math.max(...runs.map(({ manifest }) => manifest.choices?.plan.testImages ?? 0));
+  const images = options.fullTest ? SET_SIZES.test : (options.limit ?? theirs);
+  const data = await openData(options.data, out);
+  const stop = new StopSignal(undefined, () => {});
+  let model: Sequential | undefined;
+  try {
+    await openGpu(options.adapter, out);
+    const tested: Tested[] = [];
+    for (const { name, file } of members) {
+      model = loadModel(file);
+      const onProgress = (done: number, total: number) => {
+        out.progress(name, done, total);
+        stop.check();
+      };
+      const result = await test(model, data, { images, batchSize: 128, onProgress });
+      model.dispose();
+      tested.push(result);
+      printResult(name, result.result, data, out);
+    }
+    if (tested.length > 1) printSummary(summarize(tested, data), data, out);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof Stopped)) throw error;
+    out.line(error.reason);
+    return error.exitCode;
+  } finally {
+    out.endProgress();
+    stop.dispose();
+    close();
+  }
+}

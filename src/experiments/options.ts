@@ -1,0 +1,35 @@
+import { InvalidArgumentError } from 'commander';
+
+/*
+ * Readers of option values: each returns the value, or says what would be right; commander puts the option's name before it.
+ */
+
+/** A whole number from `least` on. */
+export const wholeNumber = (least: number) => (text: string) => {
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (!(Number.isSafeInteger(value) && value >= least)) throw new InvalidArgumentError(`It must be a whole number, at least ${least}.`);
+  return value;
+};
+
+/** A number above zero. */
+export function positiveNumber(text: string): number {
+  const value = text.trim() === '' ? Number.NaN : Number(text);
+  if (!(Number.isFinite(value) && value > 0)) throw new InvalidArgumentError('It must be a number above 0.');
+  return value;
+}
+
+const SECONDS = { s: 1, m: 60, h: 3600 } as const;
+
+/** A time in seconds: `90s`, `10m`, `1.5h`, or a plain number of seconds. */
+export function timeSpan(text: string): number {
+  const [, number, unit = 's'] = text.match(/^(\d+(?:\.\d+)?)([smh])?$/) ?? [];
+  const seconds = Number(number) * SECONDS[unit as keyof typeof SECONDS];
+  if (!(seconds > 0)) throw new InvalidArgumentError('It must be a time such as 90s, 10m or 1h.');
+  return seconds;
+}
+
+/** One path segment. */
+export function folderName(text: string): string {
+  if (text === '' || text === '.' || text === '..' || /[/\\]/.test(text)) throw new InvalidArgumentError('It must be a plain folder name; --out takes a path.');
+  return text;
+}

@@ -1,0 +1,129 @@
+import { ImageSource } from '../data/batchSource.ts';
+import { stratifiedSplit } from '../data/splits.ts';
+import { WeftError } from '../errors.ts';
+import { argmaxRow, type Evaluation, evaluate } from '../nn/evaluate.ts';
+import { decodeSafetensors, encodeSafetensors } from '../nn/safetensors.ts';
+import type { Sequential } from '../nn/sequential.ts';
+import {
+  type ClassificationReport,
+  classificationReport,
+  formatConfusion,
+  formatScores,
+} from '../report/classification.ts';
+import { RandomStream } from '../tensor/random.ts';
+import type { Console } from './console.ts';
+import type { Data } from './session.ts';
+
+/** How a network, or several together, did on test images. */
+export interface TestResult extends ClassificationReport {
+  /** Mean loss with the L2 penalty; null for an ensemble, which is no network. */
+  readonly loss: number | null;
+}
+
+/** One network's answers. */
+export interface Tested {
+  readonly result: TestResult;
+  /** Softmax, [images, classes] row-major. */
+  readonly probabilities: Float32Array;
+}
+
+/**
+ * The test images: all of them in their order, or `count` of them with the same share of every class. A choice doesn't depend on a
+ * run's seed, and a smaller one is part of a larger one: runs are compared on the same images.
+ */
+export function testIndices(labels: ArrayLike<number>, count: number): Uint32Array {
+  if (count >= labels.length) return Uint32Array.from({ length: labels.length }, (_, i) => i);
+  return stratifiedSplit(labels, [count], new RandomStream(0, 'test images'))[0];
+}
+
+export interface TestOptions {
+  readonly images: number;
+  readonly batchSize: number;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** Tests a network on images of the test set. */
+export async function test(model: Sequential, data: Data, options: TestOptions): Promise<Tested> {
+  const source = new ImageSource(data.test);
+  try {
+    const indices = testIndices(data.test.labels, options.images);
+    const evaluation = await evaluate(model, { source, indices }, options);
+    const { loss, probabilities } = evaluation;
+    return { result: { ...score(evaluation, data, indices), loss }, probabilities };
+  } finally {
+    source.dispose();
+  }
+}
+
+const PROBABILITIES = 'probabilities';
+
+/** Answers as a file; `decodeTested` has them back. */
+export function encodeTested({ result, probabilities }: Tested): Uint8Array {
+  const shape = [result.samples, result.classes.length];
+  return encodeSafetensors(new Map([[PROBABILITIES, { shape, data: probabilities }]]));
+}
+
+/** @throws WeftError where the file isn't one. */
+export function decodeTested(file: Uint8Array, result: TestResult): Tested {
+  const found = decodeSafetensors(file).tensors.get(PROBABILITIES);
+  if (!(found?.data instanceof Float32Array)) throw new WeftError(`the file holds no '${PROBABILITIES}'`);
+  return { result, probabilities: found.data };
+}
+
+/** Soft vote: the networks' probabilities are summed, and the largest sum wins. */
+export function vote(members: readonly Tested[], data: Data): TestResult {
+  const [{ probabilities }] = members;
+  const sums = probabilities.map((_, i) => members.reduce((sum, member) => sum + member.probabilities[i], 0));
+  const classes = data.test.classNames.length;
+  const indices = testIndices(data.test.labels, sums.length / classes);
+  return { ...score({ probabilities: sums, classes }, data, indices), loss: null };
+}
+
+function score(
+  { probabilities, classes }: Pick<Evaluation, 'probabilities' | 'classes'>,
+  { test: { labels, classNames } }: Data,
+  indices: Uint32Array,
+): ClassificationReport {
+  const truth = Array.from(indices, (i) => labels[i]);
+  const predictions = truth.map((_, i) => argmaxRow(probabilities.subarray(i * classes, (i + 1) * classes)));
+  return classificationReport(truth, predictions, classNames);
+}
+
+/** Mean and, of several, sample standard deviation. */
+export function meanOf(values: readonly number[]): { mean: number; deviation: number | null } {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return { mean, deviation: values.length > 1 ? Math.sqrt(squares / (values.length - 1)) : null };
+}
+
+export interface Summary {
+  readonly accuracies: readonly number[];
+  readonly accuracy: { mean: number; deviation: number | null };
+  readonly loss: { mean: number; deviation: number | null };
+  readonly ensemble: TestResult;
+}
+
+/** What several networks come to on the same images. */
+export function summarize(members: readonly Tested[], data: Data): Summary {
+  const accuracies = members.map(({ result }) => result.accuracy);
+  const losses = members.map(({ result }) => result.loss ?? Number.NaN);
+  return { accuracies, accuracy: meanOf(accuracies), loss: meanOf(losses), ensemble: vote(members, data) };
+}
+
+/** Prints one result: on how many images, accuracy and loss, then its tables. */
+export function printResult(what: string, result: TestResult, data: Data, out: Console): void {
+  const { samples, accuracy, loss } = result;
+  const all = data.test.count;
+  const images = samples === all ? `all ${count(all)} test images` : `${count(samples)} of ${count(all)} test images (stratified)`;
+  out.line(`${what}: accuracy ${accuracy.toFixed(4)}${loss === null ? '' : `, loss ${loss.toFixed(4)}`} on ${images}`);
+  out.line(`\n${formatScores(result)}\n\n${formatConfusion(result)}\n`);
+}
+
+export function printSummary(summary: Summary, data: Data, out: Console): void {
+  const { accuracies, accuracy, loss } = summary;
+  const spread = ({ mean, deviation }: Summary['accuracy']) => `${mean.toFixed(4)} (deviation ${(deviation ?? 0).toFixed(4)})`;
+  out.line(`mean of ${accuracies.length}: accuracy ${spread(accuracy)}, loss ${spread(loss)}`);
+  printResult(`ensemble of ${accuracies.length} (soft vote)`, summary.ensemble, data, out);
+}
+
+const count = (n: number): string => n.toLocaleString('en-US');

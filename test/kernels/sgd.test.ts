@@ -1,0 +1,91 @@
+import { expect, test } from 'vitest';
+import { type SgdTensors, sgdUpdate } from '../../src/kernels/sgd.ts';
+import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
+import { type Array64, createRandom, zeros } from '../reference/array64.ts';
+import { sgd as reference, type SgdState } from '../reference/sgd.ts';
+import { allBits, expectSameBits } from '../support/bits.ts';
+import { compare } from '../support/checkOp.ts';
+import { testGpu } from '../support/gpu.ts';
+import { rounded } from '../support/large.ts';
+import { again, seed } from '../support/seed.ts';
+import { expectSplitLikeWhole } from '../support/smallBindings.ts';
+
+const gpu = await testGpu();
+
+const upload = ({ data, shape }: Array64): Tensor => tensor(Float32Array.from(data), shape);
+
+test.each([
+  { momentum: 0, nesterov: false },
+  { momentum: 0.9, nesterov: false },
+  { momentum: 0.9, nesterov: true },
+  { momentum: 0, nesterov: true },
+])('several steps match the reference: momentum $momentum, nesterov $nesterov', async (options) => {
+  const random = createRandom(seed);
+  for (const shape of [[1], [5, 3, 7], [1000]]) {
+    let expected: SgdState = { w: zeros(shape), v: zeros(shape) };
+    const [parameter, velocity, alone] = [expected.w, expected.v, expected.w].map(upload);
+    for (let step = 0; step < 8; step++) {
+      const g = rounded(random.uniform(shape));
+      const learningRate = Math.fround(0.1 / (1 + step));
+      expected = reference(expected, g, { ...options, learningRate });
+      sgdUpdate({ parameter, gradient: upload(g), velocity }, tensor([learningRate]), options);
+      if (options.momentum === 0)
+        sgdUpdate({ parameter: alone, gradient: upload(g) }, tensor([learningRate]), options);
+    }
+    const label = `[${shape}], ${again}`;
+    // Eight gradients of size 1 are summed; with one weight, they may have cancelled.
+    compare(await parameter.data(), expected.w, 8, `${label}: weights`, 8, 0.1);
+    compare(await velocity.data(), expected.v, 8, `${label}: velocity`, 8, 0.1);
+    if (options.momentum === 0)
+      compare(await alone.data(), expected.w, 8, `${label}: weights without a velocity`, 8, 0.1);
+  }
+});
+
+function someState(size: number): Required<SgdTensors> {
+  const random = createRandom(seed);
+  const [parameter, gradient, velocity] = Array.from({ length: 3 }, () => upload(random.uniform([size])));
+  return { parameter, gradient, velocity };
+}
+
+test('a raised halt freezes weights and velocity, bit by bit', async () => {
+  const frozen = someState(777);
+  const before = await allBits(Object.values(frozen));
+  const halt = tensor(Uint32Array.of(1));
+  sgdUpdate(frozen, tensor([0.1]), { momentum: 0.9 }, halt);
+  sgdUpdate({ parameter: frozen.parameter, gradient: frozen.gradient }, tensor([Number.NaN]), {}, halt);
+  expectSameBits(await allBits(Object.values(frozen)), before, again);
+});
+
+test('a halt of 0 changes nothing in the step', async () => {
+  const [free, halted] = [someState(777), someState(777)];
+  sgdUpdate(free, tensor([0.1]), { momentum: 0.9, nesterov: true });
+  sgdUpdate(halted, tensor([0.1]), { momentum: 0.9, nesterov: true }, tensor(Uint32Array.of(0)));
+  expectSameBits(await allBits(Object.values(halted)), await allBits(Object.values(free)), again);
+  expect((await allBits([free.parameter]))[0]).not.toEqual((await allBits([someState(777).parameter]))[0]);
+});
+
+test('split launches give the bits of whole ones', async () => {
+  const run = () => {
+    const state = someState(5001);
+    sgdUpdate(state, tensor([0.1]), { momentum: 0.9 }, tensor(Uint32Array.of(0)));
+    return [state.parameter, state.velocity];
+  };
+  await expectSplitLikeWhole(gpu, 4096, run, again);
+});
+
+test('a missing velocity and tensors of other shapes are named', () => {
+  const { parameter, gradient, velocity } = someState(4);
+  const rate = tensor([0.1]);
+  expect(() => sgdUpdate({ parameter, gradient }, rate, { momentum: 0.9 })).toThrow(
+    /momentum 0.9 needs a velocity/,
+  );
+  expect(() => sgdUpdate({ parameter, gradient: tensor([1]) }, rate)).toThrow(
+    /sgdUpdate: expected gradient f32 of shape \[4\], got f32 \[1\]/,
+  );
+  expect(() => sgdUpdate({ parameter, gradient, velocity: tensor([1]) }, rate)).toThrow(
+    /expected velocity f32 of shape \[4\]/,
+  );
+  expect(() => sgdUpdate({ parameter, gradient, velocity }, tensor([1, 2]))).toThrow(
+    /expected learningRate f32 of shape \[1\], got f32 \[2\]/,
+  );
+});

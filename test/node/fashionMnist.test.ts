@@ -1,0 +1,188 @@
+import fs from 'node:fs/promises';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import os from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import {
+  assembleFashionMnist,
+  FASHION_MNIST_CLASSES,
+  FASHION_MNIST_FILES,
+  type FashionMnistPart,
+} from '../../src/data/fashionMnist.ts';
+import { WeftError } from '../../src/errors.ts';
+import {
+  chosenDataFolder,
+  fashionMnistCache,
+  loadFashionMnist,
+  localDataFolders,
+  readFolder,
+} from '../../src/node/fashionMnist.ts';
+
+type Files = Record<FashionMnistPart, Uint8Array>;
+
+const PARTS = Object.keys(FASHION_MNIST_FILES) as FashionMnistPart[];
+const nameOf = (part: FashionMnistPart) => FASHION_MNIST_FILES[part].name;
+
+/** The real files: damaged copies of them are what these tests are about. */
+let real: Files;
+let gzipped: Map<string, Uint8Array>;
+let folder: string;
+
+beforeAll(async () => {
+  await loadFashionMnist();
+  real = await readFolder(chosenDataFolder() ?? localDataFolders()[0]);
+  gzipped = new Map(PARTS.map((part) => [`/${nameOf(part)}.gz`, gzipSync(real[part], { level: 1 })]));
+});
+
+beforeEach(async () => {
+  folder = await fs.mkdtemp(join(os.tmpdir(), 'weft-data-'));
+  vi.stubEnv('FASHION_MNIST_DIR', undefined);
+  vi.stubEnv('WEFT_CACHE_DIR', join(folder, 'cache'));
+});
+
+afterEach(async () => {
+  vi.useRealTimers();
+  vi.unstubAllEnvs();
+  await fs.rm(folder, { recursive: true, force: true });
+});
+
+/** A folder with the four files, some of them replaced or, by `undefined`, left out. */
+async function folderWith(files: Partial<Record<FashionMnistPart, Uint8Array | undefined>>): Promise<string> {
+  const path = join(folder, 'data');
+  await fs.mkdir(path);
+  for (const part of PARTS) {
+    const bytes = part in files ? files[part] : real[part];
+    if (bytes) await fs.writeFile(join(path, nameOf(part)), bytes);
+  }
+  return path;
+}
+
+function flipped(bytes: Uint8Array, at: number): Uint8Array {
+  const copy = Uint8Array.from(bytes);
+  copy[at] ^= 1;
+  return copy;
+}
+
+describe('assembleFashionMnist', () => {
+  test('makes both sets of the real files', async () => {
+    const { train, test } = await assembleFashionMnist(real);
+    expect(train).toMatchObject({ count: 60000, height: 28, width: 28, channels: 1, classNames: FASHION_MNIST_CLASSES });
+    expect(test).toMatchObject({ count: 10000, height: 28, width: 28, channels: 1 });
+    expect(train.images.length).toBe(60000 * 28 * 28);
+    for (const [set, perClass] of [
+      [train, 6000],
+      [test, 1000],
+    ] as const) {
+      const counts = new Array(10).fill(0);
+      for (const label of set.labels) counts[label]++;
+      expect(counts).toEqual(new Array(10).fill(perClass));
+    }
+    // The first training image is an ankle boot.
+    expect(FASHION_MNIST_CLASSES[train.labels[0]]).toBe('Ankle boot');
+  });
+
+  test.each(PARTS)('refuses %s with one bit flipped', async (part) => {
+    const files = { ...real, [part]: flipped(real[part], real[part].length - 1) };
+    const assemble = assembleFashionMnist(files);
+    await expect(assemble).rejects.toThrow(WeftError);
+    await expect(assemble).rejects.toThrow(`${nameOf(part)}: expected SHA-256 ${FASHION_MNIST_FILES[part].sha256}, got `);
+  });
+});
+
+describe('a chosen folder', () => {
+  test('may hold the files gzipped, plain, or both kinds', async () => {
+    const path = await folderWith({ testImages: undefined });
+    await fs.writeFile(join(path, `${nameOf('testImages')}.gz`), gzipped.get(`/${nameOf('testImages')}.gz`)!);
+    const { train, test, source } = await loadFashionMnist({ dir: path });
+    expect([train.count, test.count, source]).toEqual([60000, 10000, path]);
+    vi.stubEnv('FASHION_MNIST_DIR', path);
+    expect((await loadFashionMnist()).source).toBe(path);
+    await expect(fs.stat(fashionMnistCache())).rejects.toThrow('ENOENT');
+  });
+
+  test('that lacks a file is an error that names it, whatever other sources there are', async () => {
+    const path = await folderWith({ trainLabels: undefined });
+    const load = loadFashionMnist({ dir: path });
+    await expect(load).rejects.toThrow(WeftError);
+    await expect(load).rejects.toThrow(`${path} holds no train-labels-idx1-ubyte`);
+  });
+
+  const cases: [string, FashionMnistPart, () => Uint8Array, string][] = [
+    [
+      'a file cut short',
+      'testImages',
+      () => real.testImages.subarray(0, 5000),
+      'expected 7840016 bytes uncompressed, got 5000: the file is cut short',
+    ],
+    [
+      'a file that is too long',
+      'testLabels',
+      () => Buffer.concat([real.testLabels, Uint8Array.of(0)]),
+      'expected 10008 bytes uncompressed, got 10009: the file is too long',
+    ],
+    [
+      'swapped images',
+      'trainImages',
+      () => real.testImages,
+      'expected train-images-idx3-ubyte, got the contents of t10k-images-idx3-ubyte: files are swapped',
+    ],
+    [
+      'images for labels',
+      'trainLabels',
+      () => real.trainImages,
+      'expected train-labels-idx1-ubyte, got the contents of train-images-idx3-ubyte',
+    ],
+    ['a flipped bit', 'testLabels', () => flipped(real.testLabels, 9), 'the file is corrupt'],
+    ['an empty file', 'testLabels', () => new Uint8Array(), 'expected 10008 bytes uncompressed, got 0'],
+    [
+      'gzip cut short',
+      'testLabels',
+      () => gzipSync(real.testLabels).subarray(0, 3000),
+      'expected a gzipped t10k-labels-idx1-ubyte, got a corrupt one: unexpected end of file',
+    ],
+  ];
+  test.each(cases)('with %s is an error that names it', async (_, part, bytes, message) => {
+    const path = await folderWith({ [part]: bytes() });
+    const load = loadFashionMnist({ dir: path });
+    await expect(load).rejects.toThrow(WeftError);
+    await expect(load).rejects.toThrow(join(path, nameOf(part)));
+    await expect(load).rejects.toThrow(message);
+  });
+});
+
+describe('downloads', () => {
+  let server: http.Server;
+  let address: string;
+  let answer: (request: http.IncomingMessage, response: http.ServerResponse) => void;
+  let requests: string[];
+
+  beforeEach(async () => {
+    requests = [];
+    answer = (request, response) => response.end(gzipped.get(request.url!));
+    server = http.createServer((request, response) => {
+      requests.push(request.url!);
+      answer(request, response);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    // The Debian package is out of reach; `offline: false` below lets the publisher be asked all the same.
+    vi.stubEnv('WEFT_OFFLINE', '1');
+    // An installed Debian package would be taken before any download.
+    vi.spyOn(await import('node:fs'), 'existsSync');
+  });
+
+  afterEach(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+
+  const load = (notes: string[] = [], progress: string[] = []) =>
+    loadFashionMnist({
+      offline: false,
+      publisher: address,
+      onNote: (line) => notes.push(line),
+      onProgress: ({ what, done, total }) => progress.push(`${what} ${done}/${total}`),
+    });
+});

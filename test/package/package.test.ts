@@ -1,0 +1,212 @@
+import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join, posix } from 'node:path';
+import ts from 'typescript';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { EmptyProjects, lend, root, run } from './emptyProject.ts';
+import { codeBlocks } from './readme.ts';
+
+const EXAMPLE = 'examples/train.mjs';
+
+let projects: EmptyProjects;
+beforeAll(async () => {
+  projects = await EmptyProjects.pack();
+}, 300_000);
+afterAll(() => projects?.remove());
+
+const readRoot = (path: string): Promise<string> => readFile(join(root, path), 'utf8');
+
+/** Losses that a training program printed. */
+const lossesIn = (output: string): number[] =>
+  [...output.matchAll(/loss (\S+)/g)].map(([, loss]) => Number(loss));
+
+describe('the packed package', () => {
+  it('holds the built library, README and LICENSE, and nothing else', async () => {
+    const { stdout } = await run(root, 'tar', '-tzf', projects.tarball);
+    const files = stdout
+      .trim()
+      .split('\n')
+      .map((file) => file.replace('package/', ''));
+    const outside = files.filter((file) => !file.startsWith('dist/'));
+    expect(outside.sort()).toEqual(['LICENSE', 'README.md', 'package.json']);
+    expect(files).toEqual(
+      expect.arrayContaining([
+        'dist/index.js',
+        'dist/index.d.ts',
+        'dist/index.node.js',
+        'dist/node.js',
+        'dist/node.d.ts',
+        'dist/weft.js',
+      ]),
+    );
+  });
+
+  it('brings no dependency', async () => {
+    const project = await projects.make();
+    const installed = (await readdir(join(project, 'node_modules'))).filter((name) => !name.startsWith('.'));
+    expect(installed).toEqual(['weft-gpu']);
+  });
+
+  it('has a browser entry free of Node and Dawn', async () => {
+    const project = await projects.make();
+    const dist = join(project, 'node_modules/weft-gpu/dist');
+    const reached = new Set(['index.js']);
+    for (const file of reached) {
+      const text = await readFile(join(dist, file), 'utf8');
+      const { importedFiles } = ts.preProcessFile(text, true, true);
+      for (const { fileName } of importedFiles) {
+        expect(fileName, `import in ${file}`).toMatch(/^\.\//);
+        reached.add(posix.join(posix.dirname(file), fileName));
+      }
+      expect(text, file).not.toMatch(/['"]node:|\brequire\(|['"]webgpu['"]|\bprocess\.|\bBuffer\./);
+    }
+  });
+
+  it('shares what it knows between its two entries', async () => {
+    const project = await projects.make();
+    await writeFile(
+      join(project, 'shared.mjs'),
+      `import { WeftError } from 'weft-gpu';
+       import { loadFashionMnist } from 'weft-gpu/node';
+       const error = await loadFashionMnist({ dir: '/no/such/folder' }).catch((error) => error);
+       console.log(error instanceof WeftError, error.message);`,
+    );
+    const { code, stdout, stderr } = await run(project, 'node', 'shared.mjs');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(/^true .*\/no\/such\/folder/);
+  });
+
+  it('builds and describes a model without a device', async () => {
+    const project = await projects.make();
+    await writeFile(
+      join(project, 'summary.mjs'),
+      `import { layers, sequential } from 'weft-gpu';
+       console.log(sequential([layers.dense({ units: 3 })], { inputShape: [4] }).summary());`,
+    );
+    const { code, stdout, stderr } = await run(project, 'node', 'summary.mjs');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toContain('15 parameters: 15 trainable, 0 not');
+  });
+
+  it('says what is missing where Dawn is not installed', async () => {
+    const project = await projects.make();
+    await copyFile(join(root, EXAMPLE), join(project, 'train.mjs'));
+    const { code, stderr } = await run(project, 'node', 'train.mjs');
+    expect(code).not.toBe(0);
+    expect(stderr).toContain('npm install webgpu');
+  });
+
+  it('brings the command weft as one file that needs nothing beside it', async () => {
+    const project = await projects.make();
+    const help = await run(project, join('node_modules', '.bin', 'weft'), '--help');
+    expect({ code: help.code, stderr: help.stderr }).toEqual({ code: 0, stderr: '' });
+    for (const command of ['train', 'evaluate', 'predict', 'doctor']) expect(help.stdout).toContain(command);
+    const alone = join(project, 'alone');
+    await mkdir(alone);
+    await copyFile(join(project, 'node_modules/weft-gpu/dist/weft.js'), join(alone, 'weft.mjs'));
+    expect(await run(alone, 'node', 'weft.mjs', '--help')).toEqual(help);
+  });
+});
+
+describe('types', () => {
+  const consumer = `
+    import { Adam, gradients, init, layers, record, sequential, softmaxCrossEntropy, type Tensor, tensor } from 'weft-gpu';
+    import { type FashionMnist, loadFashionMnist } from 'weft-gpu/node';
+    const model = sequential([layers.flatten(), layers.dense({ units: 10 })], { inputShape: [28, 28, 1] });
+    const step = record((x: Tensor, labels: Tensor) => softmaxCrossEntropy(model.logits(x), labels));
+    export async function use(): Promise<number> {
+      const gpu = await init();
+      const data: FashionMnist = await loadFashionMnist();
+      const loss: Tensor = await step(tensor([[1, 2]]), tensor(Int32Array.of(data.train.labels[0])));
+      const [gradient] = gradients(loss, [model.trainableParameters[0].tensor]);
+      new Adam({ learningRate: 0.1 }).learningRate = gradient.size + gpu.counters.buffers;
+      // @ts-expect-error a layer's options are checked
+      layers.dense({ unit: 10 });
+      return loss.item();
+    }
+  `;
+
+  async function typeCheck(options: object, ...files: [name: string, text: string][]): Promise<string> {
+    const project = await projects.make();
+    for (const [name, text] of files) {
+      await mkdir(dirname(join(project, name)), { recursive: true });
+      await writeFile(join(project, name), text);
+    }
+    await mkdir(join(project, 'node_modules/@webgpu'));
+    await lend(project, '@webgpu/types');
+    const compilerOptions = {
+      strict: true,
+      noEmit: true,
+      target: 'ES2022',
+      lib: ['ES2022', 'DOM'],
+      types: ['@webgpu/types'],
+      allowJs: true,
+      checkJs: true,
+      ...options,
+    };
+    await writeFile(
+      join(project, 'tsconfig.json'),
+      JSON.stringify({ compilerOptions, files: files.map(([name]) => name) }),
+    );
+    const { code, stdout } = await run(project, 'node', join(root, 'node_modules/typescript/bin/tsc'));
+    return `${code}\n${stdout}`;
+  }
+
+  it.each([
+    ['bundler', { module: 'ESNext', moduleResolution: 'Bundler' }],
+    ['nodenext', { module: 'NodeNext', moduleResolution: 'NodeNext' }],
+  ])('are found with moduleResolution %s', async (_, options) => {
+    expect(await typeCheck(options, ['consumer.mts', consumer])).toBe('0\n');
+  });
+
+  it('hold for the code in the README', async () => {
+    const blocks = codeBlocks(await readRoot('README.md')).filter(({ language }) =>
+      ['js', 'mjs', 'ts'].includes(language),
+    );
+    const files = blocks.map(({ language, code, line }): [string, string] => [
+      `line${line}.${language === 'ts' ? 'mts' : 'mjs'}`,
+      code,
+    ]);
+    const options = { module: 'NodeNext', moduleResolution: 'NodeNext', noImplicitAny: false };
+    expect(await typeCheck(options, ...files)).toBe('0\n');
+  });
+});
+
+describe('the README', () => {
+  it('shows the example, of less than 40 lines', async () => {
+    const example = await readRoot(EXAMPLE);
+    expect(example.trimEnd().split('\n').length).toBeLessThan(40);
+    expect(codeBlocks(await readRoot('README.md')).map(({ code }) => code)).toContain(example);
+  });
+
+  it('names only scripts that there are', async () => {
+    const { scripts } = JSON.parse(await readRoot('package.json'));
+    const shell = codeBlocks(await readRoot('README.md')).filter(({ language }) =>
+      ['sh', 'bash', 'console'].includes(language),
+    );
+    const named = shell.flatMap(({ code }) =>
+      [...code.matchAll(/npm (?:run )?(test\b(?::\S+)?|(?<=run )\S+)/g)].map(([, name]) => name),
+    );
+    expect(named.length).toBeGreaterThan(1);
+    for (const name of named) expect(Object.keys(scripts)).toContain(name);
+  });
+
+  it('holds programs that run: the example ends with a far lower loss than it began', async () => {
+    const project = await projects.make();
+    await lend(project, 'webgpu');
+    const programs = codeBlocks(await readRoot('README.md')).filter(({ language }) =>
+      ['js', 'mjs'].includes(language),
+    );
+    const example = await readRoot(EXAMPLE);
+    for (const { code, line } of programs) {
+      await writeFile(join(project, 'program.mjs'), code);
+      const ended = await run(project, 'node', 'program.mjs');
+      expect(ended.code, `the program at line ${line} of the README: ${ended.stderr}`).toBe(0);
+      if (code === example) {
+        const losses = lossesIn(ended.stdout);
+        expect(losses.length).toBeGreaterThan(4);
+        expect(losses[losses.length - 1]).toBeLessThan(0.5 * losses[0]);
+      }
+    }
+    expect(programs.length).toBeGreaterThan(0);
+  });
+});
