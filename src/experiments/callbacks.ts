@@ -1,5 +1,5 @@
-import type { Samples } from '../nn/evaluate.ts';
 import type { Callback, StepProgress } from '../nn/callbacks.ts';
+import type { Samples } from '../nn/evaluate.ts';
 import type { BatchFigures, EpochLogs, Training } from '../nn/fit.ts';
 import { updateBatchNorm } from '../nn/updateBatchNorm.ts';
 import { type Console, duration } from './console.ts';
@@ -100,4 +100,5 @@ export class Display implements Callback {
   }
 }
 
-const rate = (imagesPerSecond: number): string => imagesPerSecond.toLocaleString('en-US', { maximumFractionDigits: imagesPerSecond < 100 ? 1 : 0 });
+const rate = (imagesPerSecond: number): string =>
+  imagesPerSecond.toLocaleString('en-US', { maximumFractionDigits: imagesPerSecond < 100 ? 1 : 0 });

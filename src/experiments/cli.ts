@@ -13,15 +13,28 @@ import { type TrainOptions, train } from './train.ts';
 const out = new Console();
 
 /** What decides a run: a run that is gone on with, or repeated, has it in its manifest. */
-const DECIDING = ['preset', 'epochs', 'repeats', 'seed', 'limit', 'batchSize', 'lr', 'noAugment', 'fullTest'];
+const DECIDING = ['preset', 'epochs', 'repeats', 'seed', 'limit', 'batchSize', 'lr', 'augment', 'fullTest'];
 const PLACE = ['out', 'name'];
 
-const dataOption = () => new Option('--data <dir>', 'folder with the four files of Fashion-MNIST (default: FASHION_MNIST_DIR, else the cache, else a download)');
-const adapterOption = () => new Option('--adapter <choice>', 'auto, hardware, software, lavapipe, swiftshader or part of a name (default: auto)');
+const dataOption = () =>
+  new Option(
+    '--data <dir>',
+    'folder with the four files of Fashion-MNIST (default: FASHION_MNIST_DIR, else the cache, else a download)',
+  );
+const adapterOption = () =>
+  new Option(
+    '--adapter <choice>',
+    'auto, hardware, software, lavapipe, swiftshader or part of a name (default: auto)',
+  );
 const fullTestOption = () => new Option('--full-test', 'test on all 10,000 test images').conflicts('limit');
 
 /** An option and those that contradict it. */
-const option = (flags: string, description: string, read?: (text: string) => unknown, conflicts: string[] = []) => {
+const option = (
+  flags: string,
+  description: string,
+  read?: (text: string) => unknown,
+  conflicts: string[] = [],
+) => {
   const made = new Option(flags, description).conflicts(conflicts);
   return read ? made.argParser(read) : made;
 };
@@ -35,32 +48,55 @@ program
   .command('train')
   .description('train a network on Fashion-MNIST and test it')
   .argument('<experiment>', Object.keys(experiments).join(', '))
-  .addOption(new Option('--preset <name>', 'default: recipe on a hardware GPU, quick on a software adapter').choices(['recipe', 'quick']))
+  .addOption(
+    new Option('--preset <name>', 'default: recipe on a hardware GPU, quick on a software adapter').choices([
+      'recipe',
+      'quick',
+    ]),
+  )
   .addOption(option('--epochs <n>', 'passes over the training images', wholeNumber(1)))
   .addOption(option('--repeats <n>', 'times to train anew, for mean and ensemble', wholeNumber(1)))
-  .addOption(option('--seed <n>', 'decides everything random (default: chosen, printed and kept)', wholeNumber(0)))
-  .addOption(option('--limit <n>', 'at most so many training, validation and test images each', wholeNumber(1)))
+  .addOption(
+    option('--seed <n>', 'decides everything random (default: chosen, printed and kept)', wholeNumber(0)),
+  )
+  .addOption(
+    option('--limit <n>', 'at most so many training, validation and test images each', wholeNumber(1)),
+  )
   .addOption(option('--batch-size <n>', 'images a step', wholeNumber(1)))
   .addOption(option('--lr <rate>', "Adam's learning rate", positiveNumber))
   .addOption(option('--no-augment', 'train without shifts and flips'))
   .addOption(option('--max-time <time>', 'checkpoint and end with success after 90s, 10m, 1h', timeSpan))
   .addOption(fullTestOption())
   .addOption(option('--out <dir>', "the run's folder (default: runs/<name>)", undefined, ['name']))
-  .addOption(option('--name <name>', "the run's folder in runs (default: experiment, date and seed)", folderName))
+  .addOption(
+    option('--name <name>', "the run's folder in runs (default: experiment, date and seed)", folderName),
+  )
   .addOption(option('--resume <run>', 'go on with a run', undefined, [...DECIDING, ...PLACE, 'like']))
   .addOption(option('--like <run>', 'do a run again: same seed, flags and choices', undefined, DECIDING))
   .addOption(dataOption())
   .addOption(adapterOption())
   .addOption(option('--allow-other-adapter', 'go on with, or repeat, a run on another adapter than its own'))
   .action((experiment: string, { lr, augment, ...options }) =>
-    finish(train(experiment, { ...options, learningRate: lr, noAugment: augment === false || undefined } as TrainOptions, out)),
+    finish(
+      train(
+        experiment,
+        { ...options, learningRate: lr, noAugment: augment === false || undefined } as TrainOptions,
+        out,
+      ),
+    ),
   );
 
 program
   .command('evaluate')
   .description('test the networks of runs, and of several their ensemble')
   .argument('<run...>', "runs' folders")
-  .addOption(option('--limit <n>', 'test on so many images (default: as many as the runs were tested on)', wholeNumber(1)))
+  .addOption(
+    option(
+      '--limit <n>',
+      'test on so many images (default: as many as the runs were tested on)',
+      wholeNumber(1),
+    ),
+  )
   .addOption(fullTestOption())
   .addOption(dataOption())
   .addOption(adapterOption())

@@ -25,7 +25,9 @@ export class Console {
       if (done >= total && total > 0) this.endProgress();
     } else if (performance.now() - this.lastPlain >= PLAIN_EVERY_MS) {
       this.lastPlain = performance.now();
-      process.stdout.write(`${what}: ${done}${total > 0 ? ` of ${total}` : ''}${details && `  ${details}`}\n`);
+      process.stdout.write(
+        `${what}: ${done}${total > 0 ? ` of ${total}` : ''}${details && `  ${details}`}\n`,
+      );
     }
   }
 

@@ -4,7 +4,7 @@ import type { Console } from './console.ts';
 import { SET_SIZES } from './presets.ts';
 import { RunFolder } from './run.ts';
 import { close, openData, openGpu } from './session.ts';
-import { StopSignal, Stopped } from './stop.ts';
+import { Stopped, StopSignal } from './stop.ts';
 import { printResult, printSummary, summarize, type Tested, test } from './testing.ts';
 
 export interface EvaluateOptions {
@@ -29,11 +29,17 @@ export async function membersOf(run: RunFolder): Promise<Member[]> {
   }
   if (members.length > 0) return members;
   const { experiment } = run.manifest;
-  throw new WeftError(`${run.path} has no weights yet: go on with it first (weft train ${experiment} --resume ${run.path})`);
+  throw new WeftError(
+    `${run.path} has no weights yet: go on with it first (weft train ${experiment} --resume ${run.path})`,
+  );
 }
 
 /** Tests the networks of runs, each by itself and, of several, together. Resolves with the exit code. */
-export async function evaluateRuns(paths: readonly string[], options: EvaluateOptions, out: Console): Promise<number> {
+export async function evaluateRuns(
+  paths: readonly string[],
+  options: EvaluateOptions,
+  out: Console,
+): Promise<number> {
   const runs = await Promise.all(paths.map((path) => RunFolder.open(path)));
   const members = (await Promise.all(runs.map(membersOf))).flat();
   // As many as the runs were tested on: without other words, this repeats their tests.

@@ -43,7 +43,8 @@ export function prepare({ width, height, data }: Picture): PreparedImage {
   const steps: string[] = [];
   let grey = toGrey(data);
   let isColoured = false;
-  for (let i = 0; i < data.length && !isColoured; i += 4) isColoured = data[i] !== data[i + 1] || data[i] !== data[i + 2];
+  for (let i = 0; i < data.length && !isColoured; i += 4)
+    isColoured = data[i] !== data[i + 1] || data[i] !== data[i + 2];
   if (isColoured) steps.push('made grey');
   if (borderMean(grey, width, height) > 127) {
     grey = grey.map((value) => 255 - value);
@@ -86,7 +87,8 @@ function fitIn(grey: Float64Array, width: number, height: number): Uint8Array {
   rows.forEach((row, y) => {
     columns.forEach((column, x) => {
       let sum = 0;
-      for (const [j, rowShare] of row) for (const [i, share] of column) sum += grey[j * width + i] * rowShare * share;
+      for (const [j, rowShare] of row)
+        for (const [i, share] of column) sum += grey[j * width + i] * rowShare * share;
       pixels[(top + y) * SIDE + left + x] = Math.round(sum);
     });
   });

@@ -8,6 +8,7 @@ export const experiments: Readonly<Record<string, Experiment>> = { v5 };
 /** @throws WeftError naming those that there are. */
 export function findExperiment(name: string): Experiment {
   const found = Object.hasOwn(experiments, name) ? experiments[name] : undefined;
-  if (!found) throw new WeftError(`no experiment '${name}'; there is: ${Object.keys(experiments).join(', ')}`);
+  if (!found)
+    throw new WeftError(`no experiment '${name}'; there is: ${Object.keys(experiments).join(', ')}`);
   return found;
 }

@@ -1,4 +1,4 @@
-import { ImageSource, type ImageSet } from '../data/batchSource.ts';
+import { type ImageSet, ImageSource } from '../data/batchSource.ts';
 import { add } from '../kernels/binary.ts';
 import { softmaxCrossEntropy } from '../kernels/softmaxCrossEntropy.ts';
 import { Adam } from '../nn/optimizers.ts';

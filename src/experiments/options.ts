@@ -7,7 +7,8 @@ import { InvalidArgumentError } from 'commander';
 /** A whole number from `least` on. */
 export const wholeNumber = (least: number) => (text: string) => {
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (!(Number.isSafeInteger(value) && value >= least)) throw new InvalidArgumentError(`It must be a whole number, at least ${least}.`);
+  if (!(Number.isSafeInteger(value) && value >= least))
+    throw new InvalidArgumentError(`It must be a whole number, at least ${least}.`);
   return value;
 };
 
@@ -30,6 +31,7 @@ export function timeSpan(text: string): number {
 
 /** One path segment. */
 export function folderName(text: string): string {
-  if (text === '' || text === '.' || text === '..' || /[/\\]/.test(text)) throw new InvalidArgumentError('It must be a plain folder name; --out takes a path.');
+  if (text === '' || text === '.' || text === '..' || /[/\\]/.test(text))
+    throw new InvalidArgumentError('It must be a plain folder name; --out takes a path.');
   return text;
 }

@@ -30,7 +30,10 @@ export const QUICK_SECONDS = 600;
 const FORWARD_SHARE = 1 / 3;
 
 /** The preset for an adapter, and why. */
-export function choosePreset(asked: PresetName | undefined, isSoftware: boolean): { preset: PresetName; why: string } {
+export function choosePreset(
+  asked: PresetName | undefined,
+  isSoftware: boolean,
+): { preset: PresetName; why: string } {
   if (asked) return { preset: asked, why: 'as --preset says' };
   return isSoftware
     ? { preset: 'quick', why: 'the default on a software adapter' }
@@ -59,7 +62,12 @@ export function withOverrides(preset: Preset, overrides: Overrides): Preset {
  * `QUICK_SECONDS` altogether: one pass over as many images as fit, and more epochs once all of them do. With a limit it is one
  * pass, too, unless the user says otherwise.
  */
-export function settle(experiment: Experiment, name: PresetName, overrides: Overrides, secondsPerImage: number): Plan {
+export function settle(
+  experiment: Experiment,
+  name: PresetName,
+  overrides: Overrides,
+  secondsPerImage: number,
+): Plan {
   const preset = withOverrides(experiment.presets[name], overrides);
   const { batchSize, validationImages, repeats } = preset;
   const available = SET_SIZES.training - validationImages;
@@ -91,7 +99,8 @@ export function estimate(plan: Plan, secondsPerImage: number): { training: numbe
 /** A preset in words. */
 export function describePlan(plan: Plan): string {
   const number = (n: number) => n.toLocaleString('en-US');
-  const { trainingImages, validationImages, testImages, epochs, repeats, batchSize, learningRate, augment } = plan;
+  const { trainingImages, validationImages, testImages, epochs, repeats, batchSize, learningRate, augment } =
+    plan;
   return [
     `${number(trainingImages)} training, ${number(validationImages)} validation and ${number(testImages)} test images`,
     `batch ${batchSize}, Adam ${learningRate}`,

@@ -137,7 +137,9 @@ export class RunFolder {
     }
     const isOurs = (name: string) => name === LOCK || name.endsWith('.tmp');
     if (!(await fs.readdir(path)).every(isOurs)) {
-      throw new WeftError(`${path} holds files already: go on with it (--resume ${path}), or choose another folder`);
+      throw new WeftError(
+        `${path} holds files already: go on with it (--resume ${path}), or choose another folder`,
+      );
     }
     const run = new RunFolder(path, manifest);
     await run.lock();
@@ -183,13 +185,16 @@ export class RunFolder {
     while (!(await writeNew(file, `${process.pid}\n`))) {
       const holder = Number.parseInt(await fs.readFile(file, 'utf8').catch(() => ''), 10);
       if (holder > 0 && holder !== process.pid && isRunning(holder)) {
-        throw new WeftError(`process ${holder} is at work on ${this.path}; if that is another program, delete ${file}`);
+        throw new WeftError(
+          `process ${holder} is at work on ${this.path}; if that is another program, delete ${file}`,
+        );
       }
       await fs.rm(file, { force: true });
     }
     for (const path of [this.path, ...this.repeats.map((repeat) => repeat.path)]) {
       const names = await fs.readdir(path).catch(() => []);
-      for (const name of names.filter((name) => name.endsWith('.tmp'))) await fs.rm(join(path, name), { force: true });
+      for (const name of names.filter((name) => name.endsWith('.tmp')))
+        await fs.rm(join(path, name), { force: true });
     }
   }
 
@@ -224,7 +229,11 @@ export async function readManifest(path: string): Promise<Manifest> {
   const bytes = await readIfThere(file);
   if (!bytes) throw new WeftError(`${path} is no run: there is no ${file}`);
   const manifest = parse<Manifest>(file, bytes);
-  if (manifest?.format !== 1 || !Number.isSafeInteger(manifest.seed) || typeof manifest.experiment !== 'string') {
+  if (
+    manifest?.format !== 1 ||
+    !Number.isSafeInteger(manifest.seed) ||
+    typeof manifest.experiment !== 'string'
+  ) {
     throw new WeftError(`${file} is no manifest of a run that this version of weft can read`);
   }
   return manifest;
@@ -239,7 +248,11 @@ function parse<T>(file: string, bytes: Uint8Array): T {
 }
 
 /** A folder for a new run: the one asked for, else `runs/v5-2026-01-31-SEED`, numbered where that is taken. */
-export function newRunPath(experiment: string, seed: number, { out, name }: { out?: string; name?: string }): string {
+export function newRunPath(
+  experiment: string,
+  seed: number,
+  { out, name }: { out?: string; name?: string },
+): string {
   if (out) return out;
   if (name) return join('runs', name);
   const base = join('runs', `${experiment}-${new Date().toISOString().slice(0, 10)}-${seed}`);

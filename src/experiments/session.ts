@@ -31,7 +31,11 @@ export interface OpenGpu {
 
 /** Opens the adapter, says which, and makes it the one that tensors live on. `close()` lets go of it. */
 export async function openGpu(choice: string | undefined, out: Console): Promise<OpenGpu> {
-  const opened = await openAdapter({ adapter: choice, onProgress: out.download, onNote: (line) => out.line(line) });
+  const opened = await openAdapter({
+    adapter: choice,
+    onProgress: out.download,
+    onNote: (line) => out.line(line),
+  });
   const { adapter, name, isSoftware } = opened;
   const gpu = useGpu(await Gpu.open(adapter, { onClose: opened.close }));
   out.line(`adapter: ${name} (${isSoftware ? 'software' : 'hardware'})`);
@@ -40,7 +44,11 @@ export async function openGpu(choice: string | undefined, out: Console): Promise
 
 export { close };
 
-export const versions = (): Versions => ({ weft: weftVersion(), node: process.version, webgpu: findDawn().version });
+export const versions = (): Versions => ({
+  weft: weftVersion(),
+  node: process.version,
+  webgpu: findDawn().version,
+});
 
 /** Of the package that this file is part of, as source or in the bundle. */
 export function weftVersion(): string {

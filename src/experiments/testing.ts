@@ -114,14 +114,20 @@ export function summarize(members: readonly Tested[], data: Data): Summary {
 export function printResult(what: string, result: TestResult, data: Data, out: Console): void {
   const { samples, accuracy, loss } = result;
   const all = data.test.count;
-  const images = samples === all ? `all ${count(all)} test images` : `${count(samples)} of ${count(all)} test images (stratified)`;
-  out.line(`${what}: accuracy ${accuracy.toFixed(4)}${loss === null ? '' : `, loss ${loss.toFixed(4)}`} on ${images}`);
+  const images =
+    samples === all
+      ? `all ${count(all)} test images`
+      : `${count(samples)} of ${count(all)} test images (stratified)`;
+  out.line(
+    `${what}: accuracy ${accuracy.toFixed(4)}${loss === null ? '' : `, loss ${loss.toFixed(4)}`} on ${images}`,
+  );
   out.line(`\n${formatScores(result)}\n\n${formatConfusion(result)}\n`);
 }
 
 export function printSummary(summary: Summary, data: Data, out: Console): void {
   const { accuracies, accuracy, loss } = summary;
-  const spread = ({ mean, deviation }: Summary['accuracy']) => `${mean.toFixed(4)} (deviation ${(deviation ?? 0).toFixed(4)})`;
+  const spread = ({ mean, deviation }: Summary['accuracy']) =>
+    `${mean.toFixed(4)} (deviation ${(deviation ?? 0).toFixed(4)})`;
   out.line(`mean of ${accuracies.length}: accuracy ${spread(accuracy)}, loss ${spread(loss)}`);
   printResult(`ensemble of ${accuracies.length} (soft vote)`, summary.ensemble, data, out);
 }

@@ -13,7 +13,15 @@ import { type Console, duration } from './console.ts';
 import type { Experiment, PresetName } from './experiment.ts';
 import { findExperiment } from './index.ts';
 import { secondsPerImage } from './measure.ts';
-import { choosePreset, describePlan, estimate, type Overrides, type Plan, settle, stepsPerEpoch } from './presets.ts';
+import {
+  choosePreset,
+  describePlan,
+  estimate,
+  type Overrides,
+  type Plan,
+  settle,
+  stepsPerEpoch,
+} from './presets.ts';
 import { type Choices, type History, newRunPath, type RepeatFolder, RunFolder, readManifest } from './run.ts';
 import { close, type Data, type OpenGpu, openData, openGpu, versions } from './session.ts';
 import { Stopped, StopSignal } from './stop.ts';
@@ -72,10 +80,14 @@ export async function train(name: string, options: TrainOptions, out: Console): 
   const experiment = findExperiment(name);
   const resumed = options.resume === undefined ? undefined : await RunFolder.open(options.resume);
   if (resumed && resumed.manifest.experiment !== name) {
-    throw new WeftError(`--resume ${options.resume}: that is a run of ${resumed.manifest.experiment}, not of ${name}`);
+    throw new WeftError(
+      `--resume ${options.resume}: that is a run of ${resumed.manifest.experiment}, not of ${name}`,
+    );
   }
   if (resumed && (await isFinished(resumed))) {
-    out.line(`${resumed.path} is finished: its results are in result.json; weft evaluate ${resumed.path} tests it again`);
+    out.line(
+      `${resumed.path} is finished: its results are in result.json; weft evaluate ${resumed.path} tests it again`,
+    );
     return 0;
   }
   const flags = resumed?.manifest.flags;
@@ -104,14 +116,32 @@ export async function train(name: string, options: TrainOptions, out: Console): 
 }
 
 /** Makes the folder of a new run with its manifest. */
-async function startRun(experiment: string, options: TrainOptions, data: Data, out: Console): Promise<RunFolder> {
+async function startRun(
+  experiment: string,
+  options: TrainOptions,
+  data: Data,
+  out: Console,
+): Promise<RunFolder> {
   const { seed: asked, like, out: folder, name, data: dir, adapter } = options;
   const { preset, epochs, repeats, limit, batchSize, learningRate, noAugment, fullTest } = options;
   const source = like === undefined ? undefined : await readManifest(like);
-  if (source && source.experiment !== experiment) throw new WeftError(`--like ${like}: that is a run of ${source.experiment}, not of ${experiment}`);
-  if (source && !source.choices) throw new WeftError(`--like ${like}: that run was stopped before it made its choices: there is nothing to repeat`);
+  if (source && source.experiment !== experiment)
+    throw new WeftError(`--like ${like}: that is a run of ${source.experiment}, not of ${experiment}`);
+  if (source && !source.choices)
+    throw new WeftError(
+      `--like ${like}: that run was stopped before it made its choices: there is nothing to repeat`,
+    );
   const seed = source?.seed ?? asked ?? randomInt(2 ** 32);
-  const flags = source?.flags ?? { preset, epochs, repeats, limit, batchSize, learningRate, noAugment, fullTest };
+  const flags = source?.flags ?? {
+    preset,
+    epochs,
+    repeats,
+    limit,
+    batchSize,
+    learningRate,
+    noAugment,
+    fullTest,
+  };
   const run = await RunFolder.create(newRunPath(experiment, seed, { out: folder, name }), {
     format: 1,
     experiment,
@@ -130,24 +160,43 @@ async function startRun(experiment: string, options: TrainOptions, data: Data, o
 }
 
 /** Keeps a run on the adapter that it was begun on, and writes down which. */
-async function settleAdapter(run: RunFolder, { name }: OpenGpu, mayDiffer: boolean, isResumed: boolean, out: Console): Promise<void> {
+async function settleAdapter(
+  run: RunFolder,
+  { name }: OpenGpu,
+  mayDiffer: boolean,
+  isResumed: boolean,
+  out: Console,
+): Promise<void> {
   const { adapter, resumed, versions: begunWith } = run.manifest;
   const now = versions();
   if (adapter !== null && adapter !== name) {
-    if (!mayDiffer) throw new WeftError(`this run belongs to the adapter ${adapter}, and this is ${name}: its bits would be others. --allow-other-adapter goes on all the same`);
+    if (!mayDiffer)
+      throw new WeftError(
+        `this run belongs to the adapter ${adapter}, and this is ${name}: its bits would be others. --allow-other-adapter goes on all the same`,
+      );
     out.line(`another adapter than ${adapter}: from here on, the bits are others`);
   }
   if (JSON.stringify(now) !== JSON.stringify(begunWith)) {
-    out.line(`begun with ${describeVersions(begunWith)}, now ${describeVersions(now)}: from here on, the bits may be others`);
+    out.line(
+      `begun with ${describeVersions(begunWith)}, now ${describeVersions(now)}: from here on, the bits may be others`,
+    );
   }
   const again = isResumed ? [{ at: new Date().toISOString(), adapter: name, versions: now }] : [];
   await run.update({ adapter: name, resumed: [...resumed, ...again] });
 }
 
-const describeVersions = ({ weft, node, webgpu }: ReturnType<typeof versions>) => `weft ${weft}, Node ${node}, webgpu ${webgpu}`;
+const describeVersions = ({ weft, node, webgpu }: ReturnType<typeof versions>) =>
+  `weft ${weft}, Node ${node}, webgpu ${webgpu}`;
 
 /** The run's choices: those in its manifest, else made now by timing a step. Printed either way. */
-async function settleChoices(experiment: Experiment, run: RunFolder, gpu: OpenGpu, data: Data, stop: StopSignal, out: Console): Promise<Choices> {
+async function settleChoices(
+  experiment: Experiment,
+  run: RunFolder,
+  gpu: OpenGpu,
+  data: Data,
+  stop: StopSignal,
+  out: Console,
+): Promise<Choices> {
   const choices = run.manifest.choices ?? (await makeChoices(experiment, run, gpu, data, stop, out));
   const { plan, why, secondsPerImage } = choices;
   if (!run.manifest.choices) await run.update({ choices });
@@ -157,21 +206,37 @@ async function settleChoices(experiment: Experiment, run: RunFolder, gpu: OpenGp
   const rate = `${(1 / secondsPerImage).toPrecision(3)} images/s`;
   out.line(`preset ${plan.preset} (${why}): ${describePlan(plan)}`);
   if (plan.statisticsImages > 0) {
-    out.line(`  batch-norm statistics are computed anew over ${Math.min(plan.statisticsImages, plan.trainingImages)} training images after each epoch: moving averages (momentum 0.99) lag behind in so few steps`);
+    out.line(
+      `  batch-norm statistics are computed anew over ${Math.min(plan.statisticsImages, plan.trainingImages)} training images after each epoch: moving averages (momentum 0.99) lag behind in so few steps`,
+    );
   }
   if (experiment.presets[plan.preset].trainingImages === 'measured') {
-    out.line(`  sized from ${rate}: training takes about ${duration(estimate(plan, secondsPerImage).training)}${flags.limit === undefined ? '' : ` (--limit ${flags.limit})`}`);
+    out.line(
+      `  sized from ${rate}: training takes about ${duration(estimate(plan, secondsPerImage).training)}${flags.limit === undefined ? '' : ` (--limit ${flags.limit})`}`,
+    );
   }
   out.line(`  all of it: about ${duration(estimate(plan, secondsPerImage).total)} here, at ${rate}`);
-  out.line(`the other preset, ${other}: about ${duration(estimate(otherPlan, secondsPerImage).total)} here (${describePlan(otherPlan)})`);
+  out.line(
+    `the other preset, ${other}: about ${duration(estimate(otherPlan, secondsPerImage).total)} here (${describePlan(otherPlan)})`,
+  );
   out.line();
   return choices;
 }
 
-async function makeChoices(experiment: Experiment, { manifest }: RunFolder, gpu: OpenGpu, data: Data, stop: StopSignal, out: Console): Promise<Choices> {
+async function makeChoices(
+  experiment: Experiment,
+  { manifest }: RunFolder,
+  gpu: OpenGpu,
+  data: Data,
+  stop: StopSignal,
+  out: Console,
+): Promise<Choices> {
   const { flags } = manifest;
   const { preset, why } = choosePreset(flags.preset, gpu.isSoftware);
-  const batchSize = Math.min(flags.batchSize ?? experiment.presets[preset].batchSize, flags.limit ?? Number.POSITIVE_INFINITY);
+  const batchSize = Math.min(
+    flags.batchSize ?? experiment.presets[preset].batchSize,
+    flags.limit ?? Number.POSITIVE_INFINITY,
+  );
   let steps = 0;
   const seconds = await secondsPerImage(experiment, data.train, batchSize, () => {
     out.progress(`timing a step of ${batchSize} images`, ++steps, 0);
@@ -182,7 +247,11 @@ async function makeChoices(experiment: Experiment, { manifest }: RunFolder, gpu:
 
 async function isFinished(run: RunFolder): Promise<boolean> {
   const results = await Promise.all(run.repeats.map((repeat) => repeat.result()));
-  return results.length > 0 && results.every((result) => result !== undefined) && (await run.summary()) !== undefined;
+  return (
+    results.length > 0 &&
+    results.every((result) => result !== undefined) &&
+    (await run.summary()) !== undefined
+  );
 }
 
 /** Goes through the repeats that have no result yet, then brings all results together. */
@@ -213,7 +282,11 @@ async function readTested(folder: RepeatFolder): Promise<Tested> {
 }
 
 /** Trains one repeat to its end, from its checkpoint if there is one. Everything in it depends on the run's seed and its number. */
-async function trainRepeat(context: Context, repeat: number, folder: RepeatFolder): Promise<Omit<RepeatResult, 'test'>> {
+async function trainRepeat(
+  context: Context,
+  repeat: number,
+  folder: RepeatFolder,
+): Promise<Omit<RepeatResult, 'test'>> {
   const { experiment, run, plan, data, stop, out } = context;
   const seed = new RandomStream(run.manifest.seed, `repeat ${repeat}`).words(1)[0];
   const model = experiment.network(seed);
@@ -222,16 +295,21 @@ async function trainRepeat(context: Context, repeat: number, folder: RepeatFolde
   const [training, validation] = splitImages(plan, data.train.labels, seed);
 
   const stretches = new Stretches();
-  const callbacks: Callback[] = [stretches, new BestCheckpoint({ monitor: 'valLoss', save: folder.saveBest })];
+  const callbacks: Callback[] = [
+    stretches,
+    new BestCheckpoint({ monitor: 'valLoss', save: folder.saveBest }),
+  ];
   callbacks.push({ onEpochEnd: async () => folder.saveLast(await model.save()) });
-  if (plan.patience !== null) callbacks.push(new EarlyStopping({ monitor: 'valAccuracy', patience: plan.patience }));
+  if (plan.patience !== null)
+    callbacks.push(new EarlyStopping({ monitor: 'valAccuracy', patience: plan.patience }));
   if (plan.statisticsImages > 0) {
     const samples = { source, indices: training.slice(0, plan.statisticsImages) };
     callbacks.push(new FreshStatistics(samples, plan.batchSize, out));
   }
   callbacks.push(new Display(plan.epochs, plan.batchSize, out));
 
-  const saveHistory = (epochs: readonly EpochLogs[]) => folder.saveHistory({ epochs, stretches: stretches.stretches });
+  const saveHistory = (epochs: readonly EpochLogs[]) =>
+    folder.saveHistory({ epochs, stretches: stretches.stretches });
   try {
     const { history, finished, stopped } = await fit(model, {
       train: { source, indices: training },
@@ -254,8 +332,16 @@ async function trainRepeat(context: Context, repeat: number, folder: RepeatFolde
     if (stopped !== undefined) throw stop.asked;
     if (finished) out.line(`ended early: ${finished}`);
     await saveHistory(history);
-    await folder.saveCurves(drawHistory(`${experiment.name}, repeat ${repeat}, seed ${run.manifest.seed}`, history, stretches.stretches));
-    const best = history.reduce((lowest, logs) => ((logs.valLoss ?? 0) < (lowest.valLoss ?? 0) ? logs : lowest));
+    await folder.saveCurves(
+      drawHistory(
+        `${experiment.name}, repeat ${repeat}, seed ${run.manifest.seed}`,
+        history,
+        stretches.stretches,
+      ),
+    );
+    const best = history.reduce((lowest, logs) =>
+      (logs.valLoss ?? 0) < (lowest.valLoss ?? 0) ? logs : lowest,
+    );
     return { repeat, seed, epochs: history.length, endedEarly: finished, best };
   } finally {
     source.dispose();
@@ -295,7 +381,10 @@ function drawHistory(title: string, epochs: readonly EpochLogs[], stretches: His
     title,
     curves: [
       { name: 'training', points: stretches.map((stretch) => [stretch.epoch, stretch[training]] as const) },
-      { name: 'validation', points: epochs.map((logs) => [logs.epoch, logs[validation] ?? Number.NaN] as const) },
+      {
+        name: 'validation',
+        points: epochs.map((logs) => [logs.epoch, logs[validation] ?? Number.NaN] as const),
+      },
     ],
   });
   const panels = [panel('loss', 'loss', 'valLoss'), panel('accuracy', 'accuracy', 'valAccuracy')];

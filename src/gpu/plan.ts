@@ -15,6 +15,11 @@ export interface HostInput {
 export interface Recording {
   readonly commands: Command[];
   readonly hostInputs: HostInput[];
+  /**
+   * Buffers of host inputs and constants, from the device's own pool: they are written before the commands run, so no command may
+   * have them as a temporary.
+   */
+  readonly pinned: GpuBuffer[];
   /** Scalars of the kernels, written once. */
   readonly uniformBlocks: { readonly buffer: GPUBuffer; readonly shadow: DataView<ArrayBuffer>; used: number }[];
   /** Memory of the step's temporaries. */
@@ -42,4 +47,10 @@ export function encode(encoder: GPUCommandEncoder, commands: readonly Command[])
     pass.dispatchWorkgroups(command.x, command.y);
   }
   pass?.end();
+}
+
+/** Gives back what a recording holds besides its pool, which recordings of one step share. */
+export function releaseRecording({ pinned, uniformBlocks }: Recording): void {
+  for (const buffer of pinned) buffer.pool.release(buffer);
+  for (const { buffer } of uniformBlocks) buffer.destroy();
 }

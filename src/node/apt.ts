@@ -130,7 +130,10 @@ export function formatAptSources(sources: AptSource[]): string {
 
 /** The packages, `name=version` each, that `apt-get --simulate install` says it would install. */
 export function parseSimulatedInstall(output: string): string[] {
-  return Array.from(output.matchAll(/^Inst (\S+) \((\S+) /gm), ([, name, version]) => `${name}=${version}`);
+  return Array.from(
+    output.matchAll(/^Inst (\S+) (?:\[\S+\] )?\((\S+) /gm),
+    ([, name, version]) => `${name}=${version}`,
+  );
 }
 
 /** The bytes to fetch in all, by what `apt-get --print-uris download` says: address, file, bytes and checksum a line. */

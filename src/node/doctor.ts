@@ -5,7 +5,7 @@ import { type OpenAdapter, openAdapter } from './adapter.ts';
 import { aptProblem } from './apt.ts';
 import { cachePath, isCacheWritable } from './cacheDir.ts';
 import { type FoundAdapter, findDawn } from './dawn.ts';
-import { chosenDataFolder, localDataFolders, readFolder } from './fashionMnist.ts';
+import { chosenDataFolder, fashionMnistCache, isFashionMnistCached, readFolder } from './fashionMnist.ts';
 import { isLavapipeCached, lavapipeFolder } from './lavapipe.ts';
 import { readOsRelease } from './osRelease.ts';
 
@@ -145,17 +145,10 @@ async function look(choice?: string): Promise<{ found: FoundAdapter[]; adapter: 
 
 async function findData(dir?: string): Promise<string> {
   const chosen = chosenDataFolder(dir);
-  const folders = chosen ? [chosen] : localDataFolders();
-  const problems: string[] = [];
-  for (const folder of folders) {
-    try {
-      await readFolder(folder);
-      return folder;
-    } catch (error) {
-      problems.push((error as Error).message);
-    }
-  }
-  throw new Error(problems.join('; ') || 'Fashion-MNIST is not on this machine yet');
+  if (!chosen && !isFashionMnistCached()) throw new Error('Fashion-MNIST is not on this machine yet');
+  const folder = chosen ?? fashionMnistCache();
+  await readFolder(folder);
+  return folder;
 }
 
 function adapterRemedy(choice = 'auto'): string | undefined {

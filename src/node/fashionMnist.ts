@@ -59,16 +59,14 @@ export function chosenDataFolder(dir?: string): string | undefined {
   return dir || process.env.FASHION_MNIST_DIR || undefined;
 }
 
-/** The local folders that hold all four files, whole or not, in the order that `loadFashionMnist` looks into them. */
-export function localDataFolders(): string[] {
-  return [fashionMnistCache(), join('/', DEBIAN_FOLDER)].filter((folder) =>
-    PARTS.every(([, { name }]) => existsSync(join(folder, name)) || existsSync(join(folder, `${name}.gz`))),
-  );
+/** Whether the cache holds all four files, whole or not. */
+export function isFashionMnistCached(): boolean {
+  return PARTS.every(([, { name }]) => existsSync(join(fashionMnistCache(), name)));
 }
 
 /**
- * Fashion-MNIST: from the chosen folder if there is one; else from the cache, an installed Debian package, the publisher,
- * or the Debian package downloaded; what was downloaded goes into the cache. Every file is checked by its SHA-256.
+ * Fashion-MNIST: from the chosen folder if there is one; else from the cache, the publisher or the Debian package; what was
+ * downloaded goes into the cache. Every file is checked by its SHA-256.
  *
  * @throws WeftError naming the file that is missing or isn't what it should be, or each source and why it failed.
  */
@@ -76,11 +74,12 @@ export async function loadFashionMnist(options: FashionMnistOptions = {}): Promi
   const chosen = chosenDataFolder(options.dir);
   if (chosen) return { ...fashionMnistSets(await readFolder(chosen)), source: chosen };
 
-  for (const folder of localDataFolders()) {
+  if (isFashionMnistCached()) {
     try {
+      const folder = fashionMnistCache();
       return { ...fashionMnistSets(await readFolder(folder)), source: folder };
     } catch (error) {
-      note(options, `${(error as Error).message}: taking Fashion-MNIST from elsewhere`);
+      note(options, `${(error as Error).message}: fetching Fashion-MNIST anew`);
     }
   }
   const { files, source } = await download(options);

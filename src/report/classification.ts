@@ -40,12 +40,17 @@ export function classificationReport(
     const hits = confusion[k][k];
     const support = sum(confusion[k]);
     const predicted = sum(confusion.map((row) => row[k]));
-    const [precision, recall, f1] = [ratio(hits, predicted), ratio(hits, support), ratio(2 * hits, support + predicted)];
+    const [precision, recall, f1] = [
+      ratio(hits, predicted),
+      ratio(hits, support),
+      ratio(2 * hits, support + predicted),
+    ];
     return { name, precision, recall, f1, support };
   });
   const samples = labels.length;
   const mean = (name: string, weight: (scores: ClassScores) => number): ClassScores => {
-    const of = (key: 'precision' | 'recall' | 'f1') => sum(classes.map((scores) => scores[key] * weight(scores)));
+    const of = (key: 'precision' | 'recall' | 'f1') =>
+      sum(classes.map((scores) => scores[key] * weight(scores)));
     return { name, precision: of('precision'), recall: of('recall'), f1: of('f1'), support: samples };
   };
   return {
@@ -65,13 +70,19 @@ export function formatScores({ classes, macro, weighted }: ClassificationReport)
     ...[precision, recall, f1].map((value) => value.toFixed(4)),
     String(support),
   ];
-  return table(['class', 'precision', 'recall', 'F1', 'samples'], [...classes.map(row), [], row(macro), row(weighted)]);
+  return table(
+    ['class', 'precision', 'recall', 'F1', 'samples'],
+    [...classes.map(row), [], row(macro), row(weighted)],
+  );
 }
 
 /** The confusion matrix: true classes down, predicted ones across. */
 export function formatConfusion({ classes, confusion }: ClassificationReport): string {
   const header = ['true \\ predicted', ...classes.map(({ name }) => shorten(name))];
-  return table(header, classes.map(({ name }, k) => [name, ...confusion[k].map(String)]));
+  return table(
+    header,
+    classes.map(({ name }, k) => [name, ...confusion[k].map(String)]),
+  );
 }
 
 const shorten = (name: string): string => (name.length <= 8 ? name : `${name.slice(0, 7)}.`);

@@ -34,7 +34,12 @@ const MARKED_POINTS = 40;
 export function drawCurves(panels: readonly Panel[], { title, xName }: CurvesOptions): string {
   const names = [...new Set(panels.flatMap(({ curves }) => curves.map(({ name }) => name)))];
   const share = 100 / panels.length;
-  const axis = { axisLabel: { color: TEXT }, axisLine: { lineStyle: { color: TEXT } }, splitLine: { lineStyle: { color: LINES } } };
+  const axis = {
+    silent: true,
+    axisLabel: { color: TEXT },
+    axisLine: { lineStyle: { color: TEXT } },
+    splitLine: { lineStyle: { color: LINES } },
+  };
   const series: LineSeriesOption[] = panels.flatMap(({ curves }, panel) =>
     curves.map(({ name, points }) => ({
       type: 'line',
@@ -47,6 +52,10 @@ export function drawCurves(panels: readonly Panel[], { title, xName }: CurvesOpt
       symbolSize: 5,
       color: COLORS[names.indexOf(name) % COLORS.length],
       lineStyle: { width: 2 },
+      // Nothing to point at in a picture.
+      silent: true,
+      emphasis: { disabled: true },
+      clip: false,
     })),
   );
   const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height: HEIGHT });
@@ -62,9 +71,17 @@ export function drawCurves(panels: readonly Panel[], { title, xName }: CurvesOpt
         textStyle: { color: TEXT, fontSize: 13 },
       })),
     ],
-    legend: { data: names, top: 34, textStyle: { color: TEXT } },
+    legend: { data: names, top: 34, textStyle: { color: TEXT }, selectedMode: false, silent: true },
     grid: panels.map((_, i) => ({ left: `${share * i + 6}%`, width: `${share - 9}%`, top: 90, bottom: 50 })),
-    xAxis: panels.map((_, gridIndex) => ({ ...axis, gridIndex, type: 'value', name: xName, nameLocation: 'middle', nameGap: 28, nameTextStyle: { color: TEXT } })),
+    xAxis: panels.map((_, gridIndex) => ({
+      ...axis,
+      gridIndex,
+      type: 'value',
+      name: xName,
+      nameLocation: 'middle',
+      nameGap: 28,
+      nameTextStyle: { color: TEXT },
+    })),
     yAxis: panels.map((_, gridIndex) => ({ ...axis, gridIndex, type: 'value', scale: true })),
     series,
   });

@@ -1,9 +1,9 @@
 import { WeftError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import type { Recording } from '../gpu/plan.ts';
+import { type Recording, releaseRecording } from '../gpu/plan.ts';
 import type { BufferPool } from '../gpu/pool.ts';
 import { currentGpu } from './device.ts';
-import { collect, keep, scope } from './scope.ts';
+import { collect, keep, mapTensors, scope } from './scope.ts';
 import { Storage, Tensor } from './tensor.ts';
 
 /** Replays that may wait on the GPU at a time: one runs while the CPU prepares the next. */
@@ -12,9 +12,8 @@ const STEPS_IN_FLIGHT = 2;
 interface Plan<R> {
   readonly recording: Recording;
   readonly inputs: readonly Tensor[];
+  /** What the function returned; callers get handles of their own on its tensors, to dispose of or not. */
   readonly result: R;
-  /** Hold the memory of the result, whatever the caller does to its tensors. */
-  readonly outputs: readonly Tensor[];
 }
 
 export interface Recorded<A extends readonly Tensor[], R> {
@@ -41,9 +40,8 @@ export function record<A extends readonly Tensor[], R>(fn: (...args: A) => R): R
   let turn: Promise<unknown> = Promise.resolve();
   let disposed = false;
 
-  const run = async (args: A): Promise<R> => {
+  const run = async (gpu: Gpu, args: A): Promise<R> => {
     if (disposed) throw new WeftError('a recorded step was called after its dispose()');
-    const gpu = args[0]?.storage.gpu ?? currentGpu();
     pool ??= gpu.makeRecordingPool();
     const key = args.map(({ shape, dtype }) => `${dtype}${shape.join('x')}`).join(' ');
     let plan = plans.get(key);
@@ -59,12 +57,17 @@ export function record<A extends readonly Tensor[], R>(fn: (...args: A) => R): R
     const done = gpu.submittedWorkDone();
     done.catch(() => {});
     inFlight.push(done);
-    return plan.result;
+    return mapTensors(plan.result, (tensor) => tensor.alias());
   };
 
-  const recorded = (...args: A): Promise<R> => {
+  const recorded = async (...args: A): Promise<R> => {
+    const gpu = args[0]?.storage.gpu ?? currentGpu();
+    if (gpu.activeRecording)
+      throw new WeftError(
+        'a recorded step was called inside record(): call its function plainly, the outer record() keeps its commands',
+      );
     // Calls that weren't awaited still run in order.
-    const result = turn.then(() => run(args));
+    const result = turn.then(() => run(gpu, args));
     turn = result.catch(() => {});
     return result;
   };
@@ -73,6 +76,7 @@ export function record<A extends readonly Tensor[], R>(fn: (...args: A) => R): R
     dispose: {
       value: () => {
         disposed = true;
+        for (const { recording } of plans.values()) releaseRecording(recording);
         plans.clear();
         pool?.destroy();
       },
@@ -80,21 +84,28 @@ export function record<A extends readonly Tensor[], R>(fn: (...args: A) => R): R
   }) as Recorded<A, R>;
 }
 
-function capture<A extends readonly Tensor[], R>(gpu: Gpu, pool: BufferPool, fn: (...args: A) => R, args: A): Plan<R> {
-  const recording: Recording = { commands: [], hostInputs: [], uniformBlocks: [], pool };
-  const inputs = args.map(({ shape, dtype, size }) => new Tensor(shape, dtype, new Storage(gpu, pool.acquire(size * 4), true)));
+function capture<A extends readonly Tensor[], R>(
+  gpu: Gpu,
+  pool: BufferPool,
+  fn: (...args: A) => R,
+  args: A,
+): Plan<R> {
+  const recording: Recording = { commands: [], hostInputs: [], pinned: [], uniformBlocks: [], pool };
+  const inputs = args.map(
+    ({ shape, dtype, size }) => new Tensor(shape, dtype, new Storage(gpu, pool.acquire(size * 4), true)),
+  );
   gpu.startRecording(recording);
   try {
     const result = scope(() => fn(...(inputs as unknown as A)));
     const found = new Set<Tensor>();
     collect(result, found);
     // Results outlive the step, which ends the tape: it would hold the activations' memory, too.
-    const outputs = [...found].map((tensor) => keep(tensor).alias());
     for (const tensor of found) {
+      keep(tensor);
       tensor.node?.release();
       tensor.node = undefined;
     }
-    return { recording, inputs, result, outputs };
+    return { recording, inputs, result };
   } finally {
     gpu.stopRecording();
   }

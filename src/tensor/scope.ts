@@ -30,7 +30,9 @@ export function scope<T>(fn: () => T): T {
   if (result instanceof Promise) {
     for (const tensor of made) tensor.dispose();
     result.catch(() => {});
-    throw new WeftError('scope() was given a function that returns a promise: read results after the scope, not inside it');
+    throw new WeftError(
+      'scope() was given a function that returns a promise: read results after the scope, not inside it',
+    );
   }
   collect(result, escaping);
   for (const tensor of made) {
@@ -48,8 +50,21 @@ export function keep<T extends Tensor>(tensor: T): T {
 
 /** The tensors in a value: itself, or the elements of arrays and plain objects. */
 export function collect(value: unknown, found: Set<Tensor>): void {
-  if (value === null || typeof value !== 'object') return;
-  if ('storage' in value && 'dtype' in value) found.add(value as Tensor);
-  else if (Array.isArray(value)) for (const element of value) collect(element, found);
-  else if (Object.getPrototypeOf(value) === Object.prototype) for (const element of Object.values(value)) collect(element, found);
+  mapTensors(value, (tensor) => {
+    found.add(tensor);
+    return tensor;
+  });
+}
+
+/** A value like `value` with each of its tensors (itself, or the elements of arrays and plain objects) replaced. */
+export function mapTensors<T>(value: T, replace: (tensor: Tensor) => Tensor): T {
+  const walk = (part: unknown): unknown => {
+    if (part === null || typeof part !== 'object') return part;
+    if ('storage' in part && 'dtype' in part) return replace(part as Tensor);
+    if (Array.isArray(part)) return part.map(walk);
+    if (Object.getPrototypeOf(part) === Object.prototype)
+      return Object.fromEntries(Object.entries(part).map(([key, element]) => [key, walk(element)]));
+    return part;
+  };
+  return walk(value) as T;
 }

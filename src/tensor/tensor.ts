@@ -14,7 +14,7 @@ export const arrayOf = { f32: Float32Array, i32: Int32Array, u32: Uint32Array } 
 /** GPU memory shared by the tensors that look at it; it goes back to its pool when the last one lets go. */
 export class Storage {
   private holders = 0;
-  /** @param pinned never goes back to its pool (a recording's constants: a later command must not write over them) */
+  /** @param pinned stays with the recording that holds the buffer, whatever tensors do */
   constructor(
     readonly gpu: Gpu,
     readonly buffer: GpuBuffer,
@@ -136,8 +136,8 @@ export function hostTensor(shape: Shape, dtype: DType, produce: () => TypedArray
   checkShape('tensor', shape);
   const gpu = currentGpu();
   const recording = gpu.activeRecording;
-  const pool = recording?.pool ?? gpu.pool;
-  const buffer = pool.acquire(sizeOf(shape) * 4);
+  const buffer = gpu.pool.acquire(sizeOf(shape) * 4);
+  recording?.pinned.push(buffer);
   if (recording && !constant) recording.hostInputs.push({ buffer, produce });
   else gpu.write(buffer, produce());
   return adopt(new Tensor([...shape], dtype, new Storage(gpu, buffer, recording !== undefined)));

@@ -16,13 +16,28 @@ test('matches the reference, ties included', async () => {
     const size = drawn.reduce((a, b) => a * b);
     const x = chance(0.5) ? random.distinct(drawn) : make(drawn, random.integers(size, pick([2, 5])));
     const axis = int(0, drawn.length - 1);
-    const op = (given: number) => ([t]: Parameters<typeof argmax>[0][]) => argmax(t, given);
-    await checkOp({ reference, op: op(chance(0.5) ? axis : axis - drawn.length), inputs: [x], attrs: { axis }, cotangent: random.uniform, label });
+    const op =
+      (given: number) =>
+      ([t]: Parameters<typeof argmax>[0][]) =>
+        argmax(t, given);
+    await checkOp({
+      reference,
+      op: op(chance(0.5) ? axis : axis - drawn.length),
+      inputs: [x],
+      attrs: { axis },
+      cotangent: random.uniform,
+      label,
+    });
   }
 });
 
 test('takes the last axis unless told, and returns i32', async () => {
-  const y = argmax(tensor([[1, 3, 2], [0, 0, -1]]));
+  const y = argmax(
+    tensor([
+      [1, 3, 2],
+      [0, 0, -1],
+    ]),
+  );
   expect([y.dtype, y.shape, [...(await y.data())]]).toEqual(['i32', [2], [1, 0]]);
 });
 

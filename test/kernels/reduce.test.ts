@@ -11,12 +11,24 @@ import { type Draw, draws } from '../support/property.ts';
 
 beforeAll(testGpu);
 
-const ops = { sum: { op: sum, reference: reduceSum }, mean: { op: mean, reference: reduceMean }, max: { op: max, reference: reduceMax } };
+const ops = {
+  sum: { op: sum, reference: reduceSum },
+  mean: { op: mean, reference: reduceMean },
+  max: { op: max, reference: reduceMax },
+};
 
 /** Shapes on either side of the limits at which a reduction is cut: few rows, many rows, many outputs. */
 function reduction({ int, pick, chance, shape, extent }: Draw): { shape: number[]; attrs: ReductionAttrs } {
-  const drawn = pick([() => shape(int(0, 4), 20000), () => [int(300, 20000)], () => [int(257, 900), extent()], () => [extent(), int(257, 900), extent(9)]])();
-  return { shape: drawn, attrs: { axes: [...drawn.keys()].filter(() => chance(0.6)), keepDims: chance(0.5) } };
+  const drawn = pick([
+    () => shape(int(0, 4), 20000),
+    () => [int(300, 20000)],
+    () => [int(257, 900), extent()],
+    () => [extent(), int(257, 900), extent(9)],
+  ])();
+  return {
+    shape: drawn,
+    attrs: { axes: [...drawn.keys()].filter(() => chance(0.6)), keepDims: chance(0.5) },
+  };
 }
 
 describe.each(Object.entries(ops))('%s', (name, { op, reference }) => {
@@ -25,7 +37,14 @@ describe.each(Object.entries(ops))('%s', (name, { op, reference }) => {
       const { random, label } = draw;
       const { shape, attrs } = reduction(draw);
       const inputs = [name === 'max' ? random.distinct(shape) : random.uniform(shape)];
-      await checkOp({ reference, op: ([x]) => op(x, attrs), inputs, attrs, cotangent: random.uniform, label });
+      await checkOp({
+        reference,
+        op: ([x]) => op(x, attrs),
+        inputs,
+        attrs,
+        cotangent: random.uniform,
+        label,
+      });
     }
   });
 
@@ -41,7 +60,10 @@ describe.each(Object.entries(ops))('%s', (name, { op, reference }) => {
   });
 
   test('counts negative axes from the last and refuses others', async () => {
-    const x = tensor([[1, 2], [3, 5]]);
+    const x = tensor([
+      [1, 2],
+      [3, 5],
+    ]);
     expect(op(x, { axes: -1 }).shape).toEqual([2]);
     expect(op(x, { axes: [0, -1], keepDims: true }).shape).toEqual([1, 1]);
     expect(() => op(x, { axes: 2 })).toThrow(`${name}: expected distinct axes from -2 to 1, got 2`);
@@ -52,10 +74,34 @@ describe.each(Object.entries(ops))('%s', (name, { op, reference }) => {
 
 test('the first of equal elements takes the gradient of max', async () => {
   // Ties within a row, between axes that are reduced apart, and between the lanes of one long row.
-  const ties: [number[], number[]][] = [[[2, 3, 2], [0, 2]], [[700], [0]], [[4, 600, 2], [1]], [[4, 600, 2], [0, 2]]];
+  const ties: [number[], number[]][] = [
+    [
+      [2, 3, 2],
+      [0, 2],
+    ],
+    [[700], [0]],
+    [[4, 600, 2], [1]],
+    [
+      [4, 600, 2],
+      [0, 2],
+    ],
+  ];
   for (const [shape, axes] of ties) {
-    const x = make(shape, createRandom(2).integers(shape.reduce((a, b) => a * b), 3));
-    await checkOp({ reference: reduceMax, op: ([t]) => max(t, { axes }), inputs: [x], attrs: { axes, keepDims: false }, cotangent: createRandom(3).uniform, label: `max of [${shape}] over [${axes}]` });
+    const x = make(
+      shape,
+      createRandom(2).integers(
+        shape.reduce((a, b) => a * b),
+        3,
+      ),
+    );
+    await checkOp({
+      reference: reduceMax,
+      op: ([t]) => max(t, { axes }),
+      inputs: [x],
+      attrs: { axes, keepDims: false },
+      cotangent: createRandom(3).uniform,
+      label: `max of [${shape}] over [${axes}]`,
+    });
   }
 });
 

@@ -22,7 +22,14 @@ describe('reshape', () => {
       const from = shape(int(0, 4));
       const size = from.reduce((a, b) => a * b, 1);
       const to = pick([[size], [1, size, 1], [...from].reverse(), from.slice(1).concat(from.slice(0, 1))]);
-      await checkOp({ reference: reshapeReference, op: ([x]) => reshape(x, to), inputs: [random.uniform(from)], attrs: { shape: to }, cotangent: random.uniform, label });
+      await checkOp({
+        reference: reshapeReference,
+        op: ([x]) => reshape(x, to),
+        inputs: [random.uniform(from)],
+        attrs: { shape: to },
+        cotangent: random.uniform,
+        label,
+      });
     }
   });
 
@@ -43,10 +50,14 @@ describe('reshape', () => {
 
   test('refuses shapes of another size', () => {
     const x = tensor(new Float32Array(12), [3, 4]);
-    expect(() => reshape(x, [5, 2])).toThrow('reshape: expected a shape of 12 elements, as x [3, 4] has, got [5, 2]');
+    expect(() => reshape(x, [5, 2])).toThrow(
+      'reshape: expected a shape of 12 elements, as x [3, 4] has, got [5, 2]',
+    );
     expect(() => reshape(x, [5, -1])).toThrow('got [5, -1]');
     expect(() => reshape(x, [-1, -1])).toThrow('reshape: expected at most one dimension of -1');
-    expect(() => reshape(x, [-3, -4])).toThrow('reshape: expected dimensions that are whole numbers of at least 1');
+    expect(() => reshape(x, [-3, -4])).toThrow(
+      'reshape: expected dimensions that are whole numbers of at least 1',
+    );
   });
 });
 
@@ -56,7 +67,14 @@ describe('transpose', () => {
       const from = shape(int(0, 5));
       const perm = [...random.distinct([from.length]).data.keys()];
       perm.sort(() => int(0, 2) - 1);
-      await checkOp({ reference: transposeReference, op: ([x]) => transpose(x, perm), inputs: [random.uniform(from)], attrs: { perm }, cotangent: random.uniform, label });
+      await checkOp({
+        reference: transposeReference,
+        op: ([x]) => transpose(x, perm),
+        inputs: [random.uniform(from)],
+        attrs: { perm },
+        cotangent: random.uniform,
+        label,
+      });
     }
   });
 
@@ -67,7 +85,8 @@ describe('transpose', () => {
 
   test('refuses what is no permutation', () => {
     const x = tensor([[1, 2]]);
-    for (const wrong of [[0], [0, 0], [0, 2], [1, 0.5]]) expect(() => transpose(x, wrong)).toThrow('transpose: expected a permutation of the axes 0 to 1');
+    for (const wrong of [[0], [0, 0], [0, 2], [1, 0.5]])
+      expect(() => transpose(x, wrong)).toThrow('transpose: expected a permutation of the axes 0 to 1');
   });
 });
 
@@ -76,8 +95,17 @@ describe('slice', () => {
     for (const { random, label, shape, int, chance } of draws('slice', 8)) {
       const from = shape(int(0, 4));
       const begin = from.map((extent) => (chance(0.4) ? 0 : int(0, extent - 1)));
-      const size = from.map((extent, axis) => (chance(0.4) ? extent - begin[axis] : int(1, extent - begin[axis])));
-      await checkOp({ reference: sliceReference, op: ([x]) => slice(x, begin, size), inputs: [random.uniform(from)], attrs: { begin, size }, cotangent: random.uniform, label });
+      const size = from.map((extent, axis) =>
+        chance(0.4) ? extent - begin[axis] : int(1, extent - begin[axis]),
+      );
+      await checkOp({
+        reference: sliceReference,
+        op: ([x]) => slice(x, begin, size),
+        inputs: [random.uniform(from)],
+        attrs: { begin, size },
+        cotangent: random.uniform,
+        label,
+      });
     }
   });
 
@@ -88,7 +116,9 @@ describe('slice', () => {
 
   test('refuses boxes outside', () => {
     const x = tensor([[1, 2, 3]]);
-    expect(() => slice(x, [0, 1], [1, 3])).toThrow('slice: expected a box inside x [1, 3], got begin [0, 1], size [1, 3]');
+    expect(() => slice(x, [0, 1], [1, 3])).toThrow(
+      'slice: expected a box inside x [1, 3], got begin [0, 1], size [1, 3]',
+    );
     expect(() => slice(x, [0], [1])).toThrow('slice: expected begin and size of 2 axes');
     expect(() => slice(x, [0, -1], [1, 1])).toThrow('box inside');
     expect(() => slice(x, [0, 0], [1, 0])).toThrow('box inside');
@@ -100,8 +130,17 @@ describe('concat', () => {
     for (const { random, label, shape, int, extent } of draws('concat', 8)) {
       const common = shape(int(1, 4), 2000);
       const axis = int(0, common.length - 1);
-      const inputs = Array.from({ length: int(1, 4) }, () => random.uniform(common.map((n, a) => (a === axis ? extent(9) : n))));
-      await checkOp({ reference: concatReference, op: (tensors) => concat(tensors, axis), inputs, attrs: { axis }, cotangent: random.uniform, label });
+      const inputs = Array.from({ length: int(1, 4) }, () =>
+        random.uniform(common.map((n, a) => (a === axis ? extent(9) : n))),
+      );
+      await checkOp({
+        reference: concatReference,
+        op: (tensors) => concat(tensors, axis),
+        inputs,
+        attrs: { axis },
+        cotangent: random.uniform,
+        label,
+      });
     }
   });
 
@@ -113,9 +152,13 @@ describe('concat', () => {
   test('refuses what does not fit together', () => {
     const x = tensor([[1, 2]]);
     expect(() => concat([], 0)).toThrow('concat: expected at least one tensor, got none');
-    expect(() => concat([x, tensor([[1]])], 0)).toThrow('concat: expected shapes that are alike but for axis 0, got [1, 2] [1, 1]');
+    expect(() => concat([x, tensor([[1]])], 0)).toThrow(
+      'concat: expected shapes that are alike but for axis 0, got [1, 2] [1, 1]',
+    );
     expect(() => concat([x, tensor([1, 2])], 0)).toThrow('alike but for axis 0');
     expect(() => concat([x], 2)).toThrow('concat: expected distinct axes from -2 to 1');
-    expect(() => concat([x, tensor(new Int32Array(2), [1, 2])], 0)).toThrow('concat: expected tensor 1 f32, got i32 [1, 2]');
+    expect(() => concat([x, tensor(new Int32Array(2), [1, 2])], 0)).toThrow(
+      'concat: expected tensor 1 f32, got i32 [1, 2]',
+    );
   });
 });

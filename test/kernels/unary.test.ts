@@ -22,7 +22,14 @@ describe.each([
   test('matches the reference', async () => {
     for (const { random, label, shape, int } of draws(name, 6)) {
       const inputs = [random.uniform(shape(int(0, 4)), low, high)];
-      await checkOp({ reference: reference[name], op: ([x]) => op(x), inputs, attrs: {}, cotangent: random.uniform, label });
+      await checkOp({
+        reference: reference[name],
+        op: ([x]) => op(x),
+        inputs,
+        attrs: {},
+        cotangent: random.uniform,
+        label,
+      });
     }
   });
 
@@ -32,7 +39,11 @@ describe.each([
 });
 
 describe('pow', () => {
-  const check = async (name: string, exponents: readonly number[], sample: (random: { uniform: (shape: readonly number[], low: number, high: number) => Array64 }) => Sample) => {
+  const check = async (
+    name: string,
+    exponents: readonly number[],
+    sample: (random: { uniform: (shape: readonly number[], low: number, high: number) => Array64 }) => Sample,
+  ) => {
     for (const { random, label, shape, int, pick } of draws(name, 6)) {
       const exponent = pick(exponents);
       await checkOp({
@@ -48,15 +59,24 @@ describe('pow', () => {
     }
   };
 
-  test('raises positive numbers to any exponent', () => check('pow', [0.5, -0.5, 1.7, -2.3, 0, 3], (random) => (s) => random.uniform(s, 0.3, 3)));
+  test('raises positive numbers to any exponent', () =>
+    check('pow', [0.5, -0.5, 1.7, -2.3, 0, 3], (random) => (s) => random.uniform(s, 0.3, 3)));
 
-  test('raises any number to whole exponents', () => check('pow, whole', [0, 1, 2, 3, 5, -1, -2], (random) => (s) => {
-    const x = random.uniform(s, -2, 2);
-    return { shape: x.shape, data: x.data.map((value) => value + 0.4 * Math.sign(value)) };
-  }));
+  test('raises any number to whole exponents', () =>
+    check('pow, whole', [0, 1, 2, 3, 5, -1, -2], (random) => (s) => {
+      const x = random.uniform(s, -2, 2);
+      return { shape: x.shape, data: x.data.map((value) => value + 0.4 * Math.sign(value)) };
+    }));
 
   test('0^0 is 1 and has no slope', async () => {
-    await checkOp({ reference: reference.pow, op: ([x]) => pow(x, 0), inputs: [{ shape: [2], data: new Float64Array(2) }], attrs: { exponent: 0 }, cotangent: () => ({ shape: [2], data: Float64Array.of(1, -1) }), label: '0^0' });
+    await checkOp({
+      reference: reference.pow,
+      op: ([x]) => pow(x, 0),
+      inputs: [{ shape: [2], data: new Float64Array(2) }],
+      attrs: { exponent: 0 },
+      cotangent: () => ({ shape: [2], data: Float64Array.of(1, -1) }),
+      label: '0^0',
+    });
   });
 
   test('refuses exponents that are no finite numbers', () => {

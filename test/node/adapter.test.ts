@@ -8,7 +8,12 @@ import { WeftError } from '../../src/errors.ts';
 import { adapterEnvironment, chooseAdapter, openAdapter } from '../../src/node/adapter.ts';
 import { type FoundAdapter, findDawn, listAdapters, parseAdapterList } from '../../src/node/dawn.ts';
 import { doctorReport, formatDoctor } from '../../src/node/doctor.ts';
-import { fetchLavapipe, installationAdvice, lavapipeVariables, loadLibrary } from '../../src/node/lavapipe.ts';
+import {
+  fetchLavapipe,
+  installationAdvice,
+  lavapipeVariables,
+  loadLibrary,
+} from '../../src/node/lavapipe.ts';
 import { parseOsRelease } from '../../src/node/osRelease.ts';
 
 afterEach(() => {
@@ -17,8 +22,16 @@ afterEach(() => {
 
 const GPU_A: FoundAdapter = { name: 'NVIDIA H200', backend: 'vulkan', isSoftware: false };
 const GPU_B: FoundAdapter = { name: 'Intel(R) UHD Graphics', backend: 'vulkan', isSoftware: false };
-const LAVAPIPE: FoundAdapter = { name: 'llvmpipe (LLVM 15.0.6, 256 bits)', backend: 'vulkan', isSoftware: true };
-const SWIFTSHADER: FoundAdapter = { name: 'SwiftShader Device (Subzero)', backend: 'vulkan', isSoftware: true };
+const LAVAPIPE: FoundAdapter = {
+  name: 'llvmpipe (LLVM 15.0.6, 256 bits)',
+  backend: 'vulkan',
+  isSoftware: true,
+};
+const SWIFTSHADER: FoundAdapter = {
+  name: 'SwiftShader Device (Subzero)',
+  backend: 'vulkan',
+  isSoftware: true,
+};
 
 describe('the choice of an adapter', () => {
   test.each([
@@ -60,7 +73,10 @@ Available adapters:
 
 describe('advice for a system without an adapter', () => {
   test.each([
-    ['ID=debian\nVERSION_CODENAME=bookworm', 'apt install -t bookworm-backports mesa-vulkan-drivers libvulkan1'],
+    [
+      'ID=debian\nVERSION_CODENAME=bookworm',
+      'apt install -t bookworm-backports mesa-vulkan-drivers libvulkan1',
+    ],
     ['ID=debian\nVERSION_CODENAME=trixie', 'apt install mesa-vulkan-drivers libvulkan1'],
     ['ID=ubuntu\nVERSION_CODENAME=noble', 'apt install mesa-vulkan-drivers libvulkan1'],
     ['ID=linuxmint\nID_LIKE="ubuntu debian"', 'apt install mesa-vulkan-drivers libvulkan1'],
@@ -167,7 +183,10 @@ test('a program started without any of this opens an adapter by itself, survives
       outExtension: () => ({ js: '.mjs' }),
     });
     const { LD_LIBRARY_PATH: _, VK_DRIVER_FILES: __, ...env } = process.env;
-    const child = spawn(process.execPath, ['--expose-gc', join(folder, 'program.mjs')], { env, timeout: 30_000 });
+    const child = spawn(process.execPath, ['--expose-gc', join(folder, 'program.mjs')], {
+      env,
+      timeout: 30_000,
+    });
     let output = '';
     child.stdout.on('data', (text) => {
       output += text;

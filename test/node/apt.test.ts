@@ -69,7 +69,10 @@ describe('the machine’s apt sources', () => {
         suites: ['bookworm-security'],
         components: ['main'],
         options: [
-          ['Signed-By', '-----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n mDMEZ\n -----END PGP PUBLIC KEY BLOCK-----'],
+          [
+            'Signed-By',
+            '-----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n mDMEZ\n -----END PGP PUBLIC KEY BLOCK-----',
+          ],
         ],
       },
     ]);
@@ -84,7 +87,12 @@ nonsense
 deb http://flat.example/ ./
 `;
     expect(parseAptSources(text, 'sources.list')).toEqual([
-      { uris: ['http://mirror.example/ubuntu'], suites: ['noble'], components: ['main', 'universe'], options: [] },
+      {
+        uris: ['http://mirror.example/ubuntu'],
+        suites: ['noble'],
+        components: ['main', 'universe'],
+        options: [],
+      },
       {
         uris: ['https://mirror.example/ubuntu'],
         suites: ['noble-updates'],
@@ -112,7 +120,10 @@ deb http://flat.example/ ./
         source('https://other.example/node', 'nodistro', 'main'),
         source('https://other.example/docker', 'bookworm', 'stable'),
         source('http://mirror.example/debian-security', 'bookworm-security', 'main', 'non-free'),
-        { ...source('http://mirror.example/debian', 'bookworm', 'main'), uris: ['cdrom:[CD]/', 'http://mirror.example/debian'] },
+        {
+          ...source('http://mirror.example/debian', 'bookworm', 'main'),
+          uris: ['cdrom:[CD]/', 'http://mirror.example/debian'],
+        },
       ],
       BOOKWORM,
       'bookworm-backports',
@@ -133,15 +144,18 @@ deb http://flat.example/ ./
   });
 
   test('without one of the distribution are an error', () => {
-    expect(() => distributionSources([source('http://m.example/debian', 'trixie', 'main')], BOOKWORM)).toThrow(
-      'names no source of Debian GNU/Linux 12 (bookworm)',
-    );
+    expect(() =>
+      distributionSources([source('http://m.example/debian', 'trixie', 'main')], BOOKWORM),
+    ).toThrow('names no source of Debian GNU/Linux 12 (bookworm)');
   });
 
   test('survive being written and read again', () => {
     const sources = parseAptSources(DEB822, 'a.sources');
     expect(parseAptSources(formatAptSources(sources), 'b.sources')).toEqual(sources);
-    const ubuntu = distributionSources([source('http://m.example/ubuntu', 'noble', 'main', 'universe')], NOBLE);
+    const ubuntu = distributionSources(
+      [source('http://m.example/ubuntu', 'noble', 'main', 'universe')],
+      NOBLE,
+    );
     expect(formatAptSources(ubuntu)).toBe(
       `Types: deb\nURIs: http://m.example/ubuntu\nSuites: noble\nComponents: main universe\nSigned-By: ${KEYRING}\n`,
     );
@@ -193,14 +207,20 @@ describe('unpackPackages', () => {
     const index = `dists/stable/main/binary-${arch}/Packages`;
     await fs.mkdir(join(mirror, index, '..'), { recursive: true });
     let packages = '';
-    for (const [name, depends] of Object.entries({ tool: 'libpart, libc6 (>= 2.3)', libpart: 'libc6', other: 'libpart' })) {
+    for (const [name, depends] of Object.entries({
+      tool: 'libpart, libc6 (>= 2.3)',
+      libpart: 'libc6',
+      other: 'libpart',
+    })) {
       const tree = join(folder, name);
       await fs.mkdir(join(tree, 'DEBIAN'), { recursive: true });
-      await fs.mkdir(join(tree, 'usr'));
+      await fs.mkdir(join(tree, 'usr'), { recursive: true });
       await fs.writeFile(join(tree, 'usr', name), `the file of ${name}`);
       const control = `Package: ${name}\nVersion: 1:2.0\nArchitecture: ${arch}\nMaintainer: a <a@example>\nDepends: ${depends}\nDescription: x\n`;
       await fs.writeFile(join(tree, 'DEBIAN', 'control'), control);
-      execFileSync('dpkg-deb', ['--build', '--root-owner-group', tree, join(mirror, `${name}.deb`)], { stdio: 'ignore' });
+      execFileSync('dpkg-deb', ['--build', '--root-owner-group', tree, join(mirror, `${name}.deb`)], {
+        stdio: 'ignore',
+      });
       const deb = await fs.readFile(join(mirror, `${name}.deb`));
       const sha256 = createHash('sha256').update(deb).digest('hex');
       packages += `${control}Filename: ${name}.deb\nSize: ${deb.length}\nSHA256: ${sha256}\n\n`;
@@ -209,7 +229,9 @@ describe('unpackPackages', () => {
     const sum = createHash('sha256').update(packages).digest('hex');
     const release = `Suite: stable\nCodename: stable\nComponents: main\nArchitectures: ${arch}\nDate: Thu, 01 Jan 2026 00:00:00 UTC\nSHA256:\n ${sum} ${packages.length} main/binary-${arch}/Packages\n`;
     await fs.writeFile(join(mirror, 'dists/stable/Release'), release);
-    return [{ uris: [`file://${mirror}`], suites: ['stable'], components: ['main'], options: [['Trusted', 'yes']] }];
+    return [
+      { uris: [`file://${mirror}`], suites: ['stable'], components: ['main'], options: [['Trusted', 'yes']] },
+    ];
   }
 
   test('brings packages with what they depend on, and nothing else; where there is no apt it says so', async () => {
@@ -233,7 +255,10 @@ describe('unpackPackages', () => {
     expect(seen.at(-1)).toEqual({ what: 'test: unpack', done: 2, total: 2 });
 
     await fs.mkdir(join(folder, 'again'));
-    const missing = unpackPackages(['no-such-package'], join(folder, 'again'), { what: 'test', sources: await makeMirror() });
+    const missing = unpackPackages(['no-such-package'], join(folder, 'again'), {
+      what: 'test',
+      sources: await makeMirror(),
+    });
     await expect(missing).rejects.toThrow('Unable to locate package no-such-package');
   });
 

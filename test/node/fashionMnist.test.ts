@@ -16,7 +16,6 @@ import {
   chosenDataFolder,
   fashionMnistCache,
   loadFashionMnist,
-  localDataFolders,
   readFolder,
 } from '../../src/node/fashionMnist.ts';
 
@@ -32,7 +31,7 @@ let folder: string;
 
 beforeAll(async () => {
   await loadFashionMnist();
-  real = await readFolder(chosenDataFolder() ?? localDataFolders()[0]);
+  real = await readFolder(chosenDataFolder() ?? fashionMnistCache());
   gzipped = new Map(PARTS.map((part) => [`/${nameOf(part)}.gz`, gzipSync(real[part], { level: 1 })]));
 });
 
@@ -68,7 +67,13 @@ function flipped(bytes: Uint8Array, at: number): Uint8Array {
 describe('assembleFashionMnist', () => {
   test('makes both sets of the real files', async () => {
     const { train, test } = await assembleFashionMnist(real);
-    expect(train).toMatchObject({ count: 60000, height: 28, width: 28, channels: 1, classNames: FASHION_MNIST_CLASSES });
+    expect(train).toMatchObject({
+      count: 60000,
+      height: 28,
+      width: 28,
+      channels: 1,
+      classNames: FASHION_MNIST_CLASSES,
+    });
     expect(test).toMatchObject({ count: 10000, height: 28, width: 28, channels: 1 });
     expect(train.images.length).toBe(60000 * 28 * 28);
     for (const [set, perClass] of [
@@ -87,7 +92,9 @@ describe('assembleFashionMnist', () => {
     const files = { ...real, [part]: flipped(real[part], real[part].length - 1) };
     const assemble = assembleFashionMnist(files);
     await expect(assemble).rejects.toThrow(WeftError);
-    await expect(assemble).rejects.toThrow(`${nameOf(part)}: expected SHA-256 ${FASHION_MNIST_FILES[part].sha256}, got `);
+    await expect(assemble).rejects.toThrow(
+      `${nameOf(part)}: expected SHA-256 ${FASHION_MNIST_FILES[part].sha256}, got `,
+    );
   });
 });
 
@@ -169,8 +176,6 @@ describe('downloads', () => {
     address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     // The Debian package is out of reach; `offline: false` below lets the publisher be asked all the same.
     vi.stubEnv('WEFT_OFFLINE', '1');
-    // An installed Debian package would be taken before any download.
-    vi.spyOn(await import('node:fs'), 'existsSync');
   });
 
   afterEach(() => {
@@ -185,4 +190,74 @@ describe('downloads', () => {
       onNote: (line) => notes.push(line),
       onProgress: ({ what, done, total }) => progress.push(`${what} ${done}/${total}`),
     });
+
+  test('come from the publisher, with progress, and go into the cache', async () => {
+    const progress: string[] = [];
+    const { train, test, source } = await load([], progress);
+    expect([train.count, test.count, source]).toEqual([60000, 10000, address]);
+    expect(requests.sort()).toEqual([...gzipped.keys()].sort());
+    const bytes = gzipped.get(`/${nameOf('trainImages')}.gz`)!.length;
+    expect(progress).toContain(`Fashion-MNIST: train-images-idx3-ubyte ${bytes}/${bytes}`);
+    expect((await fs.readdir(fashionMnistCache())).sort()).toEqual(PARTS.map(nameOf).sort());
+
+    expect((await loadFashionMnist({ offline: true })).source).toBe(fashionMnistCache());
+    expect(requests).toHaveLength(4);
+  });
+
+  test('replace a corrupt file in the cache, which is reported', async () => {
+    await load();
+    const path = join(fashionMnistCache(), nameOf('testLabels'));
+    await fs.writeFile(path, real.testLabels.subarray(0, 99));
+    const notes: string[] = [];
+    expect((await load(notes)).source).toBe(address);
+    expect(notes).toEqual([
+      `${path}: expected 10008 bytes uncompressed, got 99: the file is cut short: fetching Fashion-MNIST anew`,
+    ]);
+    expect((await loadFashionMnist({ offline: true })).source).toBe(fashionMnistCache());
+  });
+
+  const faults: [string, typeof answer, string][] = [
+    ['isn’t there', (_, response) => response.writeHead(404).end(), 'HTTP status 404'],
+    ['is a web page', (_, response) => response.end('<html>'), 'expected 47040016 bytes uncompressed, got 6'],
+    [
+      'breaks off',
+      (_, response) => {
+        response.writeHead(200, { 'content-length': '5000' });
+        response.write(new Uint8Array(1000), () => response.destroy());
+      },
+      'train-images-idx3-ubyte.gz: ',
+    ],
+  ];
+  test.each(faults)(
+    'that fail (the file %s) end in one error with every source, and nothing in the cache',
+    async (...fault) => {
+      answer = fault[1];
+      await expect(load()).rejects.toThrow(WeftError);
+      await expect(load()).rejects.toThrow(`${address}: ${address}/train-images-idx3-ubyte.gz`);
+      await expect(load()).rejects.toThrow(fault[2]);
+      await expect(load()).rejects.toThrow('the Debian package dataset-fashion-mnist: ');
+      await expect(fs.stat(fashionMnistCache())).rejects.toThrow('ENOENT');
+    },
+  );
+
+  test('that stop without an end are given up', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const stalled = new Promise<void>((resolve) => {
+      answer = (_, response) => {
+        response.writeHead(200, { 'content-length': '5000' });
+        response.write(new Uint8Array(1000), () => resolve());
+      };
+    });
+    const failed = expect(load()).rejects.toThrow('no answer in time');
+    await stalled;
+    await vi.advanceTimersByTimeAsync(30_000);
+    await failed;
+  });
+
+  test('are refused where they are forbidden', async () => {
+    await expect(loadFashionMnist({ publisher: address })).rejects.toThrow(
+      'downloads are forbidden (WEFT_OFFLINE=1)',
+    );
+    expect(requests).toEqual([]);
+  });
 });

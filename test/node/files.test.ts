@@ -42,19 +42,22 @@ describe('atomicWrite', () => {
     expect(await fs.readdir(folder)).toEqual(['file']);
   });
 
-  test.each(['ENOSPC', 'EDQUOT'])('on a full disk (%s) keeps the old file, leaves no other and says so', async (code) => {
-    const path = join(folder, 'checkpoint');
-    await fs.writeFile(path, 'old');
-    failWrites(code);
-    const write = atomicWrite(path, Buffer.from('new contents'));
-    await expect(write).rejects.toThrow(WeftError);
-    await expect(write).rejects.toThrow(
-      `could not write ${path}: the disk is full. Nothing that was there before is lost`,
-    );
-    vi.restoreAllMocks();
-    expect(await fs.readFile(path, 'utf8')).toBe('old');
-    expect(await fs.readdir(folder)).toEqual(['checkpoint']);
-  });
+  test.each(['ENOSPC', 'EDQUOT'])(
+    'on a full disk (%s) keeps the old file, leaves no other and says so',
+    async (code) => {
+      const path = join(folder, 'checkpoint');
+      await fs.writeFile(path, 'old');
+      failWrites(code);
+      const write = atomicWrite(path, Buffer.from('new contents'));
+      await expect(write).rejects.toThrow(WeftError);
+      await expect(write).rejects.toThrow(
+        `could not write ${path}: the disk is full. Nothing that was there before is lost`,
+      );
+      vi.restoreAllMocks();
+      expect(await fs.readFile(path, 'utf8')).toBe('old');
+      expect(await fs.readdir(folder)).toEqual(['checkpoint']);
+    },
+  );
 
   test('names the file where its folder is missing', async () => {
     const path = join(folder, 'missing', 'file');

@@ -4,7 +4,12 @@ import { WeftError } from '../../src/errors.ts';
 
 /** An idx file: header, dimensions as big-endian u32, elements. */
 function idx(shape: number[], data: number[], type = 0x08): Uint8Array {
-  const dimensions = shape.flatMap((size) => [size >>> 24, (size >>> 16) & 255, (size >>> 8) & 255, size & 255]);
+  const dimensions = shape.flatMap((size) => [
+    size >>> 24,
+    (size >>> 16) & 255,
+    (size >>> 8) & 255,
+    size & 255,
+  ]);
   return Uint8Array.from([0, 0, type, shape.length, ...dimensions, ...data]);
 }
 

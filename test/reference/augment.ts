@@ -54,7 +54,7 @@ export function shiftOf(word: number, range: number): number {
   return word >>> 31 && magnitude ? -magnitude : magnitude;
 }
 
-/** One image's augmentation from one Philox block: words 0 and 1 are dy and dx, the top bit of word 2 flips. */
+/** An image's augmentation from a Philox block: words 0 and 1 give dy and dx, the top bit of word 2 flips. */
 export function augmentationOf([word0, word1, word2]: Words4, shiftRange: number): Augmentation {
   return { dy: shiftOf(word0, shiftRange), dx: shiftOf(word1, shiftRange), flip: word2 >>> 31 === 1 };
 }

@@ -13,7 +13,7 @@ export interface ConcatAttrs {
   axis: number;
 }
 
-/** The output's shape, O, the length of an output row, and where each input starts in it and how long it is. */
+/** The output's shape, O, the length of an output row, and each input's start and length in the row. */
 function geometry(inputs: Array64[], { axis }: ConcatAttrs) {
   const shape = [...inputs[0].shape];
   shape[axis] = inputs.reduce((sum, input) => sum + input.shape[axis], 0);

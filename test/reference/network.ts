@@ -88,7 +88,7 @@ export function parameterShapes(layers: readonly Layer[], input: readonly number
   return place(layers, input).flatMap(({ parameters }) => parameters);
 }
 
-/** The layers with a mask in every dropout layer, which `draw` makes from the activations' shape and the rate. */
+/** The layers with a mask in every dropout layer, drawn for the shape of the activations and the rate. */
 export function withMasks(
   layers: readonly Layer[],
   input: readonly number[],

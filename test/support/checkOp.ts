@@ -24,15 +24,27 @@ export interface OpCase<A> {
 /** Unit round-off of f32. */
 const EPSILON = 2 ** -24;
 
-const asF32 = ({ shape, data }: Array64): Array64 => ({ shape, data: Float64Array.from(Float32Array.from(data)) });
+const asF32 = ({ shape, data }: Array64): Array64 => ({
+  shape,
+  data: Float64Array.from(Float32Array.from(data)),
+});
 const absolute = ({ shape, data }: Array64): Array64 => ({ shape, data: data.map(Math.abs) });
-const largest = ({ data }: Array64): number => data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+const largest = ({ data }: Array64): number =>
+  data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 
 /**
  * Holds an op's output and every gradient to its f64 reference. An f32 sum of n terms is off by about sqrt(n) round-offs of its
  * terms' size; 8 of those, at the scale of the largest value in the array, is the bound.
  */
-export async function checkOp<A>({ reference, op, inputs, attrs, cotangent, label, factor = 8 }: OpCase<A>): Promise<void> {
+export async function checkOp<A>({
+  reference,
+  op,
+  inputs,
+  attrs,
+  cotangent,
+  label,
+  factor = 8,
+}: OpCase<A>): Promise<void> {
   // The reference computes from what the GPU is given: values rounded to f32.
   const rounded = inputs.map(asF32);
   const expected = reference.forward(rounded, attrs);
@@ -75,7 +87,14 @@ export async function checkOp<A>({ reference, op, inputs, attrs, cotangent, labe
  * @param typical the size of the values, where their own largest may be small by chance
  * @throws where a value is further from its reference than f32 sums of `terms` terms explain.
  */
-export function compare(actual: ArrayLike<number>, expected: Array64, terms: number, label: string, factor = 8, typical = 0): void {
+export function compare(
+  actual: ArrayLike<number>,
+  expected: Array64,
+  terms: number,
+  label: string,
+  factor = 8,
+  typical = 0,
+): void {
   const bound = factor * EPSILON * Math.sqrt(terms + 1) * Math.max(largest(expected), typical, 1e-30);
   expect(actual.length, `${label}: length`).toBe(expected.data.length);
   let worst = -1;
@@ -88,5 +107,8 @@ export function compare(actual: ArrayLike<number>, expected: Array64, terms: num
       worstError = Number.isNaN(error) ? Number.POSITIVE_INFINITY : error;
     }
   }
-  if (worst >= 0) expect.fail(`${label}: element ${worst} is ${actual[worst]}, the reference says ${expected.data[worst]} (bound ${bound.toExponential(2)}, ${terms} terms)`);
+  if (worst >= 0)
+    expect.fail(
+      `${label}: element ${worst} is ${actual[worst]}, the reference says ${expected.data[worst]} (bound ${bound.toExponential(2)}, ${terms} terms)`,
+    );
 }

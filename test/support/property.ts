@@ -28,7 +28,8 @@ function draw(name: string, number: number): Draw {
   const random = createRandom(hash(`${seed} ${name} ${number}`));
   const int = (low: number, high: number): number => low + random.integers(1, high - low + 1)[0];
   const chance = (probability: number): boolean => random.integers(1, 2 ** 20)[0] < probability * 2 ** 20;
-  const extent = (largest = 40): number => (chance(0.2) ? 1 : chance(0.6) ? int(1, Math.min(largest, 9)) : int(1, largest));
+  const extent = (largest = 40): number =>
+    chance(0.2) ? 1 : chance(0.6) ? int(1, Math.min(largest, 9)) : int(1, largest);
   const shape = (rank: number, elements = 4000): number[] => {
     const extents: number[] = [];
     let left = elements;
@@ -38,8 +39,17 @@ function draw(name: string, number: number): Draw {
     }
     return extents;
   };
-  return { random, label: `${name}, case ${number} (${again})`, int, chance, extent, shape, pick: (choices) => choices[int(0, choices.length - 1)] };
+  return {
+    random,
+    label: `${name}, case ${number} (${again})`,
+    int,
+    chance,
+    extent,
+    shape,
+    pick: (choices) => choices[int(0, choices.length - 1)],
+  };
 }
 
 /** `count` random cases for the property `name`. */
-export const draws = (name: string, count: number): Draw[] => Array.from({ length: count }, (_, number) => draw(name, number));
+export const draws = (name: string, count: number): Draw[] =>
+  Array.from({ length: count }, (_, number) => draw(name, number));

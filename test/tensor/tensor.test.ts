@@ -14,10 +14,19 @@ describe('tensor', () => {
   test('takes numbers, nested arrays, and flat arrays with a shape', async () => {
     const scalar = tensor(7);
     expect([scalar.shape, scalar.rank, scalar.size, await scalar.item()]).toEqual([[], 0, 1, 7]);
-    const nested = tensor([[[1], [2]], [[3], [4]]]);
-    expect([nested.shape, await values(nested)]).toEqual([[2, 2, 1], [1, 2, 3, 4]]);
+    const nested = tensor([
+      [[1], [2]],
+      [[3], [4]],
+    ]);
+    expect([nested.shape, await values(nested)]).toEqual([
+      [2, 2, 1],
+      [1, 2, 3, 4],
+    ]);
     const flat = tensor([1, 2, 3, 4, 5, 6], [2, 3]);
-    expect([flat.shape, await values(flat)]).toEqual([[2, 3], [1, 2, 3, 4, 5, 6]]);
+    expect([flat.shape, await values(flat)]).toEqual([
+      [2, 3],
+      [1, 2, 3, 4, 5, 6],
+    ]);
   });
 
   test('takes its dtype from the array, or as told', async () => {
@@ -29,10 +38,14 @@ describe('tensor', () => {
   });
 
   test('refuses ragged arrays, wrong sizes and wrong shapes', () => {
-    expect(() => tensor([[1, 2], [3]])).toThrow('tensor: expected nested arrays of equal lengths, got ragged ones');
+    expect(() => tensor([[1, 2], [3]])).toThrow(
+      'tensor: expected nested arrays of equal lengths, got ragged ones',
+    );
     expect(() => tensor([1, 2, 3], [2, 2])).toThrow('tensor: expected 4 elements for shape [2, 2], got 3');
     expect(() => tensor([], [0])).toThrow('dimensions that are whole numbers of at least 1');
-    expect(() => empty([1.5])).toThrow('empty: expected dimensions that are whole numbers of at least 1, got [1.5]');
+    expect(() => empty([1.5])).toThrow(
+      'empty: expected dimensions that are whole numbers of at least 1, got [1.5]',
+    );
   });
 
   test('is not the array it was made from', async () => {

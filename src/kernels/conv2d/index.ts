@@ -36,7 +36,7 @@ export interface Conv2dOptions {
   variant?: string;
 }
 
-const op = defineOp<Required<Pick<Conv2dOptions, 'padding'>> & Conv2dOptions>({
+const op = defineOp<{ padding: Padding; variant: string | undefined }>({
   name: 'conv2d',
   shape(inputs, { padding }) {
     const { N, Y, X, K } = geometryOf(inputs, padding);
@@ -67,6 +67,6 @@ const op = defineOp<Required<Pick<Conv2dOptions, 'padding'>> & Conv2dOptions>({
  * @param bias [K], added to every pixel
  * @returns [N, H, W, K] with padding 'same', [N, H - height + 1, W - width + 1, K] with 'valid'
  */
-export function conv2d(x: Tensor, w: Tensor, bias?: Tensor, options: Conv2dOptions = {}): Tensor {
-  return op(bias ? [x, w, bias] : [x, w], { padding: 'valid', ...options });
+export function conv2d(x: Tensor, w: Tensor, bias?: Tensor, { padding = 'valid', variant }: Conv2dOptions = {}): Tensor {
+  return op(bias ? [x, w, bias] : [x, w], { padding, variant });
 }

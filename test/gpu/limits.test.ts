@@ -1,0 +1,134 @@
+import { beforeAll, expect, test } from 'vitest';
+import type { Gpu } from '../../src/gpu/gpu.ts';
+import { kernel } from '../../src/gpu/kernel.ts';
+import { biasAdd } from '../../src/kernels/biasAdd.ts';
+import { add, mul } from '../../src/kernels/binary.ts';
+import { concat } from '../../src/kernels/concat.ts';
+import { max, sum } from '../../src/kernels/reduce.ts';
+import { relu } from '../../src/kernels/relu.ts';
+import { reshape } from '../../src/kernels/reshape.ts';
+import { slice } from '../../src/kernels/slice.ts';
+import { gradients, variable } from '../../src/tensor/autograd.ts';
+import { full } from '../../src/tensor/create.ts';
+import { launch, split } from '../../src/tensor/launch.ts';
+import { scope } from '../../src/tensor/scope.ts';
+import { empty, type Tensor, tensor } from '../../src/tensor/tensor.ts';
+import { testGpu } from '../support/gpu.ts';
+
+/*
+ * Tensors beyond one binding (128 MiB) and grids beyond one dimension (65,535 workgroups), with values that an index decides and
+ * elements read here and there.
+ */
+
+let gpu: Gpu;
+beforeAll(async () => {
+  gpu = await testGpu();
+});
+
+/** x[i] = (i mod 1009) - 504 */
+const patternKernel = kernel({
+  name: 'pattern',
+  lanes: 64,
+  write: { x: 'f32' },
+  body: 'if (item < u.items) { x[item] = f32((u.first + item) % 1009u) - 504.0; }',
+});
+const pattern = (i: number) => (i % 1009) - 504;
+
+function patterned(shape: number[]): Tensor {
+  const x = empty(shape);
+  launch(patternKernel, { x: split(x, 1) }, { items: x.size });
+  return x;
+}
+
+/** Rows of two channels: 140 MB, more than a binding holds by default, in a chunk and a bit. */
+const ROWS = 17_500_003;
+const sampledRows = [0, 1, 63, 64, 4_194_240, 16_777_215, 16_777_216, 16_777_217, ROWS - 1];
+
+async function rowsOf(x: Tensor, rows: readonly number[]): Promise<number[][]> {
+  const parts = scope(() => rows.map((row) => slice(x, [row, 0], [1, 2])));
+  const found = await Promise.all(parts.map((part) => part.data()));
+  for (const part of parts) part.dispose();
+  return found.map((values) => [...values]);
+}
+
+test('elementwise ops and their gradients on 140 MB', async () => {
+  const [y, dx, dbias] = scope(() => {
+    const x = variable(patterned([ROWS, 2]));
+    const bias = variable(tensor([0.5, -1]));
+    const y = biasAdd(relu(mul(x, tensor([2, 3]))), bias);
+    const found = gradients(sum(y), [x, bias]);
+    x.dispose();
+    bias.dispose();
+    return [y, ...found];
+  });
+  const expected = (f: (value: number, channel: number) => number) =>
+    sampledRows.map((row) => [f(pattern(2 * row), 0), f(pattern(2 * row + 1), 1)]);
+  expect(await rowsOf(y, sampledRows)).toEqual(
+    expected((value, c) => Math.max(value * [2, 3][c], 0) + [0.5, -1][c]),
+  );
+  expect(await rowsOf(dx, sampledRows)).toEqual(expected((value, c) => (value > 0 ? [2, 3][c] : 0)));
+  // A sum of ones is a whole number at every step: exact up to 2^24.
+  const [first, second] = await dbias.data();
+  expect(first).toBe(second);
+  expect(Math.abs(first - ROWS)).toBeLessThanOrEqual(2);
+  for (const t of [y, dx, dbias]) t.dispose();
+});
+
+test('reductions, slices and concatenation on 140 MB', async () => {
+  const [columns, total, largest, part, joined] = scope(() => {
+    const x = patterned([ROWS, 2]);
+    const spike = full([1, 2], 1000);
+    const joined = concat([x, spike], 0);
+    return [
+      sum(x, { axes: 0 }),
+      sum(x),
+      max(joined, { axes: 0 }),
+      slice(reshape(x, [2 * ROWS]), [2 * 16_777_216 - 1], [3]),
+      joined,
+    ];
+  });
+  let [a, b] = [0, 0];
+  for (let row = 0; row < ROWS; row++) {
+    a += pattern(2 * row);
+    b += pattern(2 * row + 1);
+  }
+  // Each value has a size of about 290; partial sums stay small, since the pattern's period sums to 0.
+  const bound = 2 ** -24 * 290 * Math.sqrt(ROWS) * 8;
+  const [first, second] = await columns.data();
+  expect(Math.abs(first - a)).toBeLessThan(bound);
+  expect(Math.abs(second - b)).toBeLessThan(bound);
+  expect(Math.abs((await total.item()) - a - b)).toBeLessThan(2 * bound);
+  expect([...(await largest.data())]).toEqual([1000, 1000]);
+  expect([...(await part.data())]).toEqual([
+    pattern(2 * 16_777_216 - 1),
+    pattern(2 * 16_777_216),
+    pattern(2 * 16_777_216 + 1),
+  ]);
+  expect(await rowsOf(joined, [0, ROWS - 1, ROWS])).toEqual([
+    [pattern(0), pattern(1)],
+    [pattern(2 * ROWS - 2), pattern(2 * ROWS - 1)],
+    [1000, 1000],
+  ]);
+  for (const t of [columns, total, largest, part, joined]) t.dispose();
+});
+
+test('a grid of more than 65,535 workgroups', async () => {
+  const n = 65_536 * 64 + 1;
+  const y = scope(() => add(patterned([n]), 1));
+  const last = scope(() => slice(y, [n - 2], [2]));
+  expect([...(await last.data())]).toEqual([pattern(n - 2) + 1, pattern(n - 1) + 1]);
+  y.dispose();
+  last.dispose();
+});
+
+test('what no split helps is an error that names kernel, limit and size', async () => {
+  const bytes = 4 * 2 * ROWS;
+  if (gpu.limits.maxStorageBufferBindingSize >= bytes) return;
+  const x = patterned([ROWS, 2]);
+  expect(() => scope(() => launch(patternKernel, { x }, { items: 1 }))).toThrow(
+    `kernel pattern: 'x' needs ${bytes} bytes in one binding, maxStorageBufferBindingSize is ${gpu.limits.maxStorageBufferBindingSize}`,
+  );
+  x.dispose();
+  // The refusal leaves the device as it was.
+  expect(await tensor(3).item()).toBe(3);
+});
