@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import { Command, Option } from 'commander';
 import { WeftError } from '../errors.ts';
 import { Console } from './console.ts';

@@ -201,6 +201,13 @@ export class RunFolder {
   async unlock(): Promise<void> {
     await fs.rm(join(this.path, LOCK), { force: true });
   }
+
+  /** Takes away a new run that couldn't even be begun. */
+  async discard(): Promise<void> {
+    await fs.rm(join(this.path, MANIFEST), { force: true });
+    await this.unlock();
+    await fs.rmdir(this.path).catch(() => {});
+  }
 }
 
 /** Writes a file that isn't there yet; says whether it did. */

@@ -8,26 +8,45 @@ import { expectTensor } from './shared/expectTensor.ts';
 /*
  * Softmax and its logarithm over the last axis.
  *
- * R rows (the product of all axes but the last), K classes; x, y [R,K]; m[r] = max_k x[r,k]
- *   S[r] = sum_k exp(x[r,k] - m[r])
- *   softmax:     y[r,k] = exp(x[r,k] - m[r]) / S[r]
+ * R rows (the product of all axes but the last), K classes; x, y [R,K]; m[r] = max_k x[r,k], first reached at k = b
+ *   S[r] = sum_{k != b} exp(x[r,k] - m[r]), so that 1 + S[r] is the sum over all k
+ *   softmax:     y[r,k] = exp(x[r,k] - m[r]) / (1 + S[r])
  *                dx[r,k] = y[r,k] * (dy[r,k] - sum_j dy[r,j] * y[r,j])
- *   logSoftmax:  y[r,k] = x[r,k] - m[r] - log(S[r])
+ *   logSoftmax:  y[r,k] = x[r,k] - m[r] - log(1 + S[r])
  *                dx[r,k] = dy[r,k] - exp(y[r,k]) * sum_j dy[r,j]
  *
+ * Leaving b out keeps what a sure prediction is short of 1: f32 would round it away beside the 1.
  * One invocation a row: its sums run in rising order.
  */
 
 const LANES = 64;
 
-/** WGSL: the maximum m of the K elements of `x` from `at`, and the sum S of exp(x - m). */
-export const rowMaximumAndSumWgsl = `
-fn rowMaximumAndSum(at: u32, K: u32) -> vec2f {
-  var m = x[at];
-  for (var k = 1u; k < K; k++) { m = max(m, x[at + k]); }
-  var s = 0.0;
-  for (var k = 0u; k < K; k++) { s += exp(x[at + k] - m); }
-  return vec2f(m, s);
+/** WGSL: m and S of the K elements of `x` from `at`, as above. */
+export const maximumAndRestWgsl = `
+fn maximumAndRest(at: u32, K: u32) -> vec2f {
+  var best = at;
+  for (var k = at + 1u; k < at + K; k++) {
+    if (x[k] > x[best]) { best = k; }
+  }
+  let m = x[best];
+  var rest = 0.0;
+  for (var k = at; k < at + K; k++) {
+    if (k != best) { rest += exp(x[k] - m); }
+  }
+  return vec2f(m, rest);
+}`;
+
+/**
+ * WGSL: `log1p(r)`, the logarithm of 1 + r for r >= 0, to about two round-offs; WGSL's own `log` may be off by 2^-21 near 1.
+ * With 1 + r = 2^e (1 + t) and |t| < 0.42 it is e log(2) + 2 artanh(t / (2 + t)), by the series of the inverse hyperbolic tangent.
+ */
+export const log1pWgsl = `
+fn log1p(r: f32) -> f32 {
+  let e = i32(round(log2(1.0 + r)));
+  let t = ldexp(r + (1.0 - ldexp(1.0, e)), -e);
+  let s = t / (2.0 + t);
+  let q = s * s;
+  return f32(e) * ${Math.LN2} + 2.0 * s * (1.0 + q * (1.0 / 3.0 + q * (1.0 / 5.0 + q * (1.0 / 7.0 + q / 9.0))));
 }`;
 
 interface Variant {
@@ -40,14 +59,14 @@ const forwardKernel = kernelFamily(({ log }: Variant) => ({
   read: { x: 'f32' },
   write: { y: 'f32' },
   uniforms: { K: 'u32' },
-  declarations: rowMaximumAndSumWgsl,
+  declarations: maximumAndRestWgsl + log1pWgsl,
   body: `
     if (item >= u.items) { return; }
     let at = item * u.K;
-    let row = rowMaximumAndSum(at, u.K);
-    ${log ? 'let logSum = log(row.y);' : ''}
+    let row = maximumAndRest(at, u.K);
+    ${log ? 'let logSum = log1p(row.y);' : 'let total = 1.0 + row.y;'}
     for (var k = at; k < at + u.K; k++) {
-      y[k] = ${log ? 'x[k] - row.x - logSum' : 'exp(x[k] - row.x) / row.y'};
+      y[k] = ${log ? 'x[k] - row.x - logSum' : 'exp(x[k] - row.x) / total'};
     }`,
 }));
 

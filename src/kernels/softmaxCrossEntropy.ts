@@ -6,7 +6,7 @@ import { showShape } from '../tensor/shape.ts';
 import { empty, type Tensor } from '../tensor/tensor.ts';
 import { expectTensor } from './shared/expectTensor.ts';
 import { scaledSum } from './shared/reduceLanes.ts';
-import { rowMaximumAndSumWgsl } from './softmax.ts';
+import { log1pWgsl, maximumAndRestWgsl } from './softmax.ts';
 
 /*
  * Cross-entropy of integer labels, from logits: what Keras computes for a softmax output, without clipping.
@@ -27,11 +27,11 @@ const rowLossKernel = kernel({
   read: { x: 'f32', labels: 'u32' },
   write: { rows: 'f32', losses: 'f32' },
   uniforms: { K: 'u32' },
-  declarations: rowMaximumAndSumWgsl,
+  declarations: maximumAndRestWgsl + log1pWgsl,
   body: `
     if (item >= u.items) { return; }
-    let row = rowMaximumAndSum(item * u.K, u.K);
-    let logSum = log(row.y);
+    let row = maximumAndRest(item * u.K, u.K);
+    let logSum = log1p(row.y);
     rows[2u * item] = row.x;
     rows[2u * item + 1u] = logSum;
     let label = labels[item];

@@ -25,7 +25,7 @@ const WIDTH = 960;
 const HEIGHT = 400;
 /** Greys and hues that stand out on white and on black alike: the picture has no background of its own. */
 const TEXT = '#808080';
-const LINES = '#80808055';
+const LINES = 'rgba(128, 128, 128, 0.33)';
 const COLORS = ['#3b82f6', '#d97706', '#16a34a', '#c026d3'];
 /** Up to this many points are marked, so that one or two can be seen. */
 const MARKED_POINTS = 40;
@@ -35,7 +35,6 @@ export function drawCurves(panels: readonly Panel[], { title, xName }: CurvesOpt
   const names = [...new Set(panels.flatMap(({ curves }) => curves.map(({ name }) => name)))];
   const share = 100 / panels.length;
   const axis = {
-    silent: true,
     axisLabel: { color: TEXT },
     axisLine: { lineStyle: { color: TEXT } },
     splitLine: { lineStyle: { color: LINES } },
@@ -52,10 +51,6 @@ export function drawCurves(panels: readonly Panel[], { title, xName }: CurvesOpt
       symbolSize: 5,
       color: COLORS[names.indexOf(name) % COLORS.length],
       lineStyle: { width: 2 },
-      // Nothing to point at in a picture.
-      silent: true,
-      emphasis: { disabled: true },
-      clip: false,
     })),
   );
   const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height: HEIGHT });
@@ -71,7 +66,7 @@ export function drawCurves(panels: readonly Panel[], { title, xName }: CurvesOpt
         textStyle: { color: TEXT, fontSize: 13 },
       })),
     ],
-    legend: { data: names, top: 34, textStyle: { color: TEXT }, selectedMode: false, silent: true },
+    legend: { data: names, top: 34, textStyle: { color: TEXT } },
     grid: panels.map((_, i) => ({ left: `${share * i + 6}%`, width: `${share - 9}%`, top: 90, bottom: 50 })),
     xAxis: panels.map((_, gridIndex) => ({
       ...axis,

@@ -1,0 +1,125 @@
+import fs from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import packageJson from '../../package.json' with { type: 'json' };
+import { buildWeft, errorOf, temporaryFolder, weft } from './weft.ts';
+
+let folder: string;
+beforeAll(async () => {
+  await buildWeft();
+  folder = await temporaryFolder();
+});
+afterAll(() => fs.rm(folder, { recursive: true }));
+
+describe('weft', () => {
+  it('says what it can do, and its version', async () => {
+    const help = await weft(['--help']);
+    expect(help.code).toBe(0);
+    for (const command of ['train', 'evaluate', 'predict', 'doctor']) expect(help.stdout).toContain(command);
+    expect((await weft(['--version'])).stdout.trim()).toBe(packageJson.version);
+  });
+
+  const wrong: [args: string[], message: string | RegExp][] = [
+    [['fly'], "unknown command 'fly'"],
+    [['train'], "missing required argument 'experiment'"],
+    [['train', 'v6'], "no experiment 'v6'; there is: v5"],
+    [['train', 'v5', '--epocs', '3'], "unknown option '--epocs'\n(Did you mean --epochs?)"],
+    [
+      ['train', 'v5', '--preset', 'slow'],
+      "option '--preset <name>' argument 'slow' is invalid. Allowed choices are recipe, quick.",
+    ],
+    [
+      ['train', 'v5', '--epochs', '0'],
+      "option '--epochs <n>' argument '0' is invalid. It must be a whole number, at least 1.",
+    ],
+    [['train', 'v5', '--epochs', '1.5'], "option '--epochs <n>' argument '1.5' is invalid"],
+    [['train', 'v5', '--repeats', '-1'], "option '--repeats <n>' argument '-1' is invalid"],
+    [['train', 'v5', '--limit', 'all'], "option '--limit <n>' argument 'all' is invalid"],
+    [['train', 'v5', '--batch-size', ''], "option '--batch-size <n>' argument '' is invalid"],
+    [
+      ['train', 'v5', '--seed', '9007199254740992'],
+      "option '--seed <n>' argument '9007199254740992' is invalid",
+    ],
+    [
+      ['train', 'v5', '--lr', '0'],
+      "option '--lr <rate>' argument '0' is invalid. It must be a number above 0.",
+    ],
+    [['train', 'v5', '--lr', 'NaN'], "option '--lr <rate>' argument 'NaN' is invalid"],
+    [
+      ['train', 'v5', '--max-time', '10d'],
+      "option '--max-time <time>' argument '10d' is invalid. It must be a time such as 90s, 10m or 1h.",
+    ],
+    [['train', 'v5', '--name', '../x'], "option '--name <name>' argument '../x' is invalid"],
+    [['train', 'v5', '--epochs'], "option '--epochs <n>' argument missing"],
+    [
+      ['train', 'v5', '--limit', '5', '--full-test'],
+      "option '--full-test' cannot be used with option '--limit <n>'",
+    ],
+    [
+      ['train', 'v5', '--resume', 'x', '--lr', '1'],
+      "option '--resume <run>' cannot be used with option '--lr <rate>'",
+    ],
+    [
+      ['train', 'v5', '--resume', 'x', '--no-augment'],
+      "option '--resume <run>' cannot be used with option '--no-augment'",
+    ],
+    [
+      ['train', 'v5', '--resume', 'x', '--like', 'y'],
+      "option '--resume <run>' cannot be used with option '--like <run>'",
+    ],
+    [
+      ['train', 'v5', '--like', 'x', '--seed', '1'],
+      "option '--like <run>' cannot be used with option '--seed <n>'",
+    ],
+    [
+      ['train', 'v5', '--out', 'x', '--name', 'y'],
+      "option '--out <dir>' cannot be used with option '--name <name>'",
+    ],
+    [
+      ['train', 'v5', '--resume', '/no/such/run'],
+      '/no/such/run is no run: there is no /no/such/run/manifest.json',
+    ],
+    [['train', 'v5', 'extra'], 'too many arguments'],
+    [['evaluate'], "missing required argument 'run'"],
+    [['evaluate', '/no/such/run'], '/no/such/run is no run'],
+    [['predict', '/no/such/run', 'x.png'], '/no/such/run is no run'],
+    [['doctor', '--fix'], "unknown option '--fix'"],
+  ];
+  it.concurrent.each(wrong)('%j is refused by name', async (args, message) => {
+    const ended = await weft(args);
+    expect(ended.code).toBe(1);
+    expect(ended.stdout).toBe('');
+    expect(errorOf(ended)).toContain(message);
+    expect(errorOf(ended)).not.toContain('    at ');
+  });
+
+  it('names a data file that is cut short, and begins no run', async () => {
+    const data = join(folder, 'data');
+    await fs.mkdir(data);
+    for (const part of ['train-images-idx3', 'train-labels-idx1', 't10k-images-idx3', 't10k-labels-idx1']) {
+      await fs.writeFile(join(data, `${part}-ubyte`), Buffer.alloc(60_008));
+    }
+    const out = join(folder, 'run');
+    const ended = await weft(['train', 'v5', '--data', data, '--out', out]);
+    expect(ended.code).toBe(1);
+    expect(errorOf(ended)).toMatch(/^error: .*data.*ubyte: expected/);
+    await expect(fs.access(out)).rejects.toThrow('ENOENT');
+  });
+
+  it('names an adapter that is missing', async () => {
+    const out = join(folder, 'no-adapter');
+    const ended = await weft(['train', 'v5', '--adapter', 'no such thing', '--out', out]);
+    expect(ended.code).toBe(1);
+    expect(errorOf(ended)).toMatch(/^error: no adapter 'no such thing'/);
+  });
+
+  it('has a doctor, whose exit code says whether anything is missing', async () => {
+    const well = await weft(['doctor']);
+    expect(well.stdout).toMatch(/^adapter +\S/m);
+    expect(well.stdout).toMatch(/maxStorageBufferBindingSize +\d/);
+    expect(well.code).toBe(well.stdout.includes('nothing is missing') ? 0 : 1);
+    const ill = await weft(['doctor', '--data', folder]);
+    expect(ill.code).toBe(1);
+    expect(ill.stdout).toContain(`missing: ${folder} holds no`);
+  });
+});
