@@ -94,10 +94,10 @@ export async function train(name: string, options: TrainOptions, out: Console): 
   const data = await openData(options.data ?? flags?.data, out);
   const run = resumed ?? (await startRun(name, options, data, out));
   if (resumed) await run.lock();
-  const stop = new StopSignal(options.maxTime, () => out.line('finishing the step; once more ends at once'));
+  let stop: StopSignal | undefined;
   try {
-    const gpu = await openGpu(options.adapter ?? run.manifest.flags.adapter, out);
-    await settleAdapter(run, gpu, options.allowOtherAdapter ?? false, resumed !== undefined, out);
+    const gpu = await openRunGpu(run, resumed === undefined, options, out);
+    stop = new StopSignal(options.maxTime, () => out.line('finishing the step; once more ends at once'));
     out.line(`\n${experiment.network(0).summary()}\n`);
     const { plan } = await settleChoices(experiment, run, gpu, data, stop, out);
     await runRepeats({ experiment, run, plan, data, stop, out });
@@ -109,9 +109,26 @@ export async function train(name: string, options: TrainOptions, out: Console): 
     return error.exitCode;
   } finally {
     out.endProgress();
-    stop.dispose();
+    stop?.dispose();
     await run.unlock();
     close();
+  }
+}
+
+/** Opens the run's adapter. Of a new run that hasn't got one, nothing stays. */
+async function openRunGpu(
+  run: RunFolder,
+  isNew: boolean,
+  options: TrainOptions,
+  out: Console,
+): Promise<OpenGpu> {
+  try {
+    const gpu = await openGpu(options.adapter ?? run.manifest.flags.adapter, out);
+    await settleAdapter(run, gpu, options.allowOtherAdapter ?? false, !isNew, out);
+    return gpu;
+  } catch (error) {
+    if (isNew) await run.discard();
+    throw error;
   }
 }
 

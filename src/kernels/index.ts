@@ -1,14 +1,29 @@
+export { type AdamTensors, type AdamUpdateOptions, adamUpdate } from './adam.ts';
 export { argmax } from './argmax.ts';
+export {
+  type BatchNormInferenceOptions,
+  type BatchNormTrainingOptions,
+  batchNormInference,
+  batchNormTraining,
+} from './batchNorm.ts';
 export { biasAdd } from './biasAdd.ts';
 export { add, div, maximum, mul, sub } from './binary.ts';
 export { concat } from './concat.ts';
 export { type Conv2dOptions, conv2d } from './conv2d/index.ts';
 export { type DenseOptions, dense } from './dense.ts';
+export { dropout } from './dropout.ts';
 export { gather } from './gather.ts';
+export { type GatherImagesOptions, gatherImages } from './gatherImages.ts';
+export { l2 } from './l2.ts';
 export { type MatmulOptions, matmul } from './matmul/index.ts';
+export { type MaxPool2dOptions, maxPool2d } from './maxPool2d.ts';
 export { max, mean, type ReduceOptions, sum } from './reduce.ts';
 export { relu } from './relu.ts';
 export { reshape } from './reshape.ts';
+export { type SgdTensors, type SgdUpdateOptions, sgdUpdate } from './sgd.ts';
 export { slice } from './slice.ts';
+export { logSoftmax, softmax } from './softmax.ts';
+export { softmaxCrossEntropy } from './softmaxCrossEntropy.ts';
+export { type StepMetricsTensors, stepMetrics } from './stepMetrics.ts';
 export { transpose } from './transpose.ts';
 export { abs, exp, log, neg, pow, sqrt, square } from './unary.ts';

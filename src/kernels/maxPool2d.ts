@@ -15,10 +15,10 @@ import { expectTensor } from './shared/expectTensor.ts';
  *   winner[n,oy,ox,c] = i*J + j of the first maximum in row-major order
  *   dx[n,h,v,c]       = sum of dy[n,oy,ox,c] over the windows that hold (h, v) and whose winner is (h - oy*P)*J + v - ox*Q
  *
- * The winners are all that the backward pass needs: a byte each. It gathers, one invocation an input; where windows don't overlap
+ * The winners are all that the backward pass needs: a byte each. It gathers, input by input; where windows don't overlap
  * there is at most one window to ask.
  *
- * An invocation takes four channels of a pixel; G = ceil(C / 4) such groups.
+ * An invocation takes four channels of a row; G = ceil(C / 4) such groups. Along the row it only counts: divisions of integers are dear.
  */
 
 const LANES = 64;
@@ -79,25 +79,27 @@ const forwardKernel = kernelFamily((variant: Variant) => ({
         : 'fn pack(places: vec4u) -> u32 { return places.x | (places.y << 8u) | (places.z << 16u) | (places.w << 24u); }'
     }`,
   body: `
-    if (item >= u.items * u.Y * u.X * u.G) { return; }
+    if (item >= u.items * u.Y * u.G) { return; }
     let g = item % u.G;
-    let pixel = item / u.G;
-    let ox = pixel % u.X;
-    let oy = pixel / u.X % u.Y;
-    let n = pixel / (u.X * u.Y);
-    let corner = (n * u.H + oy * u.P) * u.W + ox * u.Q;
-    var best = vec4f();
-    var places = vec4u();
-    for (var i = 0u; i < u.I; i++) {
-      for (var j = 0u; j < u.J; j++) {
-        let value = load(corner + i * u.W + j, g);
-        let wins = (value > best) | vec4<bool>(i + j == 0u);
-        best = select(best, value, wins);
-        places = select(places, vec4u(i * u.J + j), wins);
+    let row = item / u.G;
+    let n = row / u.Y;
+    let oy = row - n * u.Y;
+    for (var ox = 0u; ox < u.X; ox++) {
+      let corner = (n * u.H + oy * u.P) * u.W + ox * u.Q;
+      var best = vec4f();
+      var places = vec4u();
+      for (var i = 0u; i < u.I; i++) {
+        for (var j = 0u; j < u.J; j++) {
+          let value = load(corner + i * u.W + j, g);
+          let wins = (value > best) | vec4<bool>(i + j == 0u);
+          best = select(best, value, wins);
+          places = select(places, vec4u(i * u.J + j), wins);
+        }
       }
-    }
-    store(pixel, g, best);
-    winners[item] = pack(places);`,
+      let window = row * u.X + ox;
+      store(window, g, best);
+      winners[window * u.G + g] = pack(places);
+    }`,
 }));
 
 const backwardKernel = kernelFamily((variant: Variant) => ({
@@ -112,25 +114,31 @@ const backwardKernel = kernelFamily((variant: Variant) => ({
       variant.wide
         ? 'fn unpack(places: vec4u) -> vec4u { return places; }'
         : 'fn unpack(places: u32) -> vec4u { return vec4u(places, places >> 8u, places >> 16u, places >> 24u) & vec4u(255u); }'
-    }
-    // The first window that reaches a row (or column), for windows of this size moved by this step.
-    fn firstWindow(at: u32, size: u32, step: u32) -> u32 { return select(0u, (at - size) / step + 1u, at >= size); }`,
+    }`,
   body: `
-    if (item >= u.items * u.H * u.W * u.G) { return; }
+    if (item >= u.items * u.H * u.G) { return; }
     let g = item % u.G;
-    let pixel = item / u.G;
-    let v = pixel % u.W;
-    let h = pixel / u.W % u.H;
-    let n = pixel / (u.W * u.H);
-    var sum = vec4f();
-    for (var oy = firstWindow(h, u.I, u.P); oy < min(h / u.P + 1u, u.Y); oy++) {
-      for (var ox = firstWindow(v, u.J, u.Q); ox < min(v / u.Q + 1u, u.X); ox++) {
-        let window = (n * u.Y + oy) * u.X + ox;
-        let place = (h - oy * u.P) * u.J + v - ox * u.Q;
-        sum += select(vec4f(), load(window, g), unpack(winners[window * u.G + g]) == vec4u(place));
+    let row = item / u.G;
+    let n = row / u.H;
+    let h = row - n * u.H;
+    // The windows that hold row h, and those that hold column v: from the first one up to, not with, the last.
+    let firstY = select(0u, (h - u.I) / u.P + 1u, h >= u.I);
+    let lastY = min(h / u.P + 1u, u.Y);
+    var firstX = 0u;
+    var lastX = 0u;
+    for (var v = 0u; v < u.W; v++) {
+      if (v == firstX * u.Q + u.J) { firstX++; }
+      if (v == lastX * u.Q && lastX < u.X) { lastX++; }
+      var sum = vec4f();
+      for (var oy = firstY; oy < lastY; oy++) {
+        for (var ox = firstX; ox < lastX; ox++) {
+          let window = (n * u.Y + oy) * u.X + ox;
+          let place = (h - oy * u.P) * u.J + v - ox * u.Q;
+          sum += select(vec4f(), load(window, g), unpack(winners[window * u.G + g]) == vec4u(place));
+        }
       }
-    }
-    store(pixel, g, sum);`,
+      store(row * u.W + v, g, sum);
+    }`,
 }));
 
 type Pair = readonly [number, number];
@@ -177,7 +185,7 @@ const op = defineOp<Windows>({
     launch(
       forwardKernel(variant),
       { x: split(x, H * W * C), y: split(output, Y * X * C), winners: split(winners, Y * X * G * words) },
-      { items: N, workgroups: (items) => Math.ceil((items * Y * X * G) / LANES), uniforms: g },
+      { items: N, workgroups: (items) => Math.ceil((items * Y * G) / LANES), uniforms: g },
     );
     save(winners);
   },
@@ -188,7 +196,7 @@ const op = defineOp<Windows>({
     launch(
       backwardKernel(variantOf(g)),
       { dy: split(dy, Y * X * C), winners: split(winners, winners.size / N), dx: split(dx, H * W * C) },
-      { items: N, workgroups: (items) => Math.ceil((items * H * W * G) / LANES), uniforms: g },
+      { items: N, workgroups: (items) => Math.ceil((items * H * G) / LANES), uniforms: g },
     );
     return [dx];
   },

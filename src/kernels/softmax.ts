@@ -37,7 +37,7 @@ fn maximumAndRest(at: u32, K: u32) -> vec2f {
 }`;
 
 /**
- * WGSL: `log1p(r)`, the logarithm of 1 + r for r >= 0, to about two round-offs; WGSL's own `log` may be off by 2^-21 near 1.
+ * WGSL: `log1p(r)`, the logarithm of 1 + r for r >= 0, to about four round-offs; WGSL's own `log` may be off by 2^-21 near 1.
  * With 1 + r = 2^e (1 + t) and |t| < 0.42 it is e log(2) + 2 artanh(t / (2 + t)), by the series of the inverse hyperbolic tangent.
  */
 export const log1pWgsl = `

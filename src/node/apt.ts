@@ -197,7 +197,8 @@ export async function unpackPackages(
   onProgress?.({ what: `${what}: package lists`, done: 0, total: 0 });
   // A source that doesn't answer isn't fatal: what counts is whether the packages can be had.
   const update = await runCommand('apt-get', [...apt, 'update'], { env: PLAIN });
-  const unpacked = await resolvePackages(packages, apt, backports).catch((error: WeftError) => {
+  const unpacked = await resolvePackages(packages, apt, backports).catch((error) => {
+    if (!(error instanceof WeftError)) throw error;
     const reason = update.stderr ? `; the package lists: ${lastLines(update.stderr)}` : '';
     throw new WeftError(`${error.message}${reason}`, { cause: error });
   });

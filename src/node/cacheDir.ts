@@ -48,6 +48,7 @@ export function isCacheWritable(): boolean {
 /**
  * Runs `use` with a new folder in the cache folder and removes it afterwards; folders that a killed process left are swept
  * away, too. What is made in it can be put in its place in the cache by a rename.
+ * @throws WeftError where the disk is full; else what `use` throws.
  */
 export async function withTemporaryFolder<T>(use: (path: string) => Promise<T>): Promise<T> {
   const cache = await cacheDir();
@@ -63,7 +64,7 @@ export async function withTemporaryFolder<T>(use: (path: string) => Promise<T>):
     path = await fs.mkdtemp(join(cache, TEMPORARY_PREFIX));
     return await use(path);
   } catch (error) {
-    throw hasCode(error, ...DISK_FULL) ? writeError(path ?? cache, error) : error;
+    throw hasCode(error, ...DISK_FULL) ? writeError(cache, error) : error;
   } finally {
     if (path) await fs.rm(path, { recursive: true, force: true });
   }

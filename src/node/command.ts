@@ -17,7 +17,13 @@ export interface CommandResult {
   stderr: string;
 }
 
-/** Runs a program to its end without a shell. @throws WeftError where there is no such program. */
+/** What a program in the language C says of a full disk. */
+const NO_SPACE = /No space left on device|Disk quota exceeded/;
+
+/**
+ * Runs a program to its end without a shell.
+ * @throws WeftError where there is no such program; an error with the code `ENOSPC` where it complains of a full disk.
+ */
 export function runCommand(
   program: string,
   args: string[],
@@ -41,7 +47,11 @@ export function runCommand(
     child.on('error', (error) =>
       reject(new WeftError(`could not run ${program}: ${error.message}`, { cause: error })),
     );
-    child.on('close', (code, signal) => resolve({ code: code ?? -1, signal, ...output }));
+    child.on('close', (code, signal) => {
+      if (NO_SPACE.test(output.stderr))
+        reject(Object.assign(new Error(`${program}: disk full`), { code: 'ENOSPC' }));
+      else resolve({ code: code ?? -1, signal, ...output });
+    });
   });
 }
 

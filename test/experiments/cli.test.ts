@@ -106,11 +106,12 @@ describe('weft', () => {
     await expect(fs.access(out)).rejects.toThrow('ENOENT');
   });
 
-  it('names an adapter that is missing', async () => {
+  it('names an adapter that is missing, and leaves nothing of the run', async () => {
     const out = join(folder, 'no-adapter');
     const ended = await weft(['train', 'v5', '--adapter', 'no such thing', '--out', out]);
     expect(ended.code).toBe(1);
     expect(errorOf(ended)).toMatch(/^error: no adapter 'no such thing'/);
+    await expect(fs.access(out)).rejects.toThrow('ENOENT');
   });
 
   it('has a doctor, whose exit code says whether anything is missing', async () => {

@@ -24,20 +24,24 @@ export interface Ended {
   readonly ms: number;
 }
 
-/** Runs the command to its end. @param control is given the process, to interfere with it */
+export interface WeftOptions {
+  /** Is given the process, to interfere with it. */
+  control?: (child: ChildProcess) => void;
+  /** Size beyond which the process can't write files, in units of 1024 bytes: stands for a full disk. */
+  limitFileKiB?: number;
+}
+
+/** Runs the command to its end. */
 export async function weft(
   args: readonly string[],
-  {
-    env = {},
-    cwd = ROOT,
-    control,
-  }: { env?: NodeJS.ProcessEnv; cwd?: string; control?: (child: ChildProcess) => void } = {},
+  { control, limitFileKiB }: WeftOptions = {},
 ): Promise<Ended> {
   const start = performance.now();
-  const child = spawn(process.execPath, [join(OUT, 'weft.js'), ...args], {
-    cwd,
-    env: { ...process.env, ...env },
-  });
+  const command = [process.execPath, join(OUT, 'weft.js'), ...args];
+  const limited =
+    limitFileKiB === undefined ? [] : ['bash', '-c', `ulimit -f ${limitFileKiB}; exec "$0" "$@"`];
+  const [program, ...rest] = [...limited, ...command];
+  const child = spawn(program, rest, { cwd: ROOT });
   control?.(child);
   let stdout = '';
   let stderr = '';

@@ -110,7 +110,18 @@ test('a label that is no class makes the loss NaN', async () => {
 
 test('non-finite logits make the loss non-finite', async () => {
   for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) {
-    expect(Number.isFinite(await lossOf(tensor([[0, value, 1]]), [0]).item()), `${value}`).toBe(false);
+    for (const [at, label] of [
+      [0, 0],
+      [0, 1],
+      [1, 0],
+      [2, 2],
+    ]) {
+      const row = [0.5, 1, -1];
+      row[at] = value;
+      expect(Number.isFinite(await lossOf(tensor([row]), [label]).item()), `${row}, label ${label}`).toBe(
+        false,
+      );
+    }
   }
 });
 

@@ -14,6 +14,7 @@ import {
   parseSimulatedInstall,
   unpackPackages,
 } from '../../src/node/apt.ts';
+import { mustRun, runCommand } from '../../src/node/command.ts';
 import { parseOsRelease } from '../../src/node/osRelease.ts';
 import type { Progress } from '../../src/node/progress.ts';
 
@@ -172,6 +173,18 @@ test('os-release is read with and without quotes, and may be empty', () => {
   });
   expect(parseOsRelease("ID='arch'")).toMatchObject({ id: 'arch', idLike: [], prettyName: 'arch' });
   expect(parseOsRelease('').prettyName).toBe('unknown Linux');
+});
+
+test('a command that fills the disk ends in the error of a full disk', async () => {
+  const full = runCommand('sh', ['-c', 'echo "tar: x: Cannot write: No space left on device" >&2; exit 2']);
+  await expect(full).rejects.toMatchObject({ code: 'ENOSPC' });
+});
+
+test('a command that fails is an error with its last words, one that is not there names itself', async () => {
+  await expect(mustRun('sh', ['-c', 'echo why >&2; exit 3'])).rejects.toThrow(
+    'sh failed with exit code 3: why',
+  );
+  await expect(mustRun('no-such-program', [])).rejects.toThrow('could not run no-such-program');
 });
 
 test('apt’s answers are read', () => {
