@@ -14,7 +14,11 @@ const model = v5.network(1);
 /** What a peer needs to build the same model: its description and weights. */
 export async function describe() {
   await init();
-  const weights = [...(await model.weights()).values()].map(({ shape, data }) => ({ shape, data: [...data] }));
+  const weights = [];
+  for (const parameter of model.parameters) {
+    const { shape, trainable } = parameter;
+    weights.push({ shape, trainable, data: [...(await parameter.data())] });
+  }
   close();
   model.dispose();
   return { config: model.toConfig(), weights };
