@@ -4,9 +4,11 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { expectTensor } from './shared/expectTensor.ts';
 
 /*
- * Adam in TensorFlow's form, whose epsilon isn't corrected for bias (Kingma and Ba 2015, the note at the end of section 2).
+ * Adam in TensorFlow's form, whose epsilon isn't corrected for bias (Kingma and Ba 2015, the note at the end
+ * of section 2).
  *
- * p parameters, g their gradient, m and v first and second moment, b1 and b2 their decays, t the step from 1, lr the learning rate
+ * p parameters, g their gradient, m and v first and second moment, b1 and b2 their decays, t the step from 1,
+ * lr the learning rate
  *   m <- b1 * m + (1 - b1) * g
  *   v <- b2 * v + (1 - b2) * g^2
  *   p <- p - stepSize * m / (sqrt(v) + epsilon),  stepSize = lr * sqrt(1 - b2^t) / (1 - b1^t)
@@ -31,7 +33,7 @@ const updateKernel = kernelFamily(({ haltable }: { haltable: boolean }) => ({
     parameter[item] -= stepSize[0] * first / (sqrt(second) + u.epsilon);`,
 }));
 
-/** A parameter with its gradient and its moments, all of one shape. The gradient is read, the others are updated in place. */
+/** A parameter, its gradient and its moments, all of one shape. All but the gradient are updated in place. */
 export interface AdamTensors {
   parameter: Tensor;
   gradient: Tensor;

@@ -20,15 +20,16 @@ import { REDUCING_LANES, reduceLanesWgsl } from './shared/reduceLanes.ts';
  *   training:   dx[m,c] = gamma[c] * s[c] * (dy[m,c] - dbeta[c]/M - n[m,c] * dgamma[c]/M)
  *   inference:  dx[m,c] = gamma[c] * s[c] * dy[m,c]
  *
- * Rows are reduced in blocks, one invocation a block and channel, and the blocks by one workgroup a channel, both in a fixed
- * order. A block holds its mean and its squared deviations, not sums of x and x^2, whose difference would cancel: inside a block
- * by Welford's recurrence (1962) from the block's first row, between blocks by the pairwise rule of Chan, Golub and LeVeque (1979).
+ * Rows are reduced in blocks, one invocation a block and channel, and the blocks by one workgroup a channel,
+ * both in a fixed order. A block holds its mean and its squared deviations, not sums of x and x^2, whose
+ * difference would cancel: inside a block by Welford's recurrence (1962) from the block's first row, between
+ * blocks by the pairwise rule of Chan, Golub and LeVeque (1979).
  */
 
 const LANES = 64;
 /** Blocks at most: enough invocations to keep a GPU busy, few enough for one workgroup a channel. */
 const MOST_BLOCKS = 1024;
-/** Rows that one invocation of a pass without reduction works on: what it knows of its channel is loaded once for all of them. */
+/** Rows that an invocation works on where nothing is reduced: its channel's values are loaded once for them. */
 const GROUP_ROWS = 8;
 
 const shapeUniforms: Record<string, UniformType> = { M: 'u32', C: 'u32' };
@@ -188,7 +189,7 @@ const inferenceInputGradient = kernel({
     }`,
 });
 
-/** M, C and how the rows are cut into blocks, of whole multiples of 64 rows: split ranges then begin at multiples of 256 bytes. */
+/** M, C and how rows are cut into blocks: of multiples of 64 rows, so that ranges begin at multiples of 256 bytes. */
 function layoutOf(x: Tensor) {
   const C = x.shape[x.rank - 1];
   const M = x.size / C;
@@ -354,11 +355,12 @@ const inferenceOp = defineOp<BatchNormInferenceOptions>({
 });
 
 /**
- * Normalises every channel of a batch to mean 0 and variance 1 (the batch's own, biased), then scales by gamma and shifts by beta.
- * Gradients flow to x, gamma and beta.
+ * Normalises every channel of a batch to mean 0 and variance 1 (the batch's own, biased), then scales by
+ * gamma and shifts by beta. Gradients flow to x, gamma and beta.
  *
- * The moving statistics are updated in place: `moving = momentum * moving + (1 - momentum) * batch`. As in Keras, the variance
- * that goes into them is unbiased (divided by M - 1) for images, x [N, H, W, C], and biased for x of any other rank.
+ * The moving statistics are updated in place: `moving = momentum * moving + (1 - momentum) * batch`. As in
+ * Keras, the variance that goes into them is unbiased (divided by M - 1) for images, x [N, H, W, C], and
+ * biased for x of any other rank.
  *
  * @param x [..., C] of rank 2 or more
  * @param gamma [C]
@@ -382,8 +384,8 @@ export function batchNormTraining(
 }
 
 /**
- * Normalises every channel with the given mean and variance, then scales by gamma and shifts by beta. Gradients flow to x, gamma
- * and beta; mean and variance are constants.
+ * Normalises every channel with the given mean and variance, then scales by gamma and shifts by beta.
+ * Gradients flow to x, gamma and beta; mean and variance are constants.
  *
  * @param x [..., C] of rank 2 or more
  * @param gamma [C]

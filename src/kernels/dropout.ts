@@ -28,7 +28,7 @@ const applyMask = kernel({
     y[item] = select(vec4f(), u.scale * x[item], words >= vec4u(u.threshold));`,
 });
 
-/** An item is a block of four elements. The last one may reach past the tensor: its buffer is a multiple of 256 bytes. */
+/** An item is a block of four. The last may reach past the tensor: its buffer is a multiple of 256 bytes. */
 const inBlocks = (tensor: Tensor): Part => ({
   tensor,
   perItem: 4,
@@ -61,8 +61,8 @@ const op = defineOp<{ rate: number }>({
 });
 
 /**
- * Sets each element to 0 with probability `rate` and divides the others by `1 - rate`, so that the mean stays. For training only:
- * a network that predicts leaves its dropout out.
+ * Sets each element to 0 with probability `rate` and divides the others by `1 - rate`, so that the mean
+ * stays. For training only: a network that predicts leaves its dropout out.
  *
  * @param rate the share that is dropped, 0 <= rate < 1
  * @param draw the random words: `RandomStream.drawTensor()`

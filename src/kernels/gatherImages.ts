@@ -14,9 +14,10 @@ import { expectTensor } from './shared/expectTensor.ts';
  *   shifted[n,h,v,c] = images[index[n], h - down[n], v - right[n], c], 0 outside the image
  *   out[n,h,v,c]     = shifted[n, h, flip[n] ? W-1-v : v, c] / 255
  *
- * The distribution is that of Keras' ImageDataGenerator with an integer shift range s: a magnitude from 0 .. s-1, all equally
- * likely, and a fair sign, rows and columns apart; then a flip with probability 1/2. Image n of the batch draws block n: words 0 and
- * 1 give `down` and `right` (magnitude: word mod s; sign: top bit), the top bit of word 2 the flip.
+ * The distribution is that of Keras' ImageDataGenerator with an integer shift range s: a magnitude from 0 ..
+ * s-1, all equally likely, and a fair sign, rows and columns apart; then a flip with probability 1/2. Image n
+ * of the batch draws block n: words 0 and 1 give `down` and `right` (magnitude: word mod s; sign: top bit),
+ * the top bit of word 2 the flip.
  *
  * A workgroup an image, so that each lane draws once for many pixels.
  */
@@ -118,7 +119,7 @@ export interface GatherImagesOptions {
   augment?: {
     /** The random words: `RandomStream.drawTensor()`. */
     draw: Tensor;
-    /** Shifts are smaller than this many pixels each way, in rows and in columns: 3 gives -2 .. 2. 0 and 1 shift nothing. */
+    /** Shifts are smaller than this, in rows and in columns: 3 gives -2 .. 2 pixels, 0 and 1 shift nothing. */
     shift: number;
     /** Whether half the images are mirrored, left to right. */
     flip: boolean;
@@ -126,10 +127,11 @@ export interface GatherImagesOptions {
 }
 
 /**
- * Takes a batch of images from the bytes of a set, shifts and mirrors them at random where asked, and scales them to 0 .. 1. What a
- * shift leaves free is 0. No gradient flows through.
+ * Takes a batch of images from the bytes of a set, shifts and mirrors them at random where asked, and scales
+ * them to 0 .. 1. What a shift leaves free is 0. No gradient flows through.
  *
- * @param bytes u32 [words]: the images' bytes (row, column, channel) one after the other, four a word, the first in the lowest bits
+ * @param bytes u32 [words]: the images' bytes (row, column, channel) one after the other, four a word, the
+ *   first in the lowest bits
  * @param indices u32 [N]: which images; the images of an index past the last one are NaN
  * @returns f32 [N, height, width, channels]
  * @throws ShapeError

@@ -13,12 +13,14 @@ import { expectTensor } from './shared/expectTensor.ts';
  *   Y = floor((H - I) / P) + 1,  X = floor((W - J) / Q) + 1
  *   y[n,oy,ox,c]      = max_{i,j} x[n, oy*P+i, ox*Q+j, c]
  *   winner[n,oy,ox,c] = i*J + j of the first maximum in row-major order
- *   dx[n,h,v,c]       = sum of dy[n,oy,ox,c] over the windows that hold (h, v) and whose winner is (h - oy*P)*J + v - ox*Q
+ *   dx[n,h,v,c]       = sum of dy[n,oy,ox,c] over the windows that hold (h, v) and whose winner is its place there,
+ *                       (h - oy*P)*J + v - ox*Q
  *
- * The winners are all that the backward pass needs: a byte each. It gathers, input by input; where windows don't overlap
- * there is at most one window to ask.
+ * The winners are all that the backward pass needs: a byte each. It gathers, input by input; where windows
+ * don't overlap there is at most one window to ask.
  *
- * An invocation takes four channels of a row; G = ceil(C / 4) such groups. Along the row it only counts: divisions of integers are dear.
+ * An invocation takes four channels of a row; G = ceil(C / 4) such groups. Along the row it only counts:
+ * divisions of integers are dear.
  */
 
 const LANES = 64;
@@ -48,7 +50,7 @@ const uniforms: Record<string, UniformType> = {
 const elementOf = ({ vector }: Variant) => (vector ? 'vec4f' : 'f32');
 const winnersOf = ({ wide }: Variant) => (wide ? 'vec4u' : 'u32');
 
-/** `load(pixel, g)` and `store(pixel, g, value)` of a group of channels; missing channels repeat the last one and aren't stored. */
+/** `load(pixel, g)` and `store(pixel, g, value)` of a group; channels past the last repeat it and aren't stored. */
 const groupWgsl = ({ vector }: Variant, from: string, to: string) =>
   vector
     ? `
@@ -121,7 +123,8 @@ const backwardKernel = kernelFamily((variant: Variant) => ({
     let row = item / u.G;
     let n = row / u.H;
     let h = row - n * u.H;
-    // The windows that hold row h, and those that hold column v: from the first one up to, not with, the last.
+    // The windows that hold row h, and those that hold column v: from the first one up to, not with, the
+    // last.
     let firstY = select(0u, (h - u.I) / u.P + 1u, h >= u.I);
     let lastY = min(h / u.P + 1u, u.Y);
     var firstX = 0u;
@@ -212,8 +215,9 @@ export interface MaxPool2dOptions {
 const pairOf = (value: number | Pair): Pair => (typeof value === 'number' ? [value, value] : value);
 
 /**
- * The largest value of every window of an image, channel by channel. Windows lie wholly inside the image; rows and columns past the
- * last one are ignored. The gradient goes to the first maximum of a window in row-major order.
+ * The largest value of every window of an image, channel by channel. Windows lie wholly inside the image;
+ * rows and columns past the last one are ignored. The gradient goes to the first maximum of a window in
+ * row-major order.
  *
  * @param x images [N, H, W, C]
  * @returns [N, floor((H - pool height) / row stride) + 1, floor((W - pool width) / column stride) + 1, C]

@@ -40,7 +40,7 @@ const updateKernel = kernelFamily(({ velocity, nesterov, haltable }: Variant) =>
     parameter[item] += change;`,
 }));
 
-/** A parameter with its gradient and its velocity, all of one shape. The gradient is read, the others are updated in place. */
+/** A parameter, its gradient and its velocity, all of one shape. All but the gradient are updated in place. */
 export interface SgdTensors {
   parameter: Tensor;
   gradient: Tensor;

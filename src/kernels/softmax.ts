@@ -8,7 +8,8 @@ import { expectTensor } from './shared/expectTensor.ts';
 /*
  * Softmax and its logarithm over the last axis.
  *
- * R rows (the product of all axes but the last), K classes; x, y [R,K]; m[r] = max_k x[r,k], first reached at k = b
+ * R rows (the product of all axes but the last), K classes; x, y [R,K]
+ *   m[r] = max_k x[r,k], first reached at k = b
  *   S[r] = sum_{k != b} exp(x[r,k] - m[r]), so that 1 + S[r] is the sum over all k
  *   softmax:     y[r,k] = exp(x[r,k] - m[r]) / (1 + S[r])
  *                dx[r,k] = y[r,k] * (dy[r,k] - sum_j dy[r,j] * y[r,j])
@@ -37,8 +38,9 @@ fn maximumAndRest(at: u32, K: u32) -> vec2f {
 }`;
 
 /**
- * WGSL: `log1p(r)`, the logarithm of 1 + r for r >= 0, to about four round-offs; WGSL's own `log` may be off by 2^-21 near 1.
- * With 1 + r = 2^e (1 + t) and |t| < 0.42 it is e log(2) + 2 artanh(t / (2 + t)), by the series of the inverse hyperbolic tangent.
+ * WGSL: `log1p(r)`, the logarithm of 1 + r for r >= 0, to about four round-offs; WGSL's own `log` may be off
+ * by 2^-21 near 1. With 1 + r = 2^e (1 + t) and |t| < 0.42 it is e log(2) + 2 artanh(t / (2 + t)), by the
+ * series of the inverse hyperbolic tangent.
  */
 export const log1pWgsl = `
 fn log1p(r: f32) -> f32 {

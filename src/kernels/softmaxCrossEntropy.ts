@@ -11,7 +11,8 @@ import { log1pWgsl, maximumAndRestWgsl } from './softmax.ts';
 /*
  * Cross-entropy of integer labels, from logits: what Keras computes for a softmax output, without clipping.
  *
- * N samples, K classes; x [N,K] logits, t [N] labels; m[n] = max_k x[n,k], L[n] = log(sum_k exp(x[n,k] - m[n]))
+ * N samples, K classes; x [N,K] logits, t [N] labels
+ *   m[n] = max_k x[n,k],  L[n] = log(sum_k exp(x[n,k] - m[n]))
  *   loss    = 1/N sum_n (L[n] - (x[n,t[n]] - m[n]))
  *   dx[n,k] = dloss / N * (exp(x[n,k] - m[n] - L[n]) - [k = t[n]])
  *

@@ -12,8 +12,8 @@ import { REDUCING_LANES, reduceLanesWgsl } from './shared/reduceLanes.ts';
  * N samples, K classes; logits [N,K], labels [N]
  *   log[2 * index]     = loss
  *   log[2 * index + 1] = number of n whose largest logit (the first of equals) is that of labels[n]
- *   halt = 1 where the loss isn't finite: all bits of its exponent are set. Comparisons like x != x won't do, compilers take them
- *   for false.
+ *   halt = 1 where the loss isn't finite: all bits of its exponent are set. Comparisons like x != x won't do,
+ *          compilers take them for false.
  */
 
 const metricsKernel = kernel({
@@ -61,8 +61,8 @@ export interface StepMetricsTensors {
 }
 
 /**
- * Notes a step's loss and its number of right predictions in `log`, and raises `halt` when the loss isn't finite: `adamUpdate` and
- * `sgdUpdate`, issued afterwards, then leave the weights as they are.
+ * Notes a step's loss and its number of right predictions in `log`, and raises `halt` when the loss isn't
+ * finite: `adamUpdate` and `sgdUpdate`, issued afterwards, then leave the weights as they are.
  *
  * @throws ShapeError
  */

@@ -14,13 +14,17 @@ export interface NamedTensors {
 }
 
 const dtypes = { F32: Float32Array, I32: Int32Array, U32: Uint32Array } as const;
-const dtypeOf = (data: TypedArray): keyof typeof dtypes => (data instanceof Float32Array ? 'F32' : data instanceof Int32Array ? 'I32' : 'U32');
+const dtypeOf = (data: TypedArray): keyof typeof dtypes =>
+  data instanceof Float32Array ? 'F32' : data instanceof Int32Array ? 'I32' : 'U32';
 
 /** Bytes that the header is padded to, so that the tensors are aligned. */
 const ALIGNMENT = 8;
 
 /** The same tensors and metadata in the same order give the same bytes. */
-export function encodeSafetensors(tensors: ReadonlyMap<string, { shape: Shape; data: TypedArray }>, metadata: Record<string, string> = {}): Uint8Array {
+export function encodeSafetensors(
+  tensors: ReadonlyMap<string, { shape: Shape; data: TypedArray }>,
+  metadata: Record<string, string> = {},
+): Uint8Array {
   const header: Record<string, unknown> = { __metadata__: metadata };
   let offset = 0;
   for (const [name, { shape, data }] of tensors) {
@@ -45,7 +49,10 @@ export function encodeSafetensors(tensors: ReadonlyMap<string, { shape: Shape; d
 export function decodeSafetensors(file: Uint8Array): NamedTensors {
   if (file.length < 8) throw new WeftError(`not a safetensors file: ${file.length} bytes`);
   const headerBytes = Number(new DataView(file.buffer, file.byteOffset).getBigUint64(0, true));
-  if (headerBytes > file.length - 8) throw new WeftError(`not a safetensors file, or cut short: a header of ${headerBytes} bytes in a file of ${file.length}`);
+  if (headerBytes > file.length - 8)
+    throw new WeftError(
+      `not a safetensors file, or cut short: a header of ${headerBytes} bytes in a file of ${file.length}`,
+    );
   let header: Record<string, { dtype: keyof typeof dtypes; shape: number[]; data_offsets: [number, number] }>;
   try {
     header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(file.subarray(8, 8 + headerBytes)));
@@ -58,13 +65,18 @@ export function decodeSafetensors(file: Uint8Array): NamedTensors {
   for (const [name, entry] of Object.entries(entries as typeof header)) {
     const { dtype, shape, data_offsets: offsets } = entry ?? {};
     const make = dtypes[dtype];
-    if (!make) throw new WeftError(`safetensors: '${name}' has dtype ${dtype}; known: ${Object.keys(dtypes).join(', ')}`);
+    if (!make)
+      throw new WeftError(
+        `safetensors: '${name}' has dtype ${dtype}; known: ${Object.keys(dtypes).join(', ')}`,
+      );
     const isShape = Array.isArray(shape) && shape.every((n) => Number.isInteger(n) && n >= 0);
     const [begin, end] = Array.isArray(offsets) ? offsets : [0, -1];
     if (!isShape || !(begin >= 0 && end <= body.length) || end - begin !== sizeOf(shape) * 4) {
-      throw new WeftError(`safetensors: '${name}' claims bytes ${begin} to ${end} of ${body.length} for shape ${JSON.stringify(shape)}: the file is cut short or damaged`);
+      throw new WeftError(
+        `safetensors: '${name}' claims bytes ${begin} to ${end} of ${body.length} for shape ${JSON.stringify(shape)}: the file is cut short or damaged`,
+      );
     }
-    tensors.set(name, { shape, data: new make(body.slice(begin, end).buffer) });
+    tensors.set(name, { shape, data: new make(new Uint8Array(body.subarray(begin, end)).buffer) });
   }
   return { tensors, metadata };
 }

@@ -27,21 +27,15 @@ export interface Ended {
 export interface WeftOptions {
   /** Is given the process, to interfere with it. */
   control?: (child: ChildProcess) => void;
-  /** Size beyond which the process can't write files, in units of 1024 bytes: stands for a full disk. */
-  limitFileKiB?: number;
+  /** A module that the process loads first. */
+  preload?: URL;
 }
 
 /** Runs the command to its end. */
-export async function weft(
-  args: readonly string[],
-  { control, limitFileKiB }: WeftOptions = {},
-): Promise<Ended> {
+export async function weft(args: readonly string[], { control, preload }: WeftOptions = {}): Promise<Ended> {
   const start = performance.now();
-  const command = [process.execPath, join(OUT, 'weft.js'), ...args];
-  const limited =
-    limitFileKiB === undefined ? [] : ['bash', '-c', `ulimit -f ${limitFileKiB}; exec "$0" "$@"`];
-  const [program, ...rest] = [...limited, ...command];
-  const child = spawn(program, rest, { cwd: ROOT });
+  const flags = preload ? ['--import', preload.href] : [];
+  const child = spawn(process.execPath, [...flags, join(OUT, 'weft.js'), ...args], { cwd: ROOT });
   control?.(child);
   let stdout = '';
   let stderr = '';

@@ -52,7 +52,8 @@ test('many steps on random gradients match the reference', async () => {
 });
 
 test('epsilon is added to the root of the second moment as it is', async () => {
-  // In the first step m = 0.1 g and sqrt(v) = sqrt(0.001) |g|: with g = 1e-6 and epsilon 1e-7 the latter is about three times epsilon.
+  // In the first step m = 0.1 g and sqrt(v) = sqrt(0.001) |g|: with g = 1e-6 and epsilon 1e-7 the latter is
+  // about three times epsilon.
   const [parameter, gradient, m, v] = [[0], [1e-6], [0], [0]].map((values) => tensor(values));
   adamUpdate({ parameter, gradient, m, v }, tensor([1]), options);
   compare(

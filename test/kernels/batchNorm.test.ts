@@ -69,7 +69,8 @@ async function checkBoth(
   });
 }
 
-// With few rows or one channel, a sum may come out near 0 by chance, and the tolerance with it: those shapes have fixed data.
+// With few rows or one channel, a sum may come out near 0 by chance, and the tolerance with it: those shapes
+// have fixed data.
 test('random shapes match the reference, forward and every gradient', async () => {
   const random = createRandom(seed);
   for (let i = 0; i < 8; i++) {
@@ -144,7 +145,8 @@ test('statistics are exact over 400,000 rows far from 0', async () => {
   const C = 2;
   const M = 512 * 28 * 28;
   const x = createRandom(8).uniform([M, C], -1, 1);
-  // Mean 100, deviation 0.6: the difference of the mean square and the square of the mean would be off by several per cent.
+  // Mean 100, deviation 0.6: the difference of the mean square and the square of the mean would be off by
+  // several per cent.
   x.data = Float64Array.from(x.data, (value, i) => Math.fround(value + (i % C === 0 ? 100 : -100)));
   const moving = freshMoving(C);
   batchNormTraining(upload(x), tensor([1, 1]), tensor([0, 0]), moving, { momentum: 0, epsilon: 1e-3 });

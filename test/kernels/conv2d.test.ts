@@ -1,5 +1,4 @@
-import { beforeAll, describe, expect, test } from 'vitest';
-import type { Gpu } from '../../src/gpu/gpu.ts';
+import { describe, expect, test } from 'vitest';
 import { geometryOf } from '../../src/kernels/conv2d/geometry.ts';
 import { conv2d, variants } from '../../src/kernels/conv2d/index.ts';
 import { tensor } from '../../src/tensor/tensor.ts';
@@ -9,10 +8,18 @@ import { checkOp } from '../support/checkOp.ts';
 import { testGpu } from '../support/gpu.ts';
 import { type Draw, draws } from '../support/property.ts';
 
-let gpu: Gpu;
-beforeAll(async () => {
-  gpu = await testGpu();
-});
+const gpu = await testGpu();
+/** A layer of v5, which every variant suits on an adapter that has it at all. */
+const usual = geometryOf(
+  [
+    [2, 14, 14, 64],
+    [3, 3, 64, 128],
+  ],
+  'same',
+);
+const offered = variants.filter((variant) => variant.supports(usual, gpu));
+/** Random shapes for each variant: few for the one that is compiled anew, in seconds, for every shape. */
+const counts: Record<string, number> = { broadcast: 2, plain: 6 };
 
 interface Drawn {
   inputs: Array64[];
@@ -41,27 +48,21 @@ const check = (variant: string, { inputs, padding }: Drawn, random: Draw['random
     label,
   });
 
-describe.each(variants)('$name', (variant) => {
+describe.each(offered)('$name', (variant) => {
   test('matches the reference', async () => {
     let checked = 0;
-    for (const drawn of draws(`conv2d ${variant.name}`, 5)) {
+    for (const drawn of draws(`conv2d ${variant.name}`, 20)) {
       const given = draw(drawn, variant.name === 'plain');
+      const shapes = given.inputs.map(({ shape }) => shape);
       if (
-        !variant.supports(
-          geometryOf(
-            given.inputs.map(({ shape }) => shape),
-            given.padding,
-          ),
-          gpu,
-        )
+        checked === (counts[variant.name] ?? 5) ||
+        !variant.supports(geometryOf(shapes, given.padding), gpu)
       )
         continue;
       await check(variant.name, given, drawn.random, drawn.label);
       checked++;
     }
-    console.info(
-      `conv2d ${variant.name}: ${checked} of 5 drawn shapes suit the variant on ${gpu.adapterName}`,
-    );
+    expect(checked).toBeGreaterThan(0);
   });
 });
 

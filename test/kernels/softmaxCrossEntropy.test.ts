@@ -11,8 +11,8 @@ import { expectSplitLikeWhole } from '../support/smallBindings.ts';
 
 const gpu = await testGpu();
 
-// WGSL lets exp(x) be off by 3 + 2 |x| units in the last place, two round-offs each; |x| is at most 6 here. Where one sample is predicted
-// with little doubt, the loss is such an exponential.
+// WGSL lets exp(x) be off by 3 + 2 |x| units in the last place, two round-offs each; |x| is at most 6 here.
+// Where one sample is predicted with little doubt, the loss is such an exponential.
 const EXP_ROUND_OFFS = 2 * (3 + 2 * 6);
 
 const upload = ({ data, shape }: Array64): Tensor => tensor(Float32Array.from(data), shape);
@@ -63,7 +63,8 @@ test('one class costs nothing', async () => {
 });
 
 test('a sure prediction is not clipped, be it right or wrong', async () => {
-  // Clipping probabilities at 1e-7, as Keras does for probabilities, would give 16.1 at most and 1e-7 at least.
+  // Clipping probabilities at 1e-7, as Keras does for probabilities, would give 16.1 at most and 1e-7 at
+  // least.
   expect(await lossOf(tensor([[200, 0, -200]]), [2]).item()).toBe(400);
   expect(await lossOf(tensor([[200, 0, -200]]), [0]).item()).toBe(0);
   const large = lossOf(tensor([[5e4, 5e4 - 1]]), [0]);

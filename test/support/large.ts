@@ -24,8 +24,8 @@ const copyWindow = kernel({
 });
 
 /**
- * Windows of a large tensor: its start and end, around the first multiple of 128 MiB, and some in between. Reading all of it would
- * take longer than computing it.
+ * Windows of a large tensor: its start and end, around the first multiple of 128 MiB, and some in between.
+ * Reading all of it would take longer than computing it.
  *
  * @returns for each window where it starts and its elements
  */

@@ -18,7 +18,7 @@ const LANES = 64;
 const ENOUGH = 16384;
 /** Rows that one invocation reduces by itself. */
 const FEW_ROWS = 256;
-/** Elements of a segment, about: 16 MiB. */
+/** Elements of a segment, at most: 16 MiB. */
 const SEGMENT_ELEMENTS = 2 ** 22;
 
 const uniforms = { inner: 'u32', lanes: 'u32', rows: 'u32', segmentRows: 'u32', whole: 'u32' } as const;
@@ -104,16 +104,21 @@ function passesOf(shape: Shape, axes: readonly number[]): Pass[] {
   return passes.length > 0 ? passes : [{ outer: sizeOf(shape), rows: 1, inner: 1 }];
 }
 
+/** Rows of a segment, where there is no outer axis. */
+function segmentRowsOf(rows: number, inner: number): number {
+  // Long rows keep the lanes of a workgroup busy by themselves: cut into segments, they are read in order.
+  const busy = inner >= LANES && rows > FEW_ROWS ? Math.max(64, (rows * inner) / ENOUGH) : rows;
+  const most = Math.min(busy, SEGMENT_ELEMENTS / inner);
+  if (rows <= most) return rows;
+  // Segments start at multiples of 64 elements, and hold two rows at least, or a pass would leave as many as it found.
+  let step = 64;
+  for (let n = inner; step > 1 && n % 2 === 0; n /= 2) step /= 2;
+  return Math.max(2, step, Math.floor(most / step) * step);
+}
+
 /** Segments of rows, and lanes of partial results a segment. */
 function cut({ outer, rows, inner }: Pass): { segments: number; segmentRows: number; lanes: number } {
-  let segmentRows = rows;
-  if (outer === 1 && rows * inner > SEGMENT_ELEMENTS) {
-    // Segments start at multiples of 64 elements.
-    let step = 64;
-    for (let n = inner; step > 1 && n % 2 === 0; n /= 2) step /= 2;
-    // At least two rows, or a pass would leave as many as it found.
-    segmentRows = Math.max(2, step, Math.floor(SEGMENT_ELEMENTS / inner / step) * step);
-  }
+  const segmentRows = outer === 1 ? segmentRowsOf(rows, inner) : rows;
   const segments = outer * Math.ceil(rows / segmentRows);
   if (segmentRows <= FEW_ROWS) return { segments, segmentRows, lanes: 1 };
   const wanted = Math.min(Math.ceil(segmentRows / 32), Math.ceil(ENOUGH / (segments * inner)));

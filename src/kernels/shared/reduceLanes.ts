@@ -6,8 +6,9 @@ import type { Tensor } from '../../tensor/tensor.ts';
 export const REDUCING_LANES = 64;
 
 /**
- * WGSL: `reduceLanes(lane, value)` combines one value a lane into one, the same for all lanes, in a fixed tree: lane l takes in
- * lane l + 32, then l + 16, ... To be called by the whole workgroup, of REDUCING_LANES lanes.
+ * WGSL: `reduceLanes(lane, value)` combines one value a lane into one, the same for all lanes, in a fixed
+ * tree: lane l takes in lane l + 32, then l + 16, ... To be called by the whole workgroup, of REDUCING_LANES
+ * lanes.
  *
  * @param type the WGSL type of a value
  * @param combine an expression of `a` and `b`
@@ -42,7 +43,7 @@ const scaledSumKernel = kernel({
     if (lane == 0u) { sum[0] = u.scale * total; }`,
 });
 
-/** Writes `scale` times the sum of x into `sum`, in one workgroup: for the few thousand values that other sums leave. */
+/** Writes `scale` times the sum of x into `sum`, in one workgroup: for the few values that other sums leave. */
 export function scaledSum(x: Tensor, scale: number, sum: Tensor): void {
   launch(scaledSumKernel, { x, sum }, { items: 1, workgroups: () => 1, uniforms: { length: x.size, scale } });
 }
