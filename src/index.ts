@@ -7,7 +7,14 @@ export { Gpu, type GpuCounters } from './gpu/gpu.ts';
 export { type Kernel, type KernelSpec, kernel, kernelFamily } from './gpu/kernel.ts';
 export * from './kernels/index.ts';
 export { BestCheckpoint, type Callback, EarlyStopping, type StepProgress } from './nn/callbacks.ts';
-export { type EvaluateOptions, type Evaluation, Evaluator, evaluate, type Loss, type Samples } from './nn/evaluate.ts';
+export {
+  type EvaluateOptions,
+  type Evaluation,
+  Evaluator,
+  evaluate,
+  type Loss,
+  type Samples,
+} from './nn/evaluate.ts';
 export { type EpochLogs, type FitOptions, type FitResult, fit, Training } from './nn/fit.ts';
 export { type CallOptions, Layer } from './nn/layer.ts';
 export { layers } from './nn/layers/index.ts';
@@ -17,7 +24,15 @@ export { Parameter } from './nn/parameter.ts';
 export { decodeSafetensors, encodeSafetensors } from './nn/safetensors.ts';
 export { loadModel, Sequential, sequential } from './nn/sequential.ts';
 export { type UpdateBatchNormOptions, updateBatchNorm } from './nn/updateBatchNorm.ts';
-export { type BackwardCall, defineOp, type ForwardCall, gradients, noGrad, type OpDefinition, variable } from './tensor/autograd.ts';
+export {
+  type BackwardCall,
+  defineOp,
+  type ForwardCall,
+  gradients,
+  noGrad,
+  type OpDefinition,
+  variable,
+} from './tensor/autograd.ts';
 export { checkGradients } from './tensor/checkGradients.ts';
 export { full, ones, zeros } from './tensor/create.ts';
 export { close, init } from './tensor/device.ts';

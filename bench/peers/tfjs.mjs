@@ -29,9 +29,16 @@ export async function open({ config, weights, images, labels, learningRate }) {
   const { info } = await gpu.requestAdapter();
   const model = buildModel(layers, config);
   // TensorFlow.js lists the trainable weights of all layers first.
-  const ordered = [...weights.filter(({ trainable }) => trainable), ...weights.filter(({ trainable }) => !trainable)];
+  const ordered = [
+    ...weights.filter(({ trainable }) => trainable),
+    ...weights.filter(({ trainable }) => !trainable),
+  ];
   model.setWeights(ordered.map(({ shape, data }) => tf.tensor(data, shape)));
-  model.compile({ optimizer: tf.train.adam(learningRate, 0.9, 0.999, 1e-7), loss: 'categoricalCrossentropy', metrics: ['accuracy'] });
+  model.compile({
+    optimizer: tf.train.adam(learningRate, 0.9, 0.999, 1e-7),
+    loss: 'categoricalCrossentropy',
+    metrics: ['accuracy'],
+  });
   const x = tf.tensor(images.data, images.shape);
   const y = tf.oneHot(tf.tensor1d(labels, 'int32'), model.outputShape[1]);
   return {

@@ -53,7 +53,12 @@ export async function open({ images, labels, learningRate }: Fixture) {
       await train(x, y);
       await gpu.sync();
       const { buffers, bindGroups, pipelines, readbacks } = gpu.counters;
-      return { buffers: buffers - before.buffers, bindGroups: bindGroups - before.bindGroups, pipelines: pipelines - before.pipelines, readbacks: readbacks - before.readbacks };
+      return {
+        buffers: buffers - before.buffers,
+        bindGroups: bindGroups - before.bindGroups,
+        pipelines: pipelines - before.pipelines,
+        readbacks: readbacks - before.readbacks,
+      };
     },
   };
 }

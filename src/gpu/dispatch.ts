@@ -48,7 +48,10 @@ export function planDispatches(
     const limit = operand.uniform ? limits.maxUniformBufferBindingSize : limits.maxStorageBufferBindingSize;
     const limitName = operand.uniform ? 'maxUniformBufferBindingSize' : 'maxStorageBufferBindingSize';
     if (operand.bytesPerItem === 0) {
-      if (operand.bytes > limit) throw new GpuError(`kernel ${kernelName}: '${operand.name}' needs ${operand.bytes} bytes in one binding, ${limitName} is ${limit}`);
+      if (operand.bytes > limit)
+        throw new GpuError(
+          `kernel ${kernelName}: '${operand.name}' needs ${operand.bytes} bytes in one binding, ${limitName} is ${limit}`,
+        );
       continue;
     }
     const step = limits.minStorageBufferOffsetAlignment;
@@ -74,7 +77,13 @@ export function planDispatches(
       // The last item may cover less than its share (a block of rows past the end of a tensor).
       return { offset: offset + start, size: Math.min(count * bytesPerItem, bytes - start) };
     });
-    chunks.push({ first, items: count, workgroups, grid: foldGrid(kernelName, workgroups, limits.maxComputeWorkgroupsPerDimension), ranges });
+    chunks.push({
+      first,
+      items: count,
+      workgroups,
+      grid: foldGrid(kernelName, workgroups, limits.maxComputeWorkgroupsPerDimension),
+      ranges,
+    });
   }
   return chunks;
 }
@@ -83,6 +92,9 @@ export function planDispatches(
 function foldGrid(kernelName: string, workgroups: number, limit: number): [number, number] {
   if (workgroups <= limit) return [workgroups, 1];
   const rows = Math.ceil(workgroups / limit);
-  if (rows > limit) throw new GpuError(`kernel ${kernelName}: ${workgroups} workgroups, maxComputeWorkgroupsPerDimension is ${limit} in each of two dimensions`);
+  if (rows > limit)
+    throw new GpuError(
+      `kernel ${kernelName}: ${workgroups} workgroups, maxComputeWorkgroupsPerDimension is ${limit} in each of two dimensions`,
+    );
   return [Math.ceil(workgroups / rows), rows];
 }

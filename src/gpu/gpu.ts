@@ -73,7 +73,14 @@ class UniformBlock {
  * pending is submitted when somebody reads, and at the latest after a few dozen commands.
  */
 export class Gpu {
-  readonly counters: GpuCounters = { buffers: 0, bindGroups: 0, pipelines: 0, readbacks: 0, dispatches: 0, submits: 0 };
+  readonly counters: GpuCounters = {
+    buffers: 0,
+    bindGroups: 0,
+    pipelines: 0,
+    readbacks: 0,
+    dispatches: 0,
+    submits: 0,
+  };
   readonly limits: GPUSupportedLimits;
   /** The adapter in words, as its driver names it. */
   readonly adapterName: string;
@@ -82,7 +89,10 @@ export class Gpu {
   readonly subgroupSize: number;
   readonly pool: BufferPool;
 
-  private readonly pipelines = new Map<string, { pipeline: GPUComputePipeline; layout: GPUBindGroupLayout }>();
+  private readonly pipelines = new Map<
+    string,
+    { pipeline: GPUComputePipeline; layout: GPUBindGroupLayout }
+  >();
   private readonly staging = new Map<number, GPUBuffer[]>();
   private readonly uniformRing: UniformBlock;
   private pending: Command[] = [];
@@ -104,7 +114,8 @@ export class Gpu {
     this.adapterName = adapterName(info);
     this.isSoftware = isSoftwareAdapter(info);
     const fixed = info.subgroupMinSize !== undefined && info.subgroupMinSize === info.subgroupMaxSize;
-    this.subgroupSize = fixed && device.features.has('subgroups' as GPUFeatureName) ? info.subgroupMinSize : 0;
+    this.subgroupSize =
+      fixed && device.features.has('subgroups' as GPUFeatureName) ? info.subgroupMinSize : 0;
     this.pool = new BufferPool(this.bufferSource(), EAGER_KEPT_FREE_BYTES);
     this.uniformRing = new UniformBlock(this.makeUniformBuffer());
     this.lost = new Promise<never>((_, reject) => {
@@ -127,7 +138,9 @@ export class Gpu {
    * @throws GpuError when the adapter gives no device or a wrong sum.
    */
   static async open(adapter: GPUAdapter, options: GpuOptions = {}): Promise<Gpu> {
-    const wanted = ['subgroups', 'timestamp-query'].filter((name) => adapter.features.has(name as GPUFeatureName)) as GPUFeatureName[];
+    const wanted = ['subgroups', 'timestamp-query'].filter((name) =>
+      adapter.features.has(name as GPUFeatureName),
+    ) as GPUFeatureName[];
     const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
     const requiredLimits = options.limits === 'default' ? {} : { maxBufferSize, maxStorageBufferBindingSize };
     let device: GPUDevice;
@@ -148,7 +161,13 @@ export class Gpu {
     const operands: Operand[] = kernel.bindings.slice(1).map(({ name, type }) => {
       const binding = bindings[name];
       if (!binding) throw new GpuError(`kernel ${spec.name}: nothing was bound to '${name}'`);
-      return { name, uniform: type === 'uniform', offset: binding.offset, bytes: binding.bytes, bytesPerItem: binding.bytesPerItem };
+      return {
+        name,
+        uniform: type === 'uniform',
+        offset: binding.offset,
+        bytes: binding.bytes,
+        bytesPerItem: binding.bytesPerItem,
+      };
     });
     const { pipeline, layout } = this.pipelineOf(kernel);
     const workgroupsOf = workgroups ?? ((count: number) => Math.ceil(count / spec.lanes));
@@ -156,13 +175,25 @@ export class Gpu {
       const block = this.uniformBlock();
       const values = { ...uniforms, items: chunk.items, first: chunk.first, workgroups: chunk.workgroups };
       const slot = block.push(kernel.uniformSlots, values, spec.name);
-      const entries: GPUBindGroupEntry[] = [{ binding: 0, resource: { buffer: block.buffer, offset: slot, size: UNIFORM_SLOT_BYTES } }];
+      const entries: GPUBindGroupEntry[] = [
+        { binding: 0, resource: { buffer: block.buffer, offset: slot, size: UNIFORM_SLOT_BYTES } },
+      ];
       operands.forEach(({ name }, i) => {
-        entries.push({ binding: i + 1, resource: { buffer: bindings[name].buffer.handle, ...chunk.ranges[i] } });
+        entries.push({
+          binding: i + 1,
+          resource: { buffer: bindings[name].buffer.handle, ...chunk.ranges[i] },
+        });
       });
       this.counters.bindGroups++;
       const bindGroup = this.device.createBindGroup({ label: spec.name, layout, entries });
-      this.issue({ kind: 'dispatch', name: spec.name, pipeline, bindGroup, x: chunk.grid[0], y: chunk.grid[1] });
+      this.issue({
+        kind: 'dispatch',
+        name: spec.name,
+        pipeline,
+        bindGroup,
+        x: chunk.grid[0],
+        y: chunk.grid[1],
+      });
     }
   }
 
@@ -183,10 +214,15 @@ export class Gpu {
   /** Reads `bytes` from a buffer once everything issued so far has run. */
   async read(buffer: GpuBuffer, bytes: number): Promise<ArrayBuffer> {
     this.throwIfFailed();
-    if (this.recording) throw new GpuError('a tensor was read inside record(): read what the recorded function returns instead');
+    if (this.recording)
+      throw new GpuError(
+        'a tensor was read inside record(): read what the recorded function returns instead',
+      );
     this.counters.readbacks++;
     const capacity = Math.max(256, 2 ** Math.ceil(Math.log2(bytes)));
-    const staging = this.staging.get(capacity)?.pop() ?? this.makeBuffer(capacity, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
+    const staging =
+      this.staging.get(capacity)?.pop() ??
+      this.makeBuffer(capacity, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
     this.issue({ kind: 'copy', from: buffer.handle, to: staging, bytes: Math.ceil(bytes / 4) * 4 });
     this.flush();
     await this.orLost(staging.mapAsync(GPUMapMode.READ, 0, Math.ceil(bytes / 4) * 4));
@@ -220,7 +256,10 @@ export class Gpu {
 
   /** Keeps the commands that follow in `recording`, unexecuted, until `stopRecording()`. */
   startRecording(recording: Recording): void {
-    if (this.recording) throw new GpuError('record() inside record(): call the inner function plainly, its commands are kept by the outer one');
+    if (this.recording)
+      throw new GpuError(
+        'record() inside record(): call the inner function plainly, its commands are kept by the outer one',
+      );
     this.flush();
     this.recording = recording;
   }
@@ -306,7 +345,15 @@ export class Gpu {
     return block;
   }
 
-  private writeUniforms({ buffer, shadow, used }: { buffer: GPUBuffer; shadow: DataView<ArrayBuffer>; used: number }): void {
+  private writeUniforms({
+    buffer,
+    shadow,
+    used,
+  }: {
+    buffer: GPUBuffer;
+    shadow: DataView<ArrayBuffer>;
+    used: number;
+  }): void {
     if (used > 0) this.device.queue.writeBuffer(buffer, 0, shadow.buffer, 0, used);
   }
 
@@ -318,7 +365,11 @@ export class Gpu {
     this.device.pushErrorScope('validation');
     const layout = this.device.createBindGroupLayout({
       label: name,
-      entries: kernel.bindings.map(({ type }, binding) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type } })),
+      entries: kernel.bindings.map(({ type }, binding) => ({
+        binding,
+        visibility: GPUShaderStage.COMPUTE,
+        buffer: { type },
+      })),
     });
     const module = this.device.createShaderModule({ label: name, code: kernel.code });
     const pipeline = this.device.createComputePipeline({
@@ -328,7 +379,8 @@ export class Gpu {
     });
     const check = this.device.popErrorScope().then(
       async (error) => {
-        if (error) this.fail(new GpuError(await describeShaderError(name, kernel.code, module, error.message)));
+        if (error)
+          this.fail(new GpuError(await describeShaderError(name, kernel.code, module, error.message)));
       },
       () => {},
     );
@@ -357,7 +409,12 @@ export class Gpu {
     const buffer = this.device.createBuffer({ size, usage });
     this.device.popErrorScope().then(
       (error) => {
-        if (error) this.fail(new GpuError(`the GPU has no memory for a buffer of ${size} bytes (${this.pool.allocatedBytes} are allocated)`));
+        if (error)
+          this.fail(
+            new GpuError(
+              `the GPU has no memory for a buffer of ${size} bytes (${this.pool.allocatedBytes} are allocated)`,
+            ),
+          );
       },
       () => {},
     );
@@ -387,7 +444,8 @@ export class Gpu {
     this.launch({ kernel: selfCheckKernel, bindings: { sum: binding }, items: 1, workgroups: () => 1 });
     const [sum] = new Uint32Array(await this.read(result, 4));
     this.pool.release(result);
-    if (sum !== (1023 * 1024) / 2) throw new GpuError(`${this.adapterName} computes wrongly: the sum of 0..1023 came out as ${sum}`);
+    if (sum !== (1023 * 1024) / 2)
+      throw new GpuError(`${this.adapterName} computes wrongly: the sum of 0..1023 came out as ${sum}`);
   }
 }
 
@@ -409,19 +467,34 @@ const selfCheckKernel = kernel({
 });
 
 export function adapterName(info: GPUAdapterInfo): string {
-  return info.description || info.device || [info.vendor, info.architecture].filter(Boolean).join(' ') || 'unnamed adapter';
+  return (
+    info.description ||
+    info.device ||
+    [info.vendor, info.architecture].filter(Boolean).join(' ') ||
+    'unnamed adapter'
+  );
 }
 
 export function isSoftwareAdapter(info: GPUAdapterInfo): boolean {
-  return info.isFallbackAdapter || /llvmpipe|lavapipe|swiftshader|software/i.test(`${info.description} ${info.device} ${info.architecture}`);
+  return (
+    info.isFallbackAdapter ||
+    /llvmpipe|lavapipe|swiftshader|software/i.test(`${info.description} ${info.device} ${info.architecture}`)
+  );
 }
 
 /** The compiler's messages, each with its line of WGSL, or the device's own words where it has none. */
-async function describeShaderError(name: string, code: string, module: GPUShaderModule, message: string): Promise<string> {
+async function describeShaderError(
+  name: string,
+  code: string,
+  module: GPUShaderModule,
+  message: string,
+): Promise<string> {
   const info = await module.getCompilationInfo();
   const errors = info.messages.filter(({ type }) => type === 'error');
   const lines = code.split('\n');
-  const details = errors.map(({ lineNum, message }) => `  line ${lineNum}: ${message}\n    ${lines[lineNum - 1]?.trim() ?? ''}`);
+  const details = errors.map(
+    ({ lineNum, message }) => `  line ${lineNum}: ${message}\n    ${lines[lineNum - 1]?.trim() ?? ''}`,
+  );
   const listing = lines.map((line, i) => `${String(i + 1).padStart(4)} ${line}`).join('\n');
   return `kernel ${name} doesn't compile:\n${details.length > 0 ? details.join('\n') : message}\n${listing}`;
 }

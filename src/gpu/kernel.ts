@@ -43,18 +43,26 @@ const builtinUniforms = { items: 'u32', first: 'u32', workgroups: 'u32' } as con
 export const UNIFORM_SLOT_BYTES = 256;
 
 export function kernel(spec: KernelSpec): Kernel {
-  if (!(spec.lanes >= 1 && spec.lanes <= 256)) throw new WeftError(`kernel ${spec.name}: lanes must be 1 to 256, got ${spec.lanes}`);
+  if (!(spec.lanes >= 1 && spec.lanes <= 256))
+    throw new WeftError(`kernel ${spec.name}: lanes must be 1 to 256, got ${spec.lanes}`);
   const uniformSlots = Object.entries({ ...builtinUniforms, ...spec.uniforms }) as [string, UniformType][];
-  if (uniformSlots.length * 4 > UNIFORM_SLOT_BYTES) throw new WeftError(`kernel ${spec.name}: more than ${UNIFORM_SLOT_BYTES / 4} uniforms`);
+  if (uniformSlots.length * 4 > UNIFORM_SLOT_BYTES)
+    throw new WeftError(`kernel ${spec.name}: more than ${UNIFORM_SLOT_BYTES / 4} uniforms`);
   const bindings: { name: string; type: GPUBufferBindingType }[] = [{ name: 'u', type: 'uniform' }];
-  const declarations = [`struct Uniforms { ${uniformSlots.map(([name, type]) => `${name}: ${type}`).join(', ')} }`, '@group(0) @binding(0) var<uniform> u: Uniforms;'];
+  const declarations = [
+    `struct Uniforms { ${uniformSlots.map(([name, type]) => `${name}: ${type}`).join(', ')} }`,
+    '@group(0) @binding(0) var<uniform> u: Uniforms;',
+  ];
   const bind = (name: string, type: GPUBufferBindingType, space: string, element: string) => {
     declarations.push(`@group(0) @binding(${bindings.length}) var<${space}> ${name}: ${element};`);
     bindings.push({ name, type });
   };
-  for (const [name, element] of Object.entries(spec.read ?? {})) bind(name, 'read-only-storage', 'storage, read', `array<${element}>`);
-  for (const [name, element] of Object.entries(spec.write ?? {})) bind(name, 'storage', 'storage, read_write', `array<${element}>`);
-  for (const [name, [element, length]] of Object.entries(spec.uniformArrays ?? {})) bind(name, 'uniform', 'uniform', `array<${element}, ${length}>`);
+  for (const [name, element] of Object.entries(spec.read ?? {}))
+    bind(name, 'read-only-storage', 'storage, read', `array<${element}>`);
+  for (const [name, element] of Object.entries(spec.write ?? {}))
+    bind(name, 'storage', 'storage, read_write', `array<${element}>`);
+  for (const [name, [element, length]] of Object.entries(spec.uniformArrays ?? {}))
+    bind(name, 'uniform', 'uniform', `array<${element}, ${length}>`);
   const code = `${spec.subgroups ? 'enable subgroups;\n' : ''}${declarations.join('\n')}
 ${spec.declarations ?? ''}
 @compute @workgroup_size(${spec.lanes})

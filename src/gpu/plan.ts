@@ -2,7 +2,14 @@ import type { BufferPool, GpuBuffer } from './pool.ts';
 
 /** One thing the GPU does. A list of them can be encoded any number of times. */
 export type Command =
-  | { readonly kind: 'dispatch'; readonly name: string; readonly pipeline: GPUComputePipeline; readonly bindGroup: GPUBindGroup; readonly x: number; readonly y: number }
+  | {
+      readonly kind: 'dispatch';
+      readonly name: string;
+      readonly pipeline: GPUComputePipeline;
+      readonly bindGroup: GPUBindGroup;
+      readonly x: number;
+      readonly y: number;
+    }
   | { readonly kind: 'copy'; readonly from: GPUBuffer; readonly to: GPUBuffer; readonly bytes: number };
 
 /** What changes from step to step: produced on the CPU and written into GPU memory before each replay. */
@@ -21,7 +28,11 @@ export interface Recording {
    */
   readonly pinned: GpuBuffer[];
   /** Scalars of the kernels, written once. */
-  readonly uniformBlocks: { readonly buffer: GPUBuffer; readonly shadow: DataView<ArrayBuffer>; used: number }[];
+  readonly uniformBlocks: {
+    readonly buffer: GPUBuffer;
+    readonly shadow: DataView<ArrayBuffer>;
+    used: number;
+  }[];
   /** Memory of the step's temporaries. */
   readonly pool: BufferPool;
 }

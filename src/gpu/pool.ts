@@ -41,11 +41,15 @@ export class BufferPool {
   ) {}
 
   acquire(bytes: number): GpuBuffer {
-    if (bytes > this.source.maxBufferSize) throw new GpuError(`a buffer of ${bytes} bytes was asked for, maxBufferSize is ${this.source.maxBufferSize}`);
+    if (bytes > this.source.maxBufferSize)
+      throw new GpuError(
+        `a buffer of ${bytes} bytes was asked for, maxBufferSize is ${this.source.maxBufferSize}`,
+      );
     const capacity = Math.min(sizeClass(bytes), this.source.maxBufferSize);
     let buffer = this.free.get(capacity)?.pop();
     if (!buffer) {
-      const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+      const usage =
+        GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
       buffer = { handle: this.source.createBuffer(capacity, usage), capacity, pool: this };
       this.all.add(buffer);
       this.allocatedBytes += capacity;

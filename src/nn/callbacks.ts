@@ -39,8 +39,10 @@ class Best {
 
   improves(logs: EpochLogs): boolean {
     const value = logs[this.monitor];
-    if (value === undefined) throw new WeftError(`'${this.monitor}' was to be watched, but this run has no validation samples`);
-    const better = this.value === undefined || (/loss/i.test(this.monitor) ? value < this.value : value > this.value);
+    if (value === undefined)
+      throw new WeftError(`'${this.monitor}' was to be watched, but this run has no validation samples`);
+    const better =
+      this.value === undefined || (/loss/i.test(this.monitor) ? value < this.value : value > this.value);
     if (better) this.value = value;
     return better;
   }
@@ -59,7 +61,8 @@ export class EarlyStopping implements Callback {
 
   onEpochEnd(logs: EpochLogs, training: Training): void {
     this.wait = this.best.improves(logs) ? 0 : this.wait + 1;
-    if (this.wait > 0 && this.wait >= this.patience) training.finish(`${this.best.monitor} has not improved for ${this.wait} epochs`);
+    if (this.wait > 0 && this.wait >= this.patience)
+      training.finish(`${this.best.monitor} has not improved for ${this.wait} epochs`);
   }
 
   state() {
@@ -77,7 +80,10 @@ export class BestCheckpoint implements Callback {
   private readonly save: (file: Uint8Array) => Promise<void>;
   private epoch = 0;
 
-  constructor({ monitor = 'valLoss', save }: { monitor?: Monitor; save: (file: Uint8Array) => Promise<void> }) {
+  constructor({
+    monitor = 'valLoss',
+    save,
+  }: { monitor?: Monitor; save: (file: Uint8Array) => Promise<void> }) {
     this.best = new Best(monitor);
     this.save = save;
   }

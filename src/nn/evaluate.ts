@@ -65,7 +65,11 @@ export class Evaluator {
       const input = tensor(part);
       const result = await this.step(input);
       input.dispose();
-      const [loss, logits, labels] = await Promise.all([result.loss.item(), result.logits.data(), result.labels.data()]);
+      const [loss, logits, labels] = await Promise.all([
+        result.loss.item(),
+        result.logits.data(),
+        result.labels.data(),
+      ]);
       classes = result.logits.shape[1];
       if (at === 0) probabilities = new Float32Array(indices.length * classes);
       lossSum += loss * part.length;
@@ -88,7 +92,11 @@ export class Evaluator {
 }
 
 /** Evaluates a classifier on samples, in inference mode. */
-export async function evaluate(model: Sequential, samples: Samples, options: EvaluateOptions = {}): Promise<Evaluation> {
+export async function evaluate(
+  model: Sequential,
+  samples: Samples,
+  options: EvaluateOptions = {},
+): Promise<Evaluation> {
   const evaluator = new Evaluator(model, samples, options);
   try {
     return await evaluator.run();

@@ -39,7 +39,10 @@ export interface FitOptions {
   readonly seed?: number;
   readonly callbacks?: readonly Callback[];
   /** Keeps the whole state of the run: called after every epoch and at least every `seconds` (default 60), and when the run stops early. */
-  readonly checkpoint?: { save: (file: Uint8Array, logs: readonly EpochLogs[]) => Promise<void>; seconds?: number };
+  readonly checkpoint?: {
+    save: (file: Uint8Array, logs: readonly EpochLogs[]) => Promise<void>;
+    seconds?: number;
+  };
   /** A file from `checkpoint`: the run goes on from there, bit for bit. */
   readonly resume?: Uint8Array;
   /** Asked after every step, and within validations (which a resumed run begins anew): a reason to stop here and checkpoint. */
@@ -100,8 +103,17 @@ export class Training {
     readonly model: Sequential,
     private readonly options: FitOptions,
   ) {
-    const { train, validation, optimizer, batchSize = 32, loss = softmaxCrossEntropy, seed = model.seed, epochs } = options;
-    if (!Number.isInteger(epochs) || epochs < 1) throw new WeftError(`epochs must be a whole number of at least 1, got ${epochs}`);
+    const {
+      train,
+      validation,
+      optimizer,
+      batchSize = 32,
+      loss = softmaxCrossEntropy,
+      seed = model.seed,
+      epochs,
+    } = options;
+    if (!Number.isInteger(epochs) || epochs < 1)
+      throw new WeftError(`epochs must be a whole number of at least 1, got ${epochs}`);
     this.sampler = new BatchSampler(train.indices, batchSize, seed);
     this.stepsPerEpoch = options.stepsPerEpoch ?? this.sampler.batchesPerPass;
     this.log = keep(zeros([2 * this.stepsPerEpoch]));
@@ -122,7 +134,11 @@ export class Training {
         for (const callback of options.callbacks ?? []) callback.onValidation?.(done, total);
         if (done < total) this.stopIfAsked();
       };
-      this.evaluator = new Evaluator(model, validation, { batchSize: Math.min(batchSize * 2, 256), loss, onProgress });
+      this.evaluator = new Evaluator(model, validation, {
+        batchSize: Math.min(batchSize * 2, 256),
+        loss,
+        onProgress,
+      });
     }
   }
 
@@ -160,7 +176,14 @@ export class Training {
           await this.readBatches();
           const seconds = (performance.now() - lastRead) / 1000;
           const means = meansOf(this.batches);
-          const progress = { epoch: this.epoch + 1, epochs, step: this.stepInEpoch, stepsPerEpoch: this.stepsPerEpoch, ...means, imagesPerSecond: samplesSince / seconds };
+          const progress = {
+            epoch: this.epoch + 1,
+            epochs,
+            step: this.stepInEpoch,
+            stepsPerEpoch: this.stepsPerEpoch,
+            ...means,
+            imagesPerSecond: samplesSince / seconds,
+          };
           for (const callback of callbacks) callback.onStep?.(progress);
           samplesSince = 0;
           lastRead = performance.now();
@@ -183,7 +206,11 @@ export class Training {
         await save();
         return { history: this.history, stopped: validation.reason };
       }
-      const logs: EpochLogs = { epoch: this.epoch + 1, ...meansOf(this.batches), ...(validation && { valLoss: validation.loss, valAccuracy: validation.accuracy }) };
+      const logs: EpochLogs = {
+        epoch: this.epoch + 1,
+        ...meansOf(this.batches),
+        ...(validation && { valLoss: validation.loss, valAccuracy: validation.accuracy }),
+      };
       this.history.push(logs);
       for (const callback of callbacks) await callback.onEpochEnd?.(logs, this);
       this.epoch++;
@@ -198,7 +225,8 @@ export class Training {
   async snapshot(): Promise<Uint8Array> {
     const { optimizer, callbacks = [] } = this.options;
     const tensors: NamedTensors['tensors'] = new Map(await this.model.weights());
-    for (const [name, slot] of optimizer.state(this.model.trainableParameters)) tensors.set(OPTIMIZER + name, { shape: slot.shape, data: await slot.data() });
+    for (const [name, slot] of optimizer.state(this.model.trainableParameters))
+      tensors.set(OPTIMIZER + name, { shape: slot.shape, data: await slot.data() });
     const state: SavedState = {
       epoch: this.epoch,
       step: this.stepInEpoch,
@@ -210,7 +238,9 @@ export class Training {
       callbacks: callbacks.map((callback) => callback.state?.() ?? null),
       finished: this.finished,
     };
-    return encodeSafetensors(tensors, { weft: JSON.stringify({ model: this.model.toConfig(), training: state }) });
+    return encodeSafetensors(tensors, {
+      weft: JSON.stringify({ model: this.model.toConfig(), training: state }),
+    });
   }
 
   dispose(): void {
@@ -228,11 +258,20 @@ export class Training {
     const { optimizer, callbacks = [] } = this.options;
     const { tensors, metadata } = decodeSafetensors(file);
     const saved: SavedState | undefined = metadata.weft ? JSON.parse(metadata.weft).training : undefined;
-    if (!saved) throw new WeftError('the file is no checkpoint of a training run: it holds no training state');
-    this.model.setWeights(new Map([...tensors].filter(([name]) => !name.startsWith(OPTIMIZER)) as [string, { shape: number[]; data: Float32Array }][]));
+    if (!saved)
+      throw new WeftError('the file is no checkpoint of a training run: it holds no training state');
+    this.model.setWeights(
+      new Map(
+        [...tensors].filter(([name]) => !name.startsWith(OPTIMIZER)) as [
+          string,
+          { shape: number[]; data: Float32Array },
+        ][],
+      ),
+    );
     for (const [name, slot] of optimizer.state(this.model.trainableParameters)) {
       const found = tensors.get(OPTIMIZER + name);
-      if (!found || found.data.length !== slot.size) throw new WeftError(`the checkpoint holds no '${name}': it was made with another optimizer or model`);
+      if (!found || found.data.length !== slot.size)
+        throw new WeftError(`the checkpoint holds no '${name}': it was made with another optimizer or model`);
       slot.storage.gpu.write(slot.storage.buffer, found.data);
     }
     optimizer.iterations = saved.iterations;
@@ -278,7 +317,9 @@ export class Training {
       const [loss, correct] = log.subarray(2 * step, 2 * step + 2);
       if (!Number.isFinite(loss)) {
         const where = await whereNonFinite(this.model, this.options.train.source, batch);
-        throw new NonFiniteError(`the loss is ${loss} at epoch ${this.epoch + 1}, step ${step + 1}: ${where}. The weights are those before that step; a lower learning rate may help`);
+        throw new NonFiniteError(
+          `the loss is ${loss} at epoch ${this.epoch + 1}, step ${step + 1}: ${where}. The weights are those before that step; a lower learning rate may help`,
+        );
       }
       this.batches.push([loss, correct, batch.length]);
     }

@@ -1,5 +1,5 @@
-import { type Shape, sizeOf } from '../tensor/shape.ts';
 import type { RandomStream } from '../tensor/random.ts';
+import { type Shape, sizeOf } from '../tensor/shape.ts';
 
 /** Names as in Keras. */
 export type InitializerName = 'zeros' | 'ones' | 'glorotUniform' | 'heNormal';

@@ -44,7 +44,8 @@ export abstract class Layer<Config extends object = object> {
 
   /** Makes the weights for inputs of a shape (without the batch) and returns the shape of the outputs. Needs no GPU. */
   build(inputShape: Shape, { name, seed }: BuildContext): Shape {
-    if (this.name !== '') throw new WeftError(`layer ${this.name} is already part of a model: make a new one`);
+    if (this.name !== '')
+      throw new WeftError(`layer ${this.name} is already part of a model: make a new one`);
     this.name = name;
     this.seed = seed;
     this.inputShape = inputShape;

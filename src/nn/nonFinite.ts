@@ -9,19 +9,27 @@ export class NonFiniteError extends WeftError {
   override name = 'NonFiniteError';
 }
 
-const isFinite = async (t: Tensor): Promise<boolean> => (await t.data()).every(Number.isFinite);
+const allFinite = async (t: Tensor): Promise<boolean> => (await t.data()).every(Number.isFinite);
 
 /** Runs the samples through the model layer by layer, and says where the first value appears that isn't finite. */
-export async function whereNonFinite(model: Sequential, source: BatchSource, samples: Uint32Array): Promise<string> {
+export async function whereNonFinite(
+  model: Sequential,
+  source: BatchSource,
+  samples: Uint32Array,
+): Promise<string> {
   const batch = noGrad(() => source.batch(tensor(samples), true));
   let x = batch.x;
   for (const layer of model.layers) {
     for (const parameter of layer.parameters) {
-      if (!(await isFinite(parameter.tensor))) return `weight ${parameter.name} isn't finite`;
+      if (!(await allFinite(parameter.tensor))) return `weight ${parameter.name} isn't finite`;
     }
     const input = x;
-    x = noGrad(() => (layer === model.layers[model.layers.length - 1] ? layer.linear(input, { training: true }) : layer.call(input, { training: true })));
-    if (!(await isFinite(x))) return `the output of layer ${layer.name} is the first that isn't finite`;
+    x = noGrad(() =>
+      layer === model.layers[model.layers.length - 1]
+        ? layer.linear(input, { training: true })
+        : layer.call(input, { training: true }),
+    );
+    if (!(await allFinite(x))) return `the output of layer ${layer.name} is the first that isn't finite`;
   }
   return 'every layer output is finite, so it arises in the loss itself';
 }

@@ -43,7 +43,11 @@ export abstract class Optimizer {
   }
 
   protected stateOf(slots: readonly string[], parameters: readonly Parameter[]): Map<string, Tensor> {
-    return new Map(parameters.flatMap((parameter) => slots.map((slot) => [`${slot} of ${parameter.name}`, this.slot(slot, parameter)] as const)));
+    return new Map(
+      parameters.flatMap((parameter) =>
+        slots.map((slot) => [`${slot} of ${parameter.name}`, this.slot(slot, parameter)] as const),
+      ),
+    );
   }
 
   dispose(): void {
@@ -80,7 +84,12 @@ export class Adam extends Optimizer {
     });
     parameters.forEach((parameter, i) => {
       const slots = { m: this.slot('m', parameter), v: this.slot('v', parameter) };
-      adamUpdate({ parameter: parameter.tensor, gradient: gradients[i], ...slots }, stepSize, this.options, halt);
+      adamUpdate(
+        { parameter: parameter.tensor, gradient: gradients[i], ...slots },
+        stepSize,
+        this.options,
+        halt,
+      );
     });
     stepSize.dispose();
   }
@@ -115,7 +124,12 @@ export class SGD extends Optimizer {
     });
     parameters.forEach((parameter, i) => {
       const velocity = this.options.momentum > 0 ? this.slot('velocity', parameter) : undefined;
-      sgdUpdate({ parameter: parameter.tensor, gradient: gradients[i], velocity }, learningRate, this.options, halt);
+      sgdUpdate(
+        { parameter: parameter.tensor, gradient: gradients[i], velocity },
+        learningRate,
+        this.options,
+        halt,
+      );
     });
     learningRate.dispose();
   }

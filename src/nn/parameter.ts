@@ -30,7 +30,9 @@ export class Parameter {
 
   get tensor(): Tensor {
     if (!this.made) {
-      const values = this.loaded ?? initializers[this.initializer](this.shape, new RandomStream(this.seed, `initial ${this.name}`));
+      const values =
+        this.loaded ??
+        initializers[this.initializer](this.shape, new RandomStream(this.seed, `initial ${this.name}`));
       // A weight outlives the step in which it is first used, recorded or not.
       this.made = currentGpu().unrecorded(() => keep(tensor(values, this.shape)));
       this.made.requiresGrad = this.trainable;
@@ -46,7 +48,12 @@ export class Parameter {
 
   /** Replaces the values. @throws ShapeError unless there are as many. */
   set(values: Float32Array): void {
-    if (values.length !== this.size) throw new ShapeError(this.name, `${this.size} values for shape ${showShape(this.shape)}`, `${values.length}`);
+    if (values.length !== this.size)
+      throw new ShapeError(
+        this.name,
+        `${this.size} values for shape ${showShape(this.shape)}`,
+        `${values.length}`,
+      );
     if (this.made) this.made.storage.gpu.write(this.made.storage.buffer, values);
     else this.loaded = values.slice();
   }

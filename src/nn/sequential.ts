@@ -1,10 +1,10 @@
 import { ShapeError, WeftError } from '../errors.ts';
 import { add } from '../kernels/binary.ts';
 import { l2 } from '../kernels/l2.ts';
-import type { RandomStream } from '../tensor/random.ts';
 import { noGrad } from '../tensor/autograd.ts';
+import type { RandomStream } from '../tensor/random.ts';
 import { scope } from '../tensor/scope.ts';
-import { sameShape, type Shape, showShape } from '../tensor/shape.ts';
+import { type Shape, sameShape, showShape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { CallOptions, Layer } from './layer.ts';
 import { layers as layerMakers } from './layers/index.ts';
@@ -67,7 +67,11 @@ export class Sequential {
   /** The outputs before a softmax of the last layer: what a cross-entropy on logits takes. */
   logits(x: Tensor, options: CallOptions = {}): Tensor {
     const last = this.layers[this.layers.length - 1];
-    return this.run(x, (layer, input) => (layer === last && layer.activation === 'softmax' ? layer.linear(input, options) : layer.call(input, options)));
+    return this.run(x, (layer, input) =>
+      layer === last && layer.activation === 'softmax'
+        ? layer.linear(input, options)
+        : layer.call(input, options),
+    );
   }
 
   /** The outputs in inference mode, off the tape. */
@@ -77,12 +81,15 @@ export class Sequential {
 
   /** The sum of the layers' L2 penalties, a scalar; undefined where no layer has one. */
   regularization(): Tensor | undefined {
-    const terms = this.layers.flatMap((layer) => layer.penalties.map((penalty) => l2(penalty.parameter.tensor, penalty.l2)));
+    const terms = this.layers.flatMap((layer) =>
+      layer.penalties.map((penalty) => l2(penalty.parameter.tensor, penalty.l2)),
+    );
     return terms.length > 0 ? terms.reduce((total, term) => add(total, term)) : undefined;
   }
 
   private run(x: Tensor, call: (layer: Layer, x: Tensor) => Tensor): Tensor {
-    if (!sameShape(x.shape.slice(1), this.inputShape)) throw new ShapeError('model', `a batch [N, ${this.inputShape.join(', ')}]`, showShape(x.shape));
+    if (!sameShape(x.shape.slice(1), this.inputShape))
+      throw new ShapeError('model', `a batch [N, ${this.inputShape.join(', ')}]`, showShape(x.shape));
     let current = x;
     for (const layer of this.layers) {
       const next = call(layer, current);
@@ -97,12 +104,17 @@ export class Sequential {
   summary(): string {
     const rows = this.layers.map((layer) => {
       const activation = layer.activation === 'linear' ? '' : ` (${layer.activation})`;
-      return [`${layer.name}${activation}`, showShape(['N', ...layer.outputShape] as unknown as Shape), count(layer.parameters)];
+      return [
+        `${layer.name}${activation}`,
+        showShape(['N', ...layer.outputShape] as unknown as Shape),
+        count(layer.parameters),
+      ];
     });
     const total = count(this.parameters);
     const trainable = count(this.trainableParameters);
     const widths = [0, 1].map((column) => Math.max(...rows.map((row) => String(row[column]).length), 12));
-    const line = (cells: (string | number)[]) => `${String(cells[0]).padEnd(widths[0])}  ${String(cells[1]).padEnd(widths[1])}  ${(typeof cells[2] === 'number' ? cells[2].toLocaleString('en-US') : cells[2]).padStart(10)}`;
+    const line = (cells: (string | number)[]) =>
+      `${String(cells[0]).padEnd(widths[0])}  ${String(cells[1]).padEnd(widths[1])}  ${(typeof cells[2] === 'number' ? cells[2].toLocaleString('en-US') : cells[2]).padStart(10)}`;
     const rule = '-'.repeat(widths[0] + widths[1] + 14);
     return [
       line(['layer', 'output', 'parameters']),
@@ -115,12 +127,19 @@ export class Sequential {
 
   /** The layers and options as plain data; `Sequential.fromConfig` makes the model again. */
   toConfig(): SequentialConfig {
-    return { inputShape: this.inputShape, seed: this.seed, layers: this.layers.map(({ kind, config }) => ({ kind, config })) };
+    return {
+      inputShape: this.inputShape,
+      seed: this.seed,
+      layers: this.layers.map(({ kind, config }) => ({ kind, config })),
+    };
   }
 
   static fromConfig({ inputShape, seed, layers }: SequentialConfig): Sequential {
     const made = layers.map(({ kind, config }) => {
-      if (!(kind in layerMakers)) throw new WeftError(`a layer of unknown kind '${kind}'; known: ${Object.keys(layerMakers).join(', ')}`);
+      if (!(kind in layerMakers))
+        throw new WeftError(
+          `a layer of unknown kind '${kind}'; known: ${Object.keys(layerMakers).join(', ')}`,
+        );
       return layerMakers[kind as keyof typeof layerMakers](config as never);
     });
     return new Sequential(made, { inputShape, seed });
@@ -134,7 +153,8 @@ export class Sequential {
   /** The weights by name, read from the GPU. */
   async weights(): Promise<Map<string, { shape: Shape; data: Float32Array }>> {
     const found = new Map<string, { shape: Shape; data: Float32Array }>();
-    for (const parameter of this.parameters) found.set(parameter.name, { shape: parameter.shape, data: await parameter.data() });
+    for (const parameter of this.parameters)
+      found.set(parameter.name, { shape: parameter.shape, data: await parameter.data() });
     return found;
   }
 
@@ -150,13 +170,20 @@ export class Sequential {
   setWeights(weights: ReadonlyMap<string, { shape: Shape; data: ArrayLike<number> }>): void {
     for (const { name, shape } of this.parameters) {
       const weight = weights.get(name);
-      if (!weight) throw new WeftError(`the file holds no weight '${name}'; it has ${[...weights.keys()].slice(0, 8).join(', ')}`);
-      if (!sameShape(weight.shape, shape)) throw new WeftError(`weight '${name}' has shape ${showShape(weight.shape)} in the file, ${showShape(shape)} in the model`);
+      if (!weight)
+        throw new WeftError(
+          `the file holds no weight '${name}'; it has ${[...weights.keys()].slice(0, 8).join(', ')}`,
+        );
+      if (!sameShape(weight.shape, shape))
+        throw new WeftError(
+          `weight '${name}' has shape ${showShape(weight.shape)} in the file, ${showShape(shape)} in the model`,
+        );
     }
     const known = new Set(this.parameters.map(({ name }) => name));
     const stranger = [...weights.keys()].find((name) => !known.has(name));
     if (stranger) throw new WeftError(`the file holds a weight '${stranger}' that this model doesn't have`);
-    for (const parameter of this.parameters) parameter.set(Float32Array.from(weights.get(parameter.name)!.data));
+    for (const parameter of this.parameters)
+      parameter.set(Float32Array.from(weights.get(parameter.name)!.data));
   }
 
   /** Frees the weights. */
@@ -171,10 +198,12 @@ export interface SequentialConfig {
   layers: { kind: string; config: object }[];
 }
 
-const count = (parameters: readonly Parameter[]): number => parameters.reduce((total, { size }) => total + size, 0);
+const count = (parameters: readonly Parameter[]): number =>
+  parameters.reduce((total, { size }) => total + size, 0);
 
 /** Makes a stack of layers. */
-export const sequential = (layers: readonly Layer[], options: SequentialOptions): Sequential => new Sequential(layers, options);
+export const sequential = (layers: readonly Layer[], options: SequentialOptions): Sequential =>
+  new Sequential(layers, options);
 
 /** Makes the model that a file by `model.save()` describes, with its weights. @throws WeftError where the file describes none. */
 export function loadModel(file: Uint8Array): Sequential {

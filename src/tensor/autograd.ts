@@ -2,8 +2,8 @@ import { ShapeError, WeftError } from '../errors.ts';
 import { kernel } from '../gpu/kernel.ts';
 import { launch, split } from './launch.ts';
 import { adopt, keep, scope } from './scope.ts';
-import { sameShape, type Shape, showShape } from './shape.ts';
-import { type DType, empty, Tensor } from './tensor.ts';
+import { type Shape, sameShape, showShape } from './shape.ts';
+import { type DType, empty, type Tensor } from './tensor.ts';
 
 /** Where a gradient goes: to the op that made the tensor, or to the tensor itself if it is a leaf. */
 type Source = TapeNode | Tensor;
@@ -31,7 +31,10 @@ export class TapeNode {
 
   /** Gradients of the inputs; frees what the pass needed. */
   run(gradient: Tensor): readonly (Tensor | null)[] {
-    if (this.spent) throw new WeftError(`gradients() ran through '${this.op}' a second time: the first pass freed what it needs; compute the output again`);
+    if (this.spent)
+      throw new WeftError(
+        `gradients() ran through '${this.op}' a second time: the first pass freed what it needs; compute the output again`,
+      );
     const gradients = scope(() => noGrad(() => this.backward(gradient)));
     this.free();
     return gradients;
@@ -63,7 +66,8 @@ export function noGrad<T>(fn: () => T): T {
   }
 }
 
-const sourceOf = (tensor: Tensor): Source | undefined => tensor.node ?? (tensor.requiresGrad ? tensor : undefined);
+const sourceOf = (tensor: Tensor): Source | undefined =>
+  tensor.node ?? (tensor.requiresGrad ? tensor : undefined);
 
 /** What a forward pass is given. */
 export interface ForwardCall<A> {
@@ -103,7 +107,9 @@ export interface OpDefinition<A> {
  *
  * @returns a function of the input tensors and the attributes
  */
-export function defineOp<A = undefined>(definition: OpDefinition<A>): (inputs: readonly Tensor[], attrs: A) => Tensor {
+export function defineOp<A = undefined>(
+  definition: OpDefinition<A>,
+): (inputs: readonly Tensor[], attrs: A) => Tensor {
   const { name, shape, dtype = 'f32', forward, backward } = definition;
   return (inputs, attrs) => {
     const inputShapes = inputs.map((input) => input.shape);
@@ -130,7 +136,8 @@ export function defineOp<A = undefined>(definition: OpDefinition<A>): (inputs: r
       output.node = new TapeNode(name, sources, saved, (gradient) => {
         const gradients = backward!({ gradient, saved, attrs, inputShapes, needs });
         gradients.forEach((g, i) => {
-          if (g && !sameShape(g.shape, inputShapes[i])) throw new ShapeError(`gradient of ${name}`, showShape(inputShapes[i]), showShape(g.shape));
+          if (g && !sameShape(g.shape, inputShapes[i]))
+            throw new ShapeError(`gradient of ${name}`, showShape(inputShapes[i]), showShape(g.shape));
         });
         return gradients;
       });
@@ -192,7 +199,10 @@ export function gradients(loss: Tensor, targets: readonly Tensor[]): Tensor[] {
     }
     const found = targets.map((target, i) => {
       const gradient = pending.get(target);
-      if (!gradient) throw new WeftError(`gradients: the loss doesn't depend on target ${i} (shape ${showShape(target.shape)}), or it doesn't require a gradient`);
+      if (!gradient)
+        throw new WeftError(
+          `gradients: the loss doesn't depend on target ${i} (shape ${showShape(target.shape)}), or it doesn't require a gradient`,
+        );
       return adopt(gradient);
     });
     for (const gradient of pending.values()) if (!found.includes(gradient)) gradient.dispose();

@@ -2,7 +2,9 @@ import { WeftError } from '../errors.ts';
 import { Gpu, type GpuOptions } from '../gpu/gpu.ts';
 
 /** Finds an adapter on a platform without `navigator.gpu` of its own; the Node entry point registers Dawn's. */
-export type AdapterProvider = (choice: string | undefined) => Promise<{ adapter: GPUAdapter; close: () => void }>;
+export type AdapterProvider = (
+  choice: string | undefined,
+) => Promise<{ adapter: GPUAdapter; close: () => void }>;
 
 let provider: AdapterProvider | undefined;
 let current: Gpu | undefined;
@@ -27,7 +29,10 @@ export async function init(options: InitOptions = {}): Promise<Gpu> {
     return useGpu(await Gpu.open(adapter, { limits: options.limits, onClose: close }));
   }
   const adapter = await globalThis.navigator?.gpu?.requestAdapter({ powerPreference: 'high-performance' });
-  if (!adapter) throw new WeftError('this browser offers no WebGPU adapter: see https://caniuse.com/webgpu, and check that graphics acceleration is on');
+  if (!adapter)
+    throw new WeftError(
+      'this browser offers no WebGPU adapter: see https://caniuse.com/webgpu, and check that graphics acceleration is on',
+    );
   return useGpu(await Gpu.open(adapter, { limits: options.limits }));
 }
 

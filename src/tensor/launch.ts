@@ -11,10 +11,20 @@ export interface Part {
 }
 
 /** Binds to each chunk of a split launch the elements of its own items. */
-export const split = (tensor: Tensor, perItem: number): Part => ({ tensor, perItem, offset: 0, length: tensor.size });
+export const split = (tensor: Tensor, perItem: number): Part => ({
+  tensor,
+  perItem,
+  offset: 0,
+  length: tensor.size,
+});
 
 /** Binds `length` elements from `offset` (a multiple of 64: ranges are aligned to 256 bytes). */
-export const range = (tensor: Tensor, offset: number, length: number): Part => ({ tensor, perItem: 0, offset, length });
+export const range = (tensor: Tensor, offset: number, length: number): Part => ({
+  tensor,
+  perItem: 0,
+  offset,
+  length,
+});
 
 export interface LaunchOptions {
   uniforms?: Record<string, number>;
@@ -24,14 +34,23 @@ export interface LaunchOptions {
 }
 
 /** Issues a kernel with tensors as its operands, by the names that the kernel gives them. */
-export function launch(kernel: Kernel, operands: Record<string, Tensor | Part>, options: LaunchOptions): void {
+export function launch(
+  kernel: Kernel,
+  operands: Record<string, Tensor | Part>,
+  options: LaunchOptions,
+): void {
   const bindings: Record<string, Binding> = {};
   let gpu: Tensor['storage']['gpu'] | undefined;
   for (const [name, operand] of Object.entries(operands)) {
     const part = 'tensor' in operand ? operand : range(operand, 0, operand.size);
     const { storage } = part.tensor;
     gpu ??= storage.gpu;
-    bindings[name] = { buffer: storage.buffer, offset: part.offset * 4, bytes: part.length * 4, bytesPerItem: part.perItem * 4 };
+    bindings[name] = {
+      buffer: storage.buffer,
+      offset: part.offset * 4,
+      bytes: part.length * 4,
+      bytesPerItem: part.perItem * 4,
+    };
   }
   gpu?.launch({ kernel, bindings, ...options });
 }

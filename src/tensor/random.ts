@@ -26,7 +26,12 @@ function mulHigh(a: number, b: number): number {
 }
 
 /** Writes the block of four words for a counter and a key into `out` at `at`. */
-export function philox(counter: readonly [number, number, number, number], key: readonly [number, number], out: Uint32Array, at = 0): void {
+export function philox(
+  counter: readonly [number, number, number, number],
+  key: readonly [number, number],
+  out: Uint32Array,
+  at = 0,
+): void {
   let [c0, c1, c2, c3] = counter;
   let [k0, k1] = key;
   for (let round = 0; round < 10; round++) {
@@ -86,7 +91,8 @@ export class RandomStream {
     readonly seed: number,
     readonly name: string,
   ) {
-    if (!Number.isSafeInteger(seed) || seed < 0) throw new WeftError(`a seed is a whole number from 0 to 2^53 - 1, got ${seed}`);
+    if (!Number.isSafeInteger(seed) || seed < 0)
+      throw new WeftError(`a seed is a whole number from 0 to 2^53 - 1, got ${seed}`);
     this.id = hashName(name);
     this.key = [seed >>> 0, Math.floor(seed / 2 ** 32)];
   }

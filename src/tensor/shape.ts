@@ -7,7 +7,8 @@ export const sizeOf = (shape: Shape): number => shape.reduce((product, n) => pro
 
 export const showShape = (shape: Shape): string => `[${shape.join(', ')}]`;
 
-export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((n, i) => n === b[i]);
+export const sameShape = (a: Shape, b: Shape): boolean =>
+  a.length === b.length && a.every((n, i) => n === b[i]);
 
 /** Elements from one index of an axis to the next, row-major. */
 export function stridesOf(shape: Shape): number[] {
@@ -22,14 +23,22 @@ export function stridesOf(shape: Shape): number[] {
 
 /** @throws ShapeError unless every dimension is a whole number of at least 1. */
 export function checkShape(op: string, shape: Shape): void {
-  if (!shape.every((n) => Number.isInteger(n) && n >= 1)) throw new ShapeError(op, 'dimensions that are whole numbers of at least 1', showShape(shape));
+  if (!shape.every((n) => Number.isInteger(n) && n >= 1))
+    throw new ShapeError(op, 'dimensions that are whole numbers of at least 1', showShape(shape));
 }
 
 /** Resolves negative axes and refuses axes out of range or named twice. Axes come back in rising order. */
-export function resolveAxes(op: string, axes: number | readonly number[] | undefined, rank: number): number[] {
+export function resolveAxes(
+  op: string,
+  axes: number | readonly number[] | undefined,
+  rank: number,
+): number[] {
   if (axes === undefined) return Array.from({ length: rank }, (_, i) => i);
   const resolved = (typeof axes === 'number' ? [axes] : axes).map((axis) => (axis < 0 ? axis + rank : axis));
-  if (!resolved.every((axis) => Number.isInteger(axis) && axis >= 0 && axis < rank) || new Set(resolved).size !== resolved.length) {
+  if (
+    !resolved.every((axis) => Number.isInteger(axis) && axis >= 0 && axis < rank) ||
+    new Set(resolved).size !== resolved.length
+  ) {
     throw new ShapeError(op, `distinct axes from ${-rank} to ${rank - 1}`, JSON.stringify(axes));
   }
   return resolved.sort((a, b) => a - b);
@@ -41,7 +50,8 @@ export function broadcastShapes(op: string, a: Shape, b: Shape): number[] {
   return Array.from({ length: rank }, (_, i) => {
     const m = a[i - rank + a.length] ?? 1;
     const n = b[i - rank + b.length] ?? 1;
-    if (m !== n && m !== 1 && n !== 1) throw new ShapeError(op, 'shapes that broadcast together', `${showShape(a)} and ${showShape(b)}`);
+    if (m !== n && m !== 1 && n !== 1)
+      throw new ShapeError(op, 'shapes that broadcast together', `${showShape(a)} and ${showShape(b)}`);
     return Math.max(m, n);
   });
 }

@@ -64,7 +64,10 @@ export class Tensor {
 
   /** @throws WeftError when this tensor was disposed. */
   get storage(): Storage {
-    if (!this.held) throw new WeftError(`a tensor of shape ${showShape(this.shape)} was used after it was disposed (by dispose() or the end of its scope; keep() takes a tensor out of its scope)`);
+    if (!this.held)
+      throw new WeftError(
+        `a tensor of shape ${showShape(this.shape)} was used after it was disposed (by dispose() or the end of its scope; keep() takes a tensor out of its scope)`,
+      );
     return this.held;
   }
 
@@ -107,13 +110,27 @@ type Nested = number | readonly Nested[];
  * A tensor with the given elements: nested arrays, or a flat (typed) array with a shape.
  * @throws ShapeError when nested arrays are ragged or the shape holds another number of elements.
  */
-export function tensor(values: Nested | TypedArray | ArrayLike<number>, shape?: Shape, dtype?: DType): Tensor {
+export function tensor(
+  values: Nested | TypedArray | ArrayLike<number>,
+  shape?: Shape,
+  dtype?: DType,
+): Tensor {
   const isTyped = ArrayBuffer.isView(values);
   const nestedShape = isTyped ? [values.length] : shapeOfNested(values as Nested);
-  const type = dtype ?? (values instanceof Int32Array ? 'i32' : values instanceof Uint32Array ? 'u32' : 'f32');
-  const flat = isTyped ? values : typeof values === 'number' ? [values] : (values as unknown[]).flat(Number.POSITIVE_INFINITY);
+  const type =
+    dtype ?? (values instanceof Int32Array ? 'i32' : values instanceof Uint32Array ? 'u32' : 'f32');
+  const flat = isTyped
+    ? values
+    : typeof values === 'number'
+      ? [values]
+      : (values as unknown[]).flat(Number.POSITIVE_INFINITY);
   const finalShape = shape ?? nestedShape;
-  if (sizeOf(finalShape) !== flat.length) throw new ShapeError('tensor', `${sizeOf(finalShape)} elements for shape ${showShape(finalShape)}`, `${flat.length}`);
+  if (sizeOf(finalShape) !== flat.length)
+    throw new ShapeError(
+      'tensor',
+      `${sizeOf(finalShape)} elements for shape ${showShape(finalShape)}`,
+      `${flat.length}`,
+    );
   const elements = new arrayOf[type](flat as ArrayLike<number>);
   return hostTensor(finalShape, type, () => elements, true);
 }
@@ -122,7 +139,8 @@ function shapeOfNested(values: Nested): number[] {
   if (typeof values === 'number') return [];
   const first = shapeOfNested(values[0] ?? 0);
   for (const value of values) {
-    if (showShape(shapeOfNested(value)) !== showShape(first)) throw new ShapeError('tensor', 'nested arrays of equal lengths', 'ragged ones');
+    if (showShape(shapeOfNested(value)) !== showShape(first))
+      throw new ShapeError('tensor', 'nested arrays of equal lengths', 'ragged ones');
   }
   return [values.length, ...first];
 }

@@ -49,7 +49,9 @@ describe('splits', () => {
     const labels = Array.from({ length: 500 }, (_, i) => i % 5);
     const parts = stratifiedSplit(labels, [103, 50], new RandomStream(3, 'split'));
     for (const [i, size] of [103, 50].entries()) {
-      const counts = [0, 1, 2, 3, 4].map((label) => [...parts[i]].filter((sample) => labels[sample] === label).length);
+      const counts = [0, 1, 2, 3, 4].map(
+        (label) => [...parts[i]].filter((sample) => labels[sample] === label).length,
+      );
       expect(counts.reduce((a, b) => a + b, 0)).toBe(size);
       expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
     }

@@ -49,14 +49,22 @@ describe.each(Object.entries(ops))('%s', (name, { op, reference }) => {
   });
 
   test('cuts long rows into segments', async () => {
-    // 5 million numbers: two segments; few distinct ones, so that max meets ties in all of them.
-    const x = Float32Array.from(createRandom(1).words(5_000_001), (word) => word % 1000);
-    const given = tensor(x, [5_000_001]);
-    const expected = reference.forward([make([5_000_001], x)], { axes: [0], keepDims: false });
-    const y = op(given);
-    compare(await y.data(), expected, 1000, `${name} of 5 million`);
-    given.dispose();
-    y.dispose();
+    // 5 million numbers are two segments; there are few distinct ones, so that max meets ties in both.
+    const x = Float32Array.from({ length: 5_000_001 }, (_, i) => (i * 7919) % 1009);
+    const total = x.reduce((before, value) => before + value, 0);
+    const expected = { sum: total, mean: total / x.length, max: 1008 }[name]!;
+    const given = variable(tensor(x));
+    const [y, dx] = scope(() => {
+      const y = op(given);
+      return [y, gradients(y, [given])[0]];
+    });
+    // No partial result is a sum of more than a thousand others.
+    compare(await y.data(), make([1], [expected]), 1000, `${name} of 5 million`);
+    const slope = { sum: 1, mean: Math.fround(1 / x.length), max: 0 }[name]!;
+    const gradient = await dx.data();
+    expect(gradient.findIndex((value, i) => value !== slope && x[i] !== 1008)).toBe(-1);
+    expect(gradient[x.indexOf(1008)]).toBe(name === 'max' ? 1 : slope);
+    for (const t of [given, y, dx]) t.dispose();
   });
 
   test('counts negative axes from the last and refuses others', async () => {

@@ -27,7 +27,15 @@ function imageSet() {
     const bright = [column < 4, row < 4, true][labels[sample]];
     return 100 * noise[i] + (bright ? 120 : 0);
   });
-  return { images, labels, count: COUNT, height: 8, width: 8, channels: 1, classNames: ['left', 'top', 'all'] };
+  return {
+    images,
+    labels,
+    count: COUNT,
+    height: 8,
+    width: 8,
+    channels: 1,
+    classNames: ['left', 'top', 'all'],
+  };
 }
 
 const network = (seed = 1) =>
@@ -84,7 +92,9 @@ describe('fit', () => {
     expect(history.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
     expect(history[7].loss).toBeLessThan(0.5 * history[0].loss);
     const losses = history.map(({ valLoss }) => valLoss!);
-    const improvements = losses.filter((loss, i) => losses.slice(0, i).every((earlier) => loss < earlier)).length;
+    const improvements = losses.filter((loss, i) =>
+      losses.slice(0, i).every((earlier) => loss < earlier),
+    ).length;
     expect(best.length).toBe(improvements);
     const result = await evaluate(model, { source, indices: validation }, { batchSize: 7 });
     expect(result.loss).toBeCloseTo(history[7].valLoss!, 5);
@@ -110,25 +120,38 @@ describe('fit', () => {
     const second = setUp({ resume: first.checkpoints[first.checkpoints.length - 1] });
     await fit(second.model, second.fitOptions);
     expect(await second.model.save()).toEqual(await whole.model.save());
-    expect(second.checkpoints[second.checkpoints.length - 1]).toEqual(whole.checkpoints[whole.checkpoints.length - 1]);
+    expect(second.checkpoints[second.checkpoints.length - 1]).toEqual(
+      whole.checkpoints[whole.checkpoints.length - 1],
+    );
     expect([...first.best, ...second.best]).toEqual(whole.best);
   });
 
   it('stops early after `patience` epochs without strict improvement, and a resumed finished run stays finished', async () => {
-    const { model, fitOptions, checkpoints } = setUp({ epochs: 50, optimizer: new SGD({ learningRate: 0 }), callbacks: [new EarlyStopping({ monitor: 'valLoss', patience: 3 })] });
+    const { model, fitOptions, checkpoints } = setUp({
+      epochs: 50,
+      optimizer: new SGD({ learningRate: 0 }),
+      callbacks: [new EarlyStopping({ monitor: 'valLoss', patience: 3 })],
+    });
     // Without learning, only the moving statistics change, so improvements end soon.
     const { history, finished } = await fit(model, fitOptions);
     expect(finished).toMatch(/valLoss has not improved for 3 epochs/);
     const losses = history.map(({ valLoss }) => valLoss!);
     const bestEpoch = losses.indexOf(Math.min(...losses)) + 1;
     expect(history.length).toBe(bestEpoch + 3);
-    const again = setUp({ epochs: 50, callbacks: [new EarlyStopping({ monitor: 'valLoss', patience: 3 })], optimizer: new SGD({ learningRate: 0 }), resume: checkpoints[checkpoints.length - 1] });
+    const again = setUp({
+      epochs: 50,
+      callbacks: [new EarlyStopping({ monitor: 'valLoss', patience: 3 })],
+      optimizer: new SGD({ learningRate: 0 }),
+      resume: checkpoints[checkpoints.length - 1],
+    });
     expect((await fit(again.model, again.fitOptions)).history).toEqual(history);
   });
 
   it('names step and layer of a loss that is not finite, and keeps the weights', async () => {
     const { model, fitOptions } = setUp({ optimizer: new SGD({ learningRate: 1e30 }) });
-    await expect(fit(model, fitOptions)).rejects.toThrow(/the loss is .* at epoch 1, step [23]: .*(conv2d|batch_normalization|dense)/);
+    await expect(fit(model, fitOptions)).rejects.toThrow(
+      /the loss is .* at epoch 1, step [23]: .*(conv2d|batch_normalization|dense)/,
+    );
   });
 
   it('makes nothing on the GPU in later steps', async () => {
@@ -190,9 +213,16 @@ describe('ArraySource', () => {
     const x = new RandomStream(1, 'x').uniform(40 * 2);
     const labels = Array.from({ length: 40 }, (_, i) => (x[2 * i] > x[2 * i + 1] ? 1 : 0));
     const source = new ArraySource(x, labels, [2]);
-    const model = sequential([layers.dense({ units: 8, activation: 'relu' }), layers.dense({ units: 2 })], { inputShape: [2] });
+    const model = sequential([layers.dense({ units: 8, activation: 'relu' }), layers.dense({ units: 2 })], {
+      inputShape: [2],
+    });
     const indices = Uint32Array.from({ length: 40 }, (_, i) => i);
-    const { history } = await fit(model, { train: { source, indices }, optimizer: new Adam({ learningRate: 0.05 }), epochs: 25, batchSize: 8 });
+    const { history } = await fit(model, {
+      train: { source, indices },
+      optimizer: new Adam({ learningRate: 0.05 }),
+      epochs: 25,
+      batchSize: 8,
+    });
     expect(history[24].accuracy).toBeGreaterThan(0.9);
   });
 });

@@ -11,15 +11,23 @@ import { testGpu } from '../support/gpu.ts';
 describe('a model without a device', () => {
   it('counts the parameters of v5 layer by layer', () => {
     const model = v5.network(0);
-    const counts = model.layers.map(({ parameters }) => parameters.reduce((total, { size }) => total + size, 0)).filter((count) => count > 0);
-    expect(counts).toEqual([640, 256, 73856, 512, 73792, 256, 73856, 512, 73792, 256, 73856, 2048, 262656, 262656, 5130]);
+    const counts = model.layers
+      .map(({ parameters }) => parameters.reduce((total, { size }) => total + size, 0))
+      .filter((count) => count > 0);
+    expect(counts).toEqual([
+      640, 256, 73856, 512, 73792, 256, 73856, 512, 73792, 256, 73856, 2048, 262656, 262656, 5130,
+    ]);
     expect(model.summary()).toContain('904,074 parameters: 902,154 trainable, 1,920 not');
     expect(model.summary()).toContain('[N, 5, 5, 128]');
   });
 
   it('refuses shapes that do not fit, naming the layer', () => {
-    expect(() => sequential([layers.dense({ units: 3 })], { inputShape: [4, 4, 1] })).toThrow(/dense: expected vectors.*got \[4, 4, 1\]/);
-    expect(() => sequential([layers.maxPooling2d({ poolSize: 5 })], { inputShape: [4, 4, 1] })).toThrow(/max_pooling2d.*5x5/);
+    expect(() => sequential([layers.dense({ units: 3 })], { inputShape: [4, 4, 1] })).toThrow(
+      /dense: expected vectors.*got \[4, 4, 1\]/,
+    );
+    expect(() => sequential([layers.maxPooling2d({ poolSize: 5 })], { inputShape: [4, 4, 1] })).toThrow(
+      /max_pooling2d.*5x5/,
+    );
     expect(() => sequential([layers.dropout({ rate: 1 })], { inputShape: [4] })).toThrow(/rate/);
   });
 
@@ -42,7 +50,10 @@ describe('initializers', () => {
   });
 
   it('give every weight of a seed its own values, the same each time', () => {
-    const [a, b] = [initializers.glorotUniform([8, 8], new RandomStream(1, 'a')), initializers.glorotUniform([8, 8], new RandomStream(1, 'b'))];
+    const [a, b] = [
+      initializers.glorotUniform([8, 8], new RandomStream(1, 'a')),
+      initializers.glorotUniform([8, 8], new RandomStream(1, 'b')),
+    ];
     expect(a).not.toEqual(b);
     expect(a).toEqual(initializers.glorotUniform([8, 8], new RandomStream(1, 'a')));
     expect(a).not.toEqual(initializers.glorotUniform([8, 8], new RandomStream(2, 'a')));
@@ -55,7 +66,16 @@ function deviation(values: Float32Array): number {
 }
 
 describe('saving and loading', () => {
-  const make = (seed: number) => sequential([layers.conv2d({ filters: 3, activation: 'relu' }), layers.batchNormalization(), layers.flatten(), layers.dense({ units: 4, activation: 'softmax' })], { inputShape: [5, 5, 2], seed });
+  const make = (seed: number) =>
+    sequential(
+      [
+        layers.conv2d({ filters: 3, activation: 'relu' }),
+        layers.batchNormalization(),
+        layers.flatten(),
+        layers.dense({ units: 4, activation: 'softmax' }),
+      ],
+      { inputShape: [5, 5, 2], seed },
+    );
 
   it('brings back the model and its outputs', async () => {
     await testGpu();
@@ -75,7 +95,9 @@ describe('saving and loading', () => {
     await testGpu();
     const model = make(1);
     const before = await model.save();
-    const other = sequential([layers.conv2d({ filters: 5 }), layers.flatten(), layers.dense({ units: 4 })], { inputShape: [5, 5, 2] });
+    const other = sequential([layers.conv2d({ filters: 5 }), layers.flatten(), layers.dense({ units: 4 })], {
+      inputShape: [5, 5, 2],
+    });
     const file = await other.save();
     expect(() => model.load(file)).toThrow(/conv2d.kernel.*\[3, 3, 2, 5\].*\[3, 3, 2, 3\]/);
     expect(await model.save()).toEqual(before);
@@ -97,7 +119,11 @@ describe('safetensors', () => {
   it.each([
     ['empty', (file: Uint8Array) => file.subarray(0, 0), /not a safetensors file: 0 bytes/],
     ['cut in the header', (file: Uint8Array) => file.subarray(0, 40), /cut short/],
-    ['cut in the data', (file: Uint8Array) => file.subarray(0, file.length - 4), /'b' claims bytes 16 to 28 of 24/],
+    [
+      'cut in the data',
+      (file: Uint8Array) => file.subarray(0, file.length - 4),
+      /'b' claims bytes 16 to 28 of 24/,
+    ],
     ['no JSON', (file: Uint8Array) => file.map((byte, i) => (i === 8 ? 0 : byte)), /no JSON/],
   ])('refuses a file that is %s', (_, damage, message) => {
     expect(() => decodeSafetensors(damage(encodeSafetensors(tensors)))).toThrow(message);

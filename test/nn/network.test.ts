@@ -29,11 +29,15 @@ function referenceLayers(model: Sequential, width: number, batch: number, draw: 
   let next = 0;
   const input = [batch, 28, 28, 1];
   const size = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
-  return withMasks(v5Layers({ width, units: 8 * width, l2: 1e-5 }), input, (shape, rate) => dropoutMask(streams[next++].words(size(shape)), rate));
+  return withMasks(v5Layers({ width, units: 8 * width, l2: 1e-5 }), input, (shape, rate) =>
+    dropoutMask(streams[next++].words(size(shape)), rate),
+  );
 }
 
 async function parametersOf(model: Sequential): Promise<Array64[]> {
-  return Promise.all(model.trainableParameters.map(async (parameter) => make(parameter.shape, await parameter.data())));
+  return Promise.all(
+    model.trainableParameters.map(async (parameter) => make(parameter.shape, await parameter.data())),
+  );
 }
 
 function sampleBatch(batch: number, random = createRandom(seed)) {
@@ -42,10 +46,16 @@ function sampleBatch(batch: number, random = createRandom(seed)) {
     images.data[i] = Math.fround(value);
   });
   const labels = random.integers(batch, 10);
-  return { images, labels, x: tensor(Float32Array.from(images.data), images.shape), y: tensor(Int32Array.from(labels)) };
+  return {
+    images,
+    labels,
+    x: tensor(Float32Array.from(images.data), images.shape),
+    y: tensor(Int32Array.from(labels)),
+  };
 }
 
-const trainingLoss = (model: Sequential, x: Tensor, y: Tensor) => add(softmaxCrossEntropy(model.logits(x, { training: true }), y), model.regularization()!);
+const trainingLoss = (model: Sequential, x: Tensor, y: Tensor) =>
+  add(softmaxCrossEntropy(model.logits(x, { training: true }), y), model.regularization()!);
 
 /** Length of the difference over the length of the reference: what f32 costs a whole vector of gradients. */
 function relativeError(actual: ArrayLike<number>, expected: Array64): number {
@@ -63,10 +73,21 @@ describe('v5 against the reference', () => {
     const batch = 4;
     const model = v5.network(seed);
     const { images, labels, x, y } = sampleBatch(batch);
-    const expected = networkGradients(referenceLayers(model, 64, batch, 0), await parametersOf(model), images, labels);
+    const expected = networkGradients(
+      referenceLayers(model, 64, batch, 0),
+      await parametersOf(model),
+      images,
+      labels,
+    );
     const { loss, found } = scope(() => {
       const loss = trainingLoss(model, x, y);
-      return { loss, found: gradients(loss, model.trainableParameters.map((p) => p.tensor)) };
+      return {
+        loss,
+        found: gradients(
+          loss,
+          model.trainableParameters.map((p) => p.tensor),
+        ),
+      };
     });
     expect(Math.abs((await loss.item()) / expected.loss - 1), `loss, ${again}`).toBeLessThan(1e-5);
     for (const [i, parameter] of model.trainableParameters.entries()) {
@@ -89,7 +110,12 @@ describe('v5 against the reference', () => {
       return loss;
     });
     for (let t = 1; t <= 6; t++) {
-      const reference = networkGradients(referenceLayers(model, width, batch, t - 1), parameters.map(({ w }) => w), images, labels);
+      const reference = networkGradients(
+        referenceLayers(model, width, batch, t - 1),
+        parameters.map(({ w }) => w),
+        images,
+        labels,
+      );
       const loss = await (await step(x, y)).item();
       expect(Math.abs(loss / reference.loss - 1), `loss of step ${t}, ${again}`).toBeLessThan(1e-3);
       parameters.forEach((state, i) => {

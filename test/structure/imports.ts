@@ -9,8 +9,11 @@ import ts from 'typescript';
 /** Folders of `src`, top to bottom. */
 export const FLOORS = ['gpu', 'tensor', 'kernels', 'data', 'nn', 'report', 'node', 'experiments'] as const;
 
-/** Where Node's own modules and packages may be imported: the rest of the library runs in a browser and depends on nothing. */
+/** Where Node's own modules may be imported: the rest of the library runs in a browser. */
 const NODE_FOLDERS: readonly string[] = ['node', 'experiments'];
+
+/** Where packages may be imported: the rest of the library depends on nothing. Plots are drawn by a package. */
+const PACKAGE_FOLDERS: readonly string[] = ['report', ...NODE_FOLDERS];
 
 /** Public entry points: they see every floor of the library. Only the first is for browsers. */
 const BROWSER_ENTRY = 'src/index.ts';
@@ -87,10 +90,11 @@ function fromRoot(from: string, to: string, target: string | undefined): string 
 
 function wrongPackage(from: string, specifier: string): string | undefined {
   const folder = folderOf(from);
-  const inNode = folder === undefined ? NODE_ENTRIES.includes(from) : NODE_FOLDERS.includes(folder);
-  return inNode
+  const folders = specifier.startsWith('node:') ? NODE_FOLDERS : PACKAGE_FOLDERS;
+  const isAllowed = folder === undefined ? NODE_ENTRIES.includes(from) : folders.includes(folder);
+  return isAllowed
     ? undefined
-    : `'${specifier}' is imported outside ${NODE_FOLDERS.map((name) => `src/${name}`).join(', ')} and the entry points for Node`;
+    : `'${specifier}' is imported outside ${folders.map((name) => `src/${name}`).join(', ')} and the entry points for Node`;
 }
 
 /** Follows the imports of the browser's entry point. */

@@ -52,7 +52,8 @@ function tilesOf({ H, W, pad }: Pick<ForwardOptions, 'H' | 'W' | 'pad'>) {
 }
 
 /** Whether each tap's slab can be a uniform binding: offsets are aligned to 256 bytes. */
-const slabsAreUniform = (C: number, K: number) => K % 4 === 0 && (C * K) % 64 === 0 && C * K * 4 <= UNIFORM_BYTES;
+const slabsAreUniform = (C: number, K: number) =>
+  K % 4 === 0 && (C * K) % 64 === 0 && C * K * 4 <= UNIFORM_BYTES;
 
 /** Four channels of a row of K values: one vec4 where K allows, else value by value, the last repeated. */
 function channels(array: string, row: string, K: number): string {
@@ -61,7 +62,8 @@ function channels(array: string, row: string, K: number): string {
 }
 
 /** The indices n0 .. n3 of the lane's channels where a vec4 isn't possible. */
-const channelIndices = (K: number) => (K % 4 === 0 ? '' : lines(sequence(4), (i) => `let n${i} = min(4u * n + ${i}u, ${K - 1}u);`));
+const channelIndices = (K: number) =>
+  K % 4 === 0 ? '' : lines(sequence(4), (i) => `let n${i} = min(4u * n + ${i}u, ${K - 1}u);`);
 
 function storeChannels(array: string, row: string, K: number, value: string): string {
   if (K % 4 === 0) return `${array}[${row} * ${K / 4}u + n] = ${value};`;
@@ -82,7 +84,8 @@ const forwardKernel = kernelFamily(({ H, W, C, K, pad, bias, lanes: L }: Forward
   const loads = sequence(Math.ceil(inputColumns.length / L));
   const tileRows = sequence(rows);
   const pixels = tileRows.flatMap((r) => sequence(columns).map((p) => ({ r, p })));
-  const weight = (tap: number) => (uniform ? `w${tap}[c * ${K / 4}u + n]` : channels('w', `(${tap * C}u + c)`, K));
+  const weight = (tap: number) =>
+    uniform ? `w${tap}[c * ${K / 4}u + n]` : channels('w', `(${tap * C}u + c)`, K);
   const blocks = Math.ceil(K / (4 * L));
   const filterRow = (i: number) => `{
     ${lines(
@@ -106,7 +109,8 @@ const forwardKernel = kernelFamily(({ H, W, C, K, pad, bias, lanes: L }: Forward
         (j) => `let b${j} = ${weight(i * 3 + j)};
         ${lines(
           pixels.filter(({ p }) => inputColumns.includes(p + j)),
-          ({ r, p }) => `s${r}_${p} = fma(vec4f(subgroupBroadcast(x${r}_${Math.floor((p + j - first) / L)}, ${(p + j - first) % L}u)), b${j}, s${r}_${p});`,
+          ({ r, p }) =>
+            `s${r}_${p} = fma(vec4f(subgroupBroadcast(x${r}_${Math.floor((p + j - first) / L)}, ${(p + j - first) % L}u)), b${j}, s${r}_${p});`,
         )}`,
       )}
     }
@@ -117,7 +121,9 @@ const forwardKernel = kernelFamily(({ H, W, C, K, pad, bias, lanes: L }: Forward
     subgroups: true,
     read: { x: 'f32', ...(uniform ? {} : { w: element }), ...(bias && { bias: element }) },
     write: { y: element },
-    uniformArrays: uniform ? Object.fromEntries(sequence(9).map((tap) => [`w${tap}`, ['vec4f', (C * K) / 4] as const])) : {},
+    uniformArrays: uniform
+      ? Object.fromEntries(sequence(9).map((tap) => [`w${tap}`, ['vec4f', (C * K) / 4] as const]))
+      : {},
     body: `
       let n = workgroup % ${blocks}u * ${L}u + lane;
       let tile = workgroup / ${blocks}u;
@@ -141,10 +147,19 @@ const forwardKernel = kernelFamily(({ H, W, C, K, pad, bias, lanes: L }: Forward
   };
 });
 
-function convolve(options: ForwardOptions, N: number, x: Tensor, w: Tensor, bias: Tensor | undefined, y: Tensor): void {
+function convolve(
+  options: ForwardOptions,
+  N: number,
+  x: Tensor,
+  w: Tensor,
+  bias: Tensor | undefined,
+  y: Tensor,
+): void {
   const { H, W, C, K, lanes } = options;
   const { Y, X, across, rows } = tilesOf(options);
-  const weights: Record<string, Part | Tensor> = slabsAreUniform(C, K) ? Object.fromEntries(sequence(9).map((tap) => [`w${tap}`, range(w, tap * C * K, C * K)])) : { w };
+  const weights: Record<string, Part | Tensor> = slabsAreUniform(C, K)
+    ? Object.fromEntries(sequence(9).map((tap) => [`w${tap}`, range(w, tap * C * K, C * K)]))
+    : { w };
   launch(
     forwardKernel(options),
     { x: split(x, H * W * C), y: split(y, Y * X * K), ...weights, ...(bias && { bias }) },
@@ -179,7 +194,9 @@ const filterGradientKernel = kernelFamily((options: GradientOptions) => {
   const X = W + 2 * pad - 2;
   const loads = sequence(Math.ceil(((step + 2) * ct) / L));
   const tapRows = sequence(rowsOfTaps);
-  const sums = tapRows.flatMap((i) => sequence(3).flatMap((j) => sequence(ct).map((c) => ({ i, j, c, name: `s${i}${j}_${c}` }))));
+  const sums = tapRows.flatMap((i) =>
+    sequence(3).flatMap((j) => sequence(ct).map((c) => ({ i, j, c, name: `s${i}${j}_${c}` }))),
+  );
   const hasTail = X % step > 0;
   return {
     name: `conv2d-filter-gradient-broadcast ${H}x${W} ${C}-${K}`,
@@ -234,7 +251,12 @@ const filterGradientKernel = kernelFamily((options: GradientOptions) => {
       }
       ${K % (4 * L) ? `if (n >= ${Math.ceil(K / 4)}u) { return; }` : ''}
       ${lines(sums, ({ i, j, c, name }) => {
-        const store = storeChannels('partial', `(((group * 9u + (i0 + ${i}u) * 3u + ${j}u) * ${C}u + c0 + ${c}u))`, K, name);
+        const store = storeChannels(
+          'partial',
+          `(((group * 9u + (i0 + ${i}u) * 3u + ${j}u) * ${C}u + c0 + ${c}u))`,
+          K,
+          name,
+        );
         return `${C % ct ? `if (c0 + ${c}u < ${C}u) ` : ''}{ ${store} }`;
       })}`,
   };
@@ -251,11 +273,25 @@ export const broadcast: ConvVariant = {
   name: 'broadcast',
   supports: ({ I, J }, gpu) => I === 3 && J === 3 && WIDTHS.includes(gpu.subgroupSize),
   forward({ N, H, W, C, K, P }, x, w, bias, y) {
-    convolve({ H, W, C, K, pad: P, bias: bias !== undefined, lanes: x.storage.gpu.subgroupSize }, N, x, w, bias, y);
+    convolve(
+      { H, W, C, K, pad: P, bias: bias !== undefined, lanes: x.storage.gpu.subgroupSize },
+      N,
+      x,
+      w,
+      bias,
+      y,
+    );
   },
   inputGradient(g, dy, w, dx) {
     const { N, Y, X, C, K, P } = g;
-    convolve({ H: Y, W: X, C: K, K: C, pad: 2 - P, bias: false, lanes: dy.storage.gpu.subgroupSize }, N, dy, turnFilter(g, w), undefined, dx);
+    convolve(
+      { H: Y, W: X, C: K, K: C, pad: 2 - P, bias: false, lanes: dy.storage.gpu.subgroupSize },
+      N,
+      dy,
+      turnFilter(g, w),
+      undefined,
+      dx,
+    );
   },
   filterGradient({ N, H, W, C, K, Y, X, P }, x, dy) {
     const options = { H, W, C, K, pad: P, lanes: x.storage.gpu.subgroupSize };
@@ -266,7 +302,11 @@ export const broadcast: ConvVariant = {
     const partial = empty([groups, 9 * C * K]);
     launch(
       filterGradientKernel(options),
-      { x: split(x, groupImages * H * W * C), dy: split(dy, groupImages * Y * X * K), partial: split(partial, 9 * C * K) },
+      {
+        x: split(x, groupImages * H * W * C),
+        dy: split(dy, groupImages * Y * X * K),
+        partial: split(partial, 9 * C * K),
+      },
       { items: groups, workgroups: (items) => items * workgroups, uniforms: { images: N, groupImages } },
     );
     return sumPartials(partial, [3, 3, C, K]);

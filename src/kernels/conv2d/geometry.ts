@@ -25,13 +25,18 @@ export interface Geometry {
 /** @throws ShapeError */
 export function geometryOf([x, w, bias]: readonly Shape[], padding: Padding): Geometry {
   if (x.length !== 4) throw new ShapeError('conv2d', 'x [N, H, W, C]', showShape(x));
-  if (w.length !== 4) throw new ShapeError('conv2d', 'filters [kernel height, kernel width, C, K]', showShape(w));
+  if (w.length !== 4)
+    throw new ShapeError('conv2d', 'filters [kernel height, kernel width, C, K]', showShape(w));
   const [N, H, W, C] = x;
   const [I, J, filterC, K] = w;
-  if (filterC !== C) throw new ShapeError('conv2d', `filters for ${C} channels, as x ${showShape(x)} has`, showShape(w));
-  if (I % 2 === 0 || J % 2 === 0) throw new ShapeError('conv2d', 'a kernel of odd height and width', showShape(w));
-  if (bias && (bias.length !== 1 || bias[0] !== K)) throw new ShapeError('conv2d', `a bias of shape [${K}]`, showShape(bias));
-  if (padding !== 'same' && padding !== 'valid') throw new ShapeError('conv2d', "padding 'same' or 'valid'", `'${padding}'`);
+  if (filterC !== C)
+    throw new ShapeError('conv2d', `filters for ${C} channels, as x ${showShape(x)} has`, showShape(w));
+  if (I % 2 === 0 || J % 2 === 0)
+    throw new ShapeError('conv2d', 'a kernel of odd height and width', showShape(w));
+  if (bias && (bias.length !== 1 || bias[0] !== K))
+    throw new ShapeError('conv2d', `a bias of shape [${K}]`, showShape(bias));
+  if (padding !== 'same' && padding !== 'valid')
+    throw new ShapeError('conv2d', "padding 'same' or 'valid'", `'${padding}'`);
   const [P, Q] = padding === 'same' ? [(I - 1) / 2, (J - 1) / 2] : [0, 0];
   const [Y, X] = [H + 2 * P - I + 1, W + 2 * Q - J + 1];
   if (Y < 1 || X < 1) throw new ShapeError('conv2d', `an image of at least ${I}x${J}`, showShape(x));

@@ -25,7 +25,11 @@ export const variants: readonly ConvVariant[] = [broadcast, tiled, plain];
 /** The variant of that name if it suits, else the one that is fast here: broadcasting on processors, workgroup tiles on GPUs. */
 function variantFor(g: Geometry, like: Tensor, name?: string): ConvVariant {
   const { gpu } = like.storage;
-  const wanted = name ? variants.filter((variant) => variant.name === name) : gpu.isSoftware ? [broadcast, tiled] : [tiled];
+  const wanted = name
+    ? variants.filter((variant) => variant.name === name)
+    : gpu.isSoftware
+      ? [broadcast, tiled]
+      : [tiled];
   return wanted.find((variant) => variant.supports(g, gpu)) ?? plain;
 }
 
@@ -67,6 +71,11 @@ const op = defineOp<{ padding: Padding; variant: string | undefined }>({
  * @param bias [K], added to every pixel
  * @returns [N, H, W, K] with padding 'same', [N, H - height + 1, W - width + 1, K] with 'valid'
  */
-export function conv2d(x: Tensor, w: Tensor, bias?: Tensor, { padding = 'valid', variant }: Conv2dOptions = {}): Tensor {
+export function conv2d(
+  x: Tensor,
+  w: Tensor,
+  bias?: Tensor,
+  { padding = 'valid', variant }: Conv2dOptions = {},
+): Tensor {
   return op(bias ? [x, w, bias] : [x, w], { padding, variant });
 }

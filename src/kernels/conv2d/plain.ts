@@ -11,7 +11,18 @@ import type { ConvVariant, Geometry } from './geometry.ts';
 
 const LANES = 64;
 
-const uniforms: Record<string, UniformType> = { H: 'u32', W: 'u32', C: 'u32', K: 'u32', Y: 'u32', X: 'u32', I: 'u32', J: 'u32', P: 'u32', Q: 'u32' };
+const uniforms: Record<string, UniformType> = {
+  H: 'u32',
+  W: 'u32',
+  C: 'u32',
+  K: 'u32',
+  Y: 'u32',
+  X: 'u32',
+  I: 'u32',
+  J: 'u32',
+  P: 'u32',
+  Q: 'u32',
+};
 const uniformsOf = ({ H, W, C, K, Y, X, I, J, P, Q }: Geometry) => ({ H, W, C, K, Y, X, I, J, P, Q });
 
 // Offsets wrap below zero, so that one comparison checks both ends of a range.
@@ -113,7 +124,11 @@ export const plain: ConvVariant = {
     launch(
       forwardKernel,
       { x: split(x, H * W * C), w, bias: bias ?? w, y: split(y, Y * X * K) },
-      { items: N, workgroups: (items) => Math.ceil((items * Y * X * K) / LANES), uniforms: { ...uniformsOf(g), hasBias: bias ? 1 : 0 } },
+      {
+        items: N,
+        workgroups: (items) => Math.ceil((items * Y * X * K) / LANES),
+        uniforms: { ...uniformsOf(g), hasBias: bias ? 1 : 0 },
+      },
     );
   },
   inputGradient(g, dy, w, dx) {
@@ -132,8 +147,16 @@ export const plain: ConvVariant = {
     const partial = empty([groups, size]);
     launch(
       filterGradientKernel,
-      { x: split(x, groupImages * H * W * C), dy: split(dy, groupImages * Y * X * K), partial: split(partial, size) },
-      { items: groups, workgroups: (items) => Math.ceil((items * size) / LANES), uniforms: { ...uniformsOf(g), N, groupImages } },
+      {
+        x: split(x, groupImages * H * W * C),
+        dy: split(dy, groupImages * Y * X * K),
+        partial: split(partial, size),
+      },
+      {
+        items: groups,
+        workgroups: (items) => Math.ceil((items * size) / LANES),
+        uniforms: { ...uniformsOf(g), N, groupImages },
+      },
     );
     return sumPartials(partial, [I, J, C, K]);
   },

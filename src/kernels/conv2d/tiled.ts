@@ -34,7 +34,8 @@ interface Product {
 }
 
 const productKernel = kernelFamily(({ name, read, write, uniforms, access, setup, leftAlong }: Product) => {
-  const [row, k] = leftAlong === 'k' ? ['lane / 16u + 16u * i', 'lane % 16u'] : ['lane % 64u', 'lane / 64u + 4u * i'];
+  const [row, k] =
+    leftAlong === 'k' ? ['lane / 16u + 16u * i', 'lane % 16u'] : ['lane % 64u', 'lane / 64u + 4u * i'];
   return {
     name,
     lanes: LANES,
@@ -157,7 +158,13 @@ const filterGradientKernel = productKernel({
 
 const tiles = (size: number) => Math.ceil(size / TILE);
 
-function convolve({ N, H, W, C, K, Y, X, P }: Omit<Geometry, 'I' | 'J' | 'Q'>, x: Tensor, w: Tensor, bias: Tensor | undefined, y: Tensor): void {
+function convolve(
+  { N, H, W, C, K, Y, X, P }: Omit<Geometry, 'I' | 'J' | 'Q'>,
+  x: Tensor,
+  w: Tensor,
+  bias: Tensor | undefined,
+  y: Tensor,
+): void {
   launch(
     forwardKernel(bias !== undefined),
     { x: split(x, H * W * C), y: split(y, Y * X * K), w, ...(bias && { bias }) },
@@ -187,8 +194,16 @@ export const tiled: ConvVariant = {
     const partial = empty([groups, 9 * C * K]);
     launch(
       filterGradientKernel,
-      { x: split(x, groupImages * H * W * C), dy: split(dy, groupImages * Y * X * K), partial: split(partial, 9 * C * K) },
-      { items: groups, workgroups: (items) => items * perGroup, uniforms: { H, W, C, K, Y, X, P, images: N, groupImages } },
+      {
+        x: split(x, groupImages * H * W * C),
+        dy: split(dy, groupImages * Y * X * K),
+        partial: split(partial, 9 * C * K),
+      },
+      {
+        items: groups,
+        workgroups: (items) => items * perGroup,
+        uniforms: { H, W, C, K, Y, X, P, images: N, groupImages },
+      },
     );
     return sumPartials(partial, [3, 3, C, K]);
   },

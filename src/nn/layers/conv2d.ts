@@ -1,10 +1,10 @@
 import { ShapeError } from '../../errors.ts';
-import { conv2d } from '../../kernels/conv2d/index.ts';
 import { geometryOf, type Padding } from '../../kernels/conv2d/geometry.ts';
+import { conv2d } from '../../kernels/conv2d/index.ts';
 import { type Shape, showShape } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import { type Activation, Layer } from '../layer.ts';
 import type { InitializerName } from '../initializers.ts';
+import { type Activation, Layer } from '../layer.ts';
 import type { Parameter } from '../parameter.ts';
 
 export interface Conv2dConfig {
@@ -25,8 +25,15 @@ export class Conv2d extends Layer<Conv2dConfig> {
   private bias: Parameter | undefined;
 
   protected makeWeights(inputShape: Shape): Shape {
-    const { filters, kernelSize = 3, padding = 'valid', kernelInitializer = 'glorotUniform', useBias = true } = this.config;
-    if (inputShape.length !== 3) throw new ShapeError(this.name, 'images [height, width, channels]', showShape(inputShape));
+    const {
+      filters,
+      kernelSize = 3,
+      padding = 'valid',
+      kernelInitializer = 'glorotUniform',
+      useBias = true,
+    } = this.config;
+    if (inputShape.length !== 3)
+      throw new ShapeError(this.name, 'images [height, width, channels]', showShape(inputShape));
     const [height, width] = typeof kernelSize === 'number' ? [kernelSize, kernelSize] : kernelSize;
     const shape = [height, width, inputShape[2], filters];
     const { Y, X } = geometryOf([[1, ...inputShape], shape], padding);

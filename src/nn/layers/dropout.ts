@@ -13,7 +13,8 @@ export interface DropoutConfig {
 export class Dropout extends Layer<DropoutConfig> {
   protected makeWeights(inputShape: Shape, seed: number): Shape {
     const { rate } = this.config;
-    if (!(rate >= 0 && rate < 1)) throw new WeftError(`${this.name}: rate must be from 0 to below 1, got ${rate}`);
+    if (!(rate >= 0 && rate < 1))
+      throw new WeftError(`${this.name}: rate must be from 0 to below 1, got ${rate}`);
     this.randomStream = new RandomStream(seed, this.name);
     return inputShape;
   }

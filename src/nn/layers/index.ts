@@ -12,7 +12,8 @@ export const layers = {
   /** Convolution over images, stride 1. */
   conv2d: (config: Conv2dConfig): Layer => new Conv2d('conv2d', config),
   /** Batch normalisation over all axes but the last. */
-  batchNormalization: (config: BatchNormalizationConfig = {}): Layer => new BatchNormalization('batchNormalization', config),
+  batchNormalization: (config: BatchNormalizationConfig = {}): Layer =>
+    new BatchNormalization('batchNormalization', config),
   /** Largest value of each window. */
   maxPooling2d: (config: MaxPooling2dConfig = {}): Layer => new MaxPooling2d('maxPooling2d', config),
   /** Sets a random share of the elements to zero, in training only. */
@@ -25,4 +26,12 @@ export const layers = {
   activation: (config: ActivationConfig): Layer => new ActivationLayer('activation', config),
 };
 
-export type { Activation, ActivationConfig, BatchNormalizationConfig, Conv2dConfig, DenseConfig, DropoutConfig, MaxPooling2dConfig };
+export type {
+  Activation,
+  ActivationConfig,
+  BatchNormalizationConfig,
+  Conv2dConfig,
+  DenseConfig,
+  DropoutConfig,
+  MaxPooling2dConfig,
+};

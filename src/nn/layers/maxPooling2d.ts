@@ -12,9 +12,11 @@ export interface MaxPooling2dConfig {
 export class MaxPooling2d extends Layer<MaxPooling2dConfig> {
   protected makeWeights(inputShape: Shape): Shape {
     const { poolSize = 2 } = this.config;
-    if (inputShape.length !== 3) throw new ShapeError(this.name, 'images [height, width, channels]', showShape(inputShape));
+    if (inputShape.length !== 3)
+      throw new ShapeError(this.name, 'images [height, width, channels]', showShape(inputShape));
     const [height, width, channels] = inputShape;
-    if (height < poolSize || width < poolSize) throw new ShapeError(this.name, `images of at least ${poolSize}x${poolSize}`, showShape(inputShape));
+    if (height < poolSize || width < poolSize)
+      throw new ShapeError(this.name, `images of at least ${poolSize}x${poolSize}`, showShape(inputShape));
     return [Math.floor(height / poolSize), Math.floor(width / poolSize), channels];
   }
 
