@@ -100,6 +100,8 @@ export class Gpu {
   private failure: GpuError | undefined;
   /** Compilations whose outcome isn't known yet. */
   private readonly pipelineChecks = new Set<Promise<void>>();
+  /** Questions to the device that it hasn't answered yet. */
+  private readonly unanswered = new Set<Promise<unknown>>();
   private closed = false;
   private rejectLost: (error: GpuError) => void = () => {};
   private readonly lost: Promise<never>;
@@ -122,7 +124,7 @@ export class Gpu {
       this.rejectLost = reject;
     });
     this.lost.catch(() => {});
-    device.lost.then((info) => {
+    this.asked(device.lost).then((info) => {
       if (!this.closed) this.fail(new GpuError(`the GPU device was lost (${info.reason}): ${info.message}`));
     });
     device.onuncapturederror = (event) => {
@@ -225,7 +227,7 @@ export class Gpu {
       this.makeBuffer(capacity, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
     this.issue({ kind: 'copy', from: buffer.handle, to: staging, bytes: Math.ceil(bytes / 4) * 4 });
     this.flush();
-    await this.orLost(staging.mapAsync(GPUMapMode.READ, 0, Math.ceil(bytes / 4) * 4));
+    await this.orLost(this.asked(staging.mapAsync(GPUMapMode.READ, 0, Math.ceil(bytes / 4) * 4)));
     const data = staging.getMappedRange(0, Math.ceil(bytes / 4) * 4).slice(0, bytes);
     staging.unmap();
     const free = this.staging.get(capacity);
@@ -303,7 +305,7 @@ export class Gpu {
 
   /** Resolves when what was submitted so far is done. */
   submittedWorkDone(): Promise<undefined> {
-    return this.orLost(this.device.queue.onSubmittedWorkDone());
+    return this.orLost(this.asked(this.device.queue.onSubmittedWorkDone()));
   }
 
   /** A pool of its own for a recording, which frees nothing before `destroy()`: its commands hold on to every buffer. */
@@ -311,14 +313,22 @@ export class Gpu {
     return new BufferPool(this.bufferSource(), Number.POSITIVE_INFINITY);
   }
 
-  /** Rejects everything that waits and releases the device and the adapter; the process can then end. */
+  /** Rejects everything that waits and releases the device and the adapter; the process can then end by itself. */
   close(): void {
     if (this.closed) return;
     this.closed = true;
     this.pending = [];
     this.fail(new GpuError('the GPU device was closed'));
     this.device.destroy();
-    this.onClose();
+    // Dawn still works through what it was asked. Letting go of it before its last answer crashes or hangs the process.
+    Promise.allSettled(this.unanswered).then(() => this.onClose());
+  }
+
+  private asked<T>(answer: Promise<T>): Promise<T> {
+    this.unanswered.add(answer);
+    const answered = () => void this.unanswered.delete(answer);
+    answer.then(answered, answered);
+    return answer;
   }
 
   private issue(command: Command): void {
@@ -377,7 +387,7 @@ export class Gpu {
       layout: this.device.createPipelineLayout({ bindGroupLayouts: [layout] }),
       compute: { module, entryPoint: 'main' },
     });
-    const check = this.device.popErrorScope().then(
+    const check = this.asked(this.device.popErrorScope()).then(
       async (error) => {
         if (error)
           this.fail(new GpuError(await describeShaderError(name, kernel.code, module, error.message)));
@@ -407,7 +417,7 @@ export class Gpu {
     this.counters.buffers++;
     this.device.pushErrorScope('out-of-memory');
     const buffer = this.device.createBuffer({ size, usage });
-    this.device.popErrorScope().then(
+    this.asked(this.device.popErrorScope()).then(
       (error) => {
         if (error)
           this.fail(
