@@ -54,7 +54,8 @@ export const versions = (): Versions => ({
 export function weftVersion(): string {
   for (let folder = new URL('./', import.meta.url); ; folder = new URL('../', folder)) {
     const file = new URL('package.json', folder);
-    if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')).version;
+    const found = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined;
+    if (found?.name === 'weft-gpu') return found.version;
     if (folder.pathname === '/') return 'unknown';
   }
 }

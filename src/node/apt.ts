@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { WeftError } from '../errors.ts';
+import { freeBytes } from './cacheDir.ts';
 import { lastLines, mustRun, runCommand } from './command.ts';
 import { isDebianLike, type OsRelease, readOsRelease } from './osRelease.ts';
 import type { Reporting } from './progress.ts';
@@ -168,6 +169,8 @@ export function isOffline(): boolean {
 export interface UnpackOptions extends Reporting {
   /** What the packages are for, in the progress. */
   what: string;
+  /** The most bytes that will lie in the folder at a time. Checked beforehand: on a full disk apt may wait for ever. */
+  bytes?: number;
   /** A suite that goes before all others, taken from the distribution's mirror where the machine's configuration lacks it. */
   backports?: string;
   /** The sources to choose the distribution's own from; default: those of /etc/apt. */
@@ -188,7 +191,14 @@ export async function unpackPackages(
 ): Promise<{ root: string; unpacked: string[] }> {
   const problem = aptProblem();
   if (problem) throw new WeftError(`${packages.join(', ')} can't be fetched: ${problem}`);
-  const { what, backports, sources = readMachineSources(), onProgress } = options;
+  const { what, backports, sources = readMachineSources(), bytes = 0, onProgress } = options;
+  const free = freeBytes(folder) ?? Infinity;
+  if (free < bytes) {
+    const [has, needs] = [free, bytes].map((size) => `${Math.floor(size / 1e6)} MB`);
+    throw new WeftError(
+      `the disk of ${folder} is too full: ${has} are free, ${what} needs ${needs} for a moment`,
+    );
+  }
   const apt = await privateApt(folder, distributionSources(sources, readOsRelease(), backports));
   const downloads = join(folder, 'downloads');
   const root = join(folder, 'root');
@@ -196,7 +206,10 @@ export async function unpackPackages(
 
   onProgress?.({ what: `${what}: package lists`, done: 0, total: 0 });
   // A source that doesn't answer isn't fatal: what counts is whether the packages can be had.
-  const update = await runCommand('apt-get', [...apt, 'update'], { env: PLAIN });
+  const update = await runCommand('apt-get', [...apt, 'update'], {
+    env: PLAIN,
+    timeoutMs: UPDATE_TIMEOUT_MS,
+  });
   const unpacked = await resolvePackages(packages, apt, backports).catch((error) => {
     if (!(error instanceof WeftError)) throw error;
     const reason = update.stderr ? `; the package lists: ${lastLines(update.stderr)}` : '';
@@ -224,6 +237,9 @@ export async function unpackPackages(
   onProgress?.({ what: `${what}: unpack`, done: archives.length, total: archives.length });
   return { root, unpacked };
 }
+
+/** For the package lists, about 10 MB. */
+const UPDATE_TIMEOUT_MS = 10 * 60_000;
 
 /** apt's messages are read, so they have to be in English. */
 const PLAIN = { LC_ALL: 'C' };

@@ -1,4 +1,4 @@
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, statfsSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -42,6 +42,16 @@ export function isCacheWritable(): boolean {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || path === dirname(path)) return false;
     }
+  }
+}
+
+/** The bytes that are free on the file system that a folder, which need not exist yet, lies on; undefined where the system doesn't say. */
+export function freeBytes(path: string): number | undefined {
+  try {
+    const { bavail, bsize } = statfsSync(path);
+    return bavail * bsize;
+  } catch {
+    return path === dirname(path) ? undefined : freeBytes(dirname(path));
   }
 }
 

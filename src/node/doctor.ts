@@ -1,9 +1,7 @@
-import { statfsSync } from 'node:fs';
 import os from 'node:os';
-import { dirname } from 'node:path';
 import { type OpenAdapter, openAdapter } from './adapter.ts';
 import { aptProblem } from './apt.ts';
-import { cachePath, isCacheWritable } from './cacheDir.ts';
+import { cachePath, freeBytes, isCacheWritable } from './cacheDir.ts';
 import { type FoundAdapter, findDawn } from './dawn.ts';
 import { chosenDataFolder, fashionMnistCache, isFashionMnistCached, readFolder } from './fashionMnist.ts';
 import { isLavapipeCached, lavapipeFolder } from './lavapipe.ts';
@@ -170,14 +168,4 @@ function describe({ name, isSoftware }: { name: string; isSoftware: boolean }): 
 
 function gibibytes(bytes: number): string {
   return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
-}
-
-/** Of the file system that a folder, which need not exist yet, lies on; undefined where the system doesn't say. */
-function freeBytes(path: string): number | undefined {
-  try {
-    const { bavail, bsize } = statfsSync(path);
-    return bavail * bsize;
-  } catch {
-    return path === dirname(path) ? undefined : freeBytes(dirname(path));
-  }
 }

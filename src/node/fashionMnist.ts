@@ -37,6 +37,8 @@ export interface FashionMnist {
 type Files = Record<FashionMnistPart, Uint8Array>;
 
 const PARTS = Object.entries(FASHION_MNIST_FILES) as [FashionMnistPart, FashionMnistFile][];
+/** The package, what is in it and apt's lists: measured 79 MiB. */
+const UNPACKING_BYTES = 150e6;
 const DEBIAN_PACKAGE = 'dataset-fashion-mnist';
 /** Where Debian's package keeps the files. */
 const DEBIAN_FOLDER = 'usr/share/datasets/fashion-mnist';
@@ -166,7 +168,11 @@ async function fromDebian(options: Reporting): Promise<Files> {
   const problem = aptProblem();
   if (problem) throw new WeftError(problem);
   return withTemporaryFolder(async (temporary) => {
-    const { root } = await unpackPackages([DEBIAN_PACKAGE], temporary, { ...options, what: 'Fashion-MNIST' });
+    const { root } = await unpackPackages([DEBIAN_PACKAGE], temporary, {
+      ...options,
+      what: 'Fashion-MNIST',
+      bytes: UNPACKING_BYTES,
+    });
     return readFolder(join(root, DEBIAN_FOLDER));
   });
 }

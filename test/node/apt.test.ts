@@ -275,6 +275,15 @@ describe('unpackPackages', () => {
     await expect(missing).rejects.toThrow('Unable to locate package no-such-package');
   });
 
+  test('is refused where the disk hasn’t room for it, before anything is fetched', async () => {
+    vi.stubEnv('WEFT_OFFLINE', undefined);
+    const expected = aptProblem() ?? `the disk of ${folder} is too full`;
+    await expect(
+      unpackPackages(['tool'], folder, { what: 'test', bytes: 1e18, sources: [] }),
+    ).rejects.toThrow(expected);
+    expect(await fs.readdir(folder)).toEqual([]);
+  });
+
   test('is refused where downloads are forbidden', async () => {
     vi.stubEnv('WEFT_OFFLINE', '1');
     await expect(unpackPackages(['tool'], folder, { what: 'test' })).rejects.toThrow(aptProblem());

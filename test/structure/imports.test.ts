@@ -33,6 +33,7 @@ function houseWith(path: string, text: string): Map<string, string> {
     ['src/gpu/gpu.ts', "import { WeftError } from '../errors.ts';\nlet device: GPUDevice;\n"],
     ['src/kernels/relu.ts', "import type { Gpu } from '../gpu/gpu.ts';\n"],
     ['src/nn/layer.ts', "import { relu } from '../kernels/relu.ts';\n"],
+    ['src/report/svg.ts', "import * as echarts from 'echarts/core';\n"],
     ['src/node/dawn.ts', "import { readFile } from 'node:fs/promises';\nconst dawn = import('webgpu');\n"],
     [
       'src/experiments/v5.ts',
@@ -103,7 +104,23 @@ describe('the check of the house', () => {
       'src/nn/layer.ts',
       "import _ from 'lodash';\n",
       [
-        "src/nn/layer.ts:1: 'lodash' is imported outside src/node, src/experiments and the entry points for Node",
+        "src/nn/layer.ts:1: 'lodash' is imported outside src/report, src/node, src/experiments and the entry points for Node",
+      ],
+    ],
+    [
+      'Node in src/report',
+      'src/report/svg.ts',
+      "import { readFile } from 'node:fs';\n",
+      [
+        "src/report/svg.ts:1: 'node:fs' is imported outside src/node, src/experiments and the entry points for Node",
+      ],
+    ],
+    [
+      'a package behind the browser entry',
+      'src/index.ts',
+      "import './report/svg.ts';\n",
+      [
+        "src/report/svg.ts:1: 'echarts/core' is reached from the browser's entry point: src/index.ts > src/report/svg.ts",
       ],
     ],
     [
@@ -134,6 +151,7 @@ describe('the check of the house', () => {
       [
         'src/index.ts:1: src/index.ts imports from src/node: it must run in a browser',
         "src/node/dawn.ts:1: 'node:fs/promises' is reached from the browser's entry point: src/index.ts > src/node/dawn.ts",
+        "src/node/dawn.ts:2: 'webgpu' is reached from the browser's entry point: src/index.ts > src/node/dawn.ts",
       ],
     ],
   ];

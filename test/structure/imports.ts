@@ -58,7 +58,7 @@ export function violations(sources: Sources): string[] {
         found.push(`${path}:${lineOf(text, index)}: GPUDevice is named outside src/gpu`);
     }
   }
-  return [...found, ...nodeBehindBrowserEntry(sources)];
+  return [...found, ...packagesBehindBrowserEntry(sources)];
 }
 
 function wrongFile(from: string, to: string, sources: Sources): string | undefined {
@@ -89,16 +89,14 @@ function fromRoot(from: string, to: string, target: string | undefined): string 
 }
 
 function wrongPackage(from: string, specifier: string): string | undefined {
-  const folder = folderOf(from);
   const folders = specifier.startsWith('node:') ? NODE_FOLDERS : PACKAGE_FOLDERS;
-  const isAllowed = folder === undefined ? NODE_ENTRIES.includes(from) : folders.includes(folder);
-  return isAllowed
-    ? undefined
-    : `'${specifier}' is imported outside ${folders.map((name) => `src/${name}`).join(', ')} and the entry points for Node`;
+  const folder = folderOf(from);
+  if (folder === undefined ? NODE_ENTRIES.includes(from) : folders.includes(folder)) return undefined;
+  return `'${specifier}' is imported outside ${folders.map((name) => `src/${name}`).join(', ')} and the entry points for Node`;
 }
 
-/** Follows the imports of the browser's entry point. */
-function nodeBehindBrowserEntry(sources: Sources): string[] {
+/** Follows the imports of the browser's entry point, which reach the library's own files and no others. */
+function packagesBehindBrowserEntry(sources: Sources): string[] {
   const found: string[] = [];
   const cameFrom = new Map<string, string>([[BROWSER_ENTRY, '']]);
   // A Map goes through the keys that are added on the way.
@@ -109,7 +107,7 @@ function nodeBehindBrowserEntry(sources: Sources): string[] {
       if (isRelative(specifier)) {
         const target = resolve(path, specifier);
         if (!cameFrom.has(target)) cameFrom.set(target, path);
-      } else if (specifier.startsWith('node:')) {
+      } else {
         const chain: string[] = [];
         for (let at: string | undefined = path; at; at = cameFrom.get(at)) chain.unshift(at);
         found.push(
