@@ -55,18 +55,13 @@ export function lavapipeVariables(folder = lavapipeFolder()): Record<string, str
   };
 }
 
-/** Why lavapipe can't be fetched here, or undefined where it can. */
-export function lavapipeProblem(): string | undefined {
-  return aptProblem();
-}
-
 /**
  * Puts lavapipe and the Vulkan loader into the cache, from the packages of Debian or Ubuntu.
  * @param replace whether a lavapipe that is there gives way; else it stays: another process has just put it there.
  * @throws WeftError where they can't be had, naming what to install.
  */
 export async function fetchLavapipe(reporting: Reporting, replace = false): Promise<void> {
-  const problem = lavapipeProblem();
+  const problem = aptProblem();
   if (problem) throw cannotFetch(problem);
   const folder = lavapipeFolder();
   await cacheDir();

@@ -48,6 +48,20 @@ const safetensors = (folder) =>
 
 const folder = mkdtempSync(join(tmpdir(), 'weft-kill-'));
 const [whole, killed] = [join(folder, 'whole'), join(folder, 'killed')];
+/** Prints and remembers which files differ. */
+function compare() {
+  const [expected, got] = [safetensors(whole), safetensors(killed)];
+  const differing = [...expected]
+    .filter(([name, bytes]) => !got.get(name)?.equals(bytes))
+    .map(([name]) => name);
+  console.log(
+    differing.length > 0
+      ? `different: ${differing.join(', ')}`
+      : `the same bytes: ${[...expected.keys()].join(', ')}`,
+  );
+  if (differing.length > 0) process.exitCode = 1;
+}
+
 try {
   const { code, ms } = await train([...(positionals.length > 0 ? positionals : DEFAULT), '--out', whole]);
   if (code !== 0) throw new Error(`the whole run ended with code ${code}`);
@@ -64,7 +78,8 @@ try {
     begun = readdirSync(folder).includes('killed') && readdirSync(killed).includes('manifest.json');
     if (signal !== 'SIGKILL') {
       if (code !== 0) throw new Error(`a resumed run ended with code ${code}`);
-      console.log('it was through before the next kill: from the start');
+      console.log('it was through before the next kill, and is begun anew');
+      compare();
       rmSync(killed, { recursive: true });
       begun = false;
       continue;
@@ -77,16 +92,7 @@ try {
   const last = await train(begun ? ['--resume', killed] : ['--like', whole, '--out', killed]);
   if (last.code !== 0) throw new Error(`the last run ended with code ${last.code}`);
 
-  const [expected, got] = [safetensors(whole), safetensors(killed)];
-  const differing = [...expected]
-    .filter(([name, bytes]) => !got.get(name)?.equals(bytes))
-    .map(([name]) => name);
-  console.log(
-    differing.length > 0
-      ? `different: ${differing.join(', ')}`
-      : `the same bytes: ${[...expected.keys()].join(', ')}`,
-  );
-  process.exitCode = differing.length > 0 ? 1 : 0;
+  compare();
 } finally {
   rmSync(folder, { recursive: true });
 }
