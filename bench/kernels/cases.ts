@@ -80,6 +80,11 @@ const CONVOLUTIONS: [size: number, C: number, K: number, padding: Padding][] = [
 ];
 
 type Pass = 'forward' | 'input gradient' | 'filter gradient';
+const PASS = {
+  forward: 'forward',
+  'input gradient': 'inputGradient',
+  'filter gradient': 'filterGradient',
+} as const;
 
 function convolution([size, C, K, padding]: (typeof CONVOLUTIONS)[number], pass: Pass): PlannedCase {
   const name = `conv2d ${size}x${size}, ${C} to ${K}, ${padding}, ${pass}`;
@@ -90,11 +95,12 @@ function convolution([size, C, K, padding]: (typeof CONVOLUTIONS)[number], pass:
     const y = operands.random(batch, g.Y, g.X, K);
     const bias = operands.random(K);
     const dx = operands.own(empty(x.shape));
-    const suited = convVariants.filter((variant) => variant.supports(g, gpu));
+    const suited = convVariants.filter((variant) => variant.supports(g, PASS[pass], gpu));
+    const output = { bias, relu: false, pool: false, y };
     const runs: Record<Pass, (variant: (typeof suited)[number]) => void> = {
-      forward: (variant) => variant.forward(g, x, w, bias, y),
-      'input gradient': (variant) => variant.inputGradient(g, y, w, dx),
-      'filter gradient': (variant) => void variant.filterGradient(g, x, y),
+      forward: (variant) => variant.forward(g, x, w, output),
+      'input gradient': (variant) => variant.inputGradient(g, { dy: y }, w, dx),
+      'filter gradient': (variant) => void variant.filterGradient(g, x, { dy: y }),
     };
     const flops = 2 * 9 * C * K * g.Y * g.X * batch;
     return {

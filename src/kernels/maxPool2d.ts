@@ -26,6 +26,8 @@ import { expectTensor } from './shared/expectTensor.ts';
 const LANES = 64;
 /** Places in a window that a byte can tell apart. */
 const BYTE_PLACES = 256;
+/** The place of a maximum that takes no gradient. */
+export const NOWHERE = 255;
 
 interface Variant {
   /** C is a multiple of 4: a group is one vec4f. */
@@ -67,7 +69,7 @@ const groupWgsl = ({ vector }: Variant, from: string, to: string) =>
       for (var k = 0u; k < min(4u, u.C - 4u * g); k++) { ${to}[at + k] = value[k]; }
     }`;
 
-const forwardKernel = kernelFamily((variant: Variant) => ({
+const forwardKernel = kernelFamily((variant: Variant & { rectified: boolean }) => ({
   name: 'max-pool-2d',
   lanes: LANES,
   read: { x: elementOf(variant) },
@@ -100,6 +102,7 @@ const forwardKernel = kernelFamily((variant: Variant) => ({
       }
       let window = row * u.X + ox;
       store(window, g, best);
+      ${variant.rectified ? `places = select(vec4u(${NOWHERE}u), places, best > vec4f());` : ''}
       winners[window * u.G + g] = pack(places);
     }`,
 }));
@@ -146,7 +149,7 @@ const backwardKernel = kernelFamily((variant: Variant) => ({
 
 type Pair = readonly [number, number];
 
-interface Windows {
+export interface Windows {
   readonly size: Pair;
   readonly strides: Pair;
 }
@@ -173,6 +176,40 @@ const variantOf = ({ C, I, J }: ReturnType<typeof geometryOf>): Variant => ({
   wide: I * J > BYTE_PLACES,
 });
 
+/** Words of winners a group of four channels takes. */
+const wordsOf = ({ wide }: Variant): number => (wide ? 4 : 1);
+
+/**
+ * Writes the maxima of x and returns their places, for `unpool`. With `rectified`, places of maxima that aren't above 0 are `NOWHERE`:
+ * a ReLU before the pool lets no gradient through there. Windows then hold fewer than 255 places.
+ */
+export function pool(x: Tensor, windows: Windows, y: Tensor, rectified = false): Tensor {
+  const g = geometryOf(x.shape, windows);
+  const { N, H, W, C, G, Y, X } = g;
+  const variant = variantOf(g);
+  const words = wordsOf(variant);
+  const winners = empty([N, Y, X, G, words], 'u32');
+  launch(
+    forwardKernel({ ...variant, rectified }),
+    { x: split(x, H * W * C), y: split(y, Y * X * C), winners: split(winners, Y * X * G * words) },
+    { items: N, workgroups: (items) => Math.ceil((items * Y * G) / LANES), uniforms: g },
+  );
+  return winners;
+}
+
+/** The gradient of x, of shape `shape`, from that of its maxima. */
+export function unpool(dy: Tensor, winners: Tensor, windows: Windows, shape: Shape): Tensor {
+  const g = geometryOf(shape, windows);
+  const { N, H, W, C, G, Y, X } = g;
+  const dx = empty(shape);
+  launch(
+    backwardKernel(variantOf(g)),
+    { dy: split(dy, Y * X * C), winners: split(winners, winners.size / N), dx: split(dx, H * W * C) },
+    { items: N, workgroups: (items) => Math.ceil((items * H * G) / LANES), uniforms: g },
+  );
+  return dx;
+}
+
 const op = defineOp<Windows>({
   name: 'maxPool2d',
   shape([x], windows) {
@@ -180,29 +217,11 @@ const op = defineOp<Windows>({
     return [N, Y, X, C];
   },
   forward({ inputs: [x], attrs, output, save }) {
-    const g = geometryOf(x.shape, attrs);
-    const { N, H, W, C, G, Y, X } = g;
-    const variant = variantOf(g);
-    const words = variant.wide ? 4 : 1;
-    const winners = empty([N, Y, X, G, words], 'u32');
-    launch(
-      forwardKernel(variant),
-      { x: split(x, H * W * C), y: split(output, Y * X * C), winners: split(winners, Y * X * G * words) },
-      { items: N, workgroups: (items) => Math.ceil((items * Y * G) / LANES), uniforms: g },
-    );
-    save(winners);
+    save(pool(x, attrs, output));
   },
-  backward({ gradient: dy, saved: [winners], attrs, inputShapes: [shape] }) {
-    const g = geometryOf(shape, attrs);
-    const { N, H, W, C, G, Y, X } = g;
-    const dx = empty(shape);
-    launch(
-      backwardKernel(variantOf(g)),
-      { dy: split(dy, Y * X * C), winners: split(winners, winners.size / N), dx: split(dx, H * W * C) },
-      { items: N, workgroups: (items) => Math.ceil((items * H * G) / LANES), uniforms: g },
-    );
-    return [dx];
-  },
+  backward: ({ gradient: dy, saved: [winners], attrs, inputShapes: [shape] }) => [
+    unpool(dy, winners, attrs, shape),
+  ],
 });
 
 export interface MaxPool2dOptions {

@@ -24,6 +24,13 @@ const backwardKernel = kernel({
   body: 'if (item < u.items) { dx[item] = select(0.0, dy[item], y[item] > 0.0); }',
 });
 
+/** The gradient before the rectifier, from its output and the gradient after it. */
+export function reluGradient(y: Tensor, dy: Tensor): Tensor {
+  const dx = empty(y.shape);
+  launch(backwardKernel, { y: split(y, 1), dy: split(dy, 1), dx: split(dx, 1) }, { items: dx.size });
+  return dx;
+}
+
 const op = defineOp({
   name: 'relu',
   shape: ([x]) => x,
@@ -31,11 +38,7 @@ const op = defineOp({
     launch(forwardKernel, { x: split(x, 1), y: split(output, 1) }, { items: x.size });
     save(output);
   },
-  backward({ gradient, saved: [y] }) {
-    const dx = empty(y.shape);
-    launch(backwardKernel, { y: split(y, 1), dy: split(gradient, 1), dx: split(dx, 1) }, { items: dx.size });
-    return [dx];
-  },
+  backward: ({ gradient, saved: [y] }) => [reluGradient(y, gradient)],
 });
 
 /** Rectified linear unit, element by element: `max(x, 0)`. */

@@ -1,15 +1,126 @@
 import { describe, expect, test } from 'vitest';
-import { geometryOf } from '../../src/kernels/conv2d/geometry.ts';
+import { type ConvVariant, geometryOf } from '../../src/kernels/conv2d/geometry.ts';
 import { conv2d, variants } from '../../src/kernels/conv2d/index.ts';
 import { tensor } from '../../src/tensor/tensor.ts';
 import type { Array64 } from '../reference/array64.ts';
-import { conv2d as reference } from '../reference/conv2d.ts';
+import { type Conv2dAttrs, conv2d as reference } from '../reference/conv2d.ts';
+import { maxPool2d } from '../reference/maxPool2d.ts';
+import type { Reference } from '../reference/reference.ts';
+import { relu } from '../reference/relu.ts';
 import { checkOp } from '../support/checkOp.ts';
 import { testGpu } from '../support/gpu.ts';
 import { type Draw, draws } from '../support/property.ts';
 
 const gpu = await testGpu();
-/** A layer of v5, which every variant suits on an adapter that has it at all. */
+
+interface Attrs extends Conv2dAttrs {
+  activation: 'linear' | 'relu';
+  maxPool: boolean;
+}
+
+/** The reference of a convolution with what may follow it: its parts, one after the other. */
+function parts({ activation, maxPool }: Attrs): Reference<Conv2dAttrs>[] {
+  const after: Reference<Conv2dAttrs>[] = [];
+  if (activation === 'relu') after.push(relu as Reference<unknown> as Reference<Conv2dAttrs>);
+  if (maxPool)
+    after.push({
+      ...maxPool2d,
+      forward: (inputs) => maxPool2d.forward(inputs, POOL),
+      backward: (inputs, _, gradient) => maxPool2d.backward(inputs, POOL, gradient),
+      sumLength: () => 1,
+    });
+  return after;
+}
+const POOL = { poolSize: 2, strides: 2 };
+
+const fused: Reference<Attrs> = {
+  forward: (inputs, attrs) =>
+    parts(attrs).reduce((value, part) => part.forward([value], attrs), reference.forward(inputs, attrs)),
+  backward(inputs, attrs, gradient) {
+    const values = [reference.forward(inputs, attrs)];
+    for (const part of parts(attrs)) values.push(part.forward([values[values.length - 1]], attrs));
+    const dz = parts(attrs).reduceRight(
+      (dy, part, i) => part.backward([values[i]], attrs, dy)[0] as Array64,
+      gradient,
+    );
+    return reference.backward(inputs, attrs, dz);
+  },
+  sumLength: reference.sumLength,
+};
+
+/**
+ * An output gradient that is 0 where round-off may decide whether a ReLU is open or which of a window's values is the largest: the
+ * values there are closer than this share of the largest one.
+ */
+const MARGIN = 1e-3;
+function decidedOnly(inputs: Array64[], attrs: Attrs, random: Draw['random']) {
+  return (shape: readonly number[]): Array64 => {
+    const dy = random.uniform(shape);
+    if (attrs.activation === 'linear' && !attrs.maxPool) return dy;
+    const { shape: whole, data } = reference.forward(inputs, attrs);
+    const margin = MARGIN * data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    const [, Y, X, K] = whole;
+    const [, windowsY, windowsX] = shape;
+    for (let at = 0; at < dy.data.length; at++) {
+      const k = at % K;
+      const ox = Math.floor(at / K) % windowsX;
+      const oy = Math.floor(at / (K * windowsX)) % windowsY;
+      const n = Math.floor(at / (K * windowsX * windowsY));
+      const size = attrs.maxPool ? 2 : 1;
+      const window = [0, 1]
+        .flatMap((i) => [0, 1].map((j) => [i, j]))
+        .filter(([i, j]) => i < size && j < size)
+        .map(([i, j]) => data[((n * Y + oy * size + i) * X + ox * size + j) * K + k])
+        .sort((a, b) => b - a);
+      const [first, second = Number.NEGATIVE_INFINITY] = window;
+      const open = attrs.activation === 'linear' || Math.abs(first) > margin;
+      const closed = attrs.activation === 'relu' && first < -margin;
+      if (!open || (!closed && first - second < margin)) dy.data[at] = 0;
+    }
+    return dy;
+  };
+}
+
+interface Drawn {
+  inputs: Array64[];
+  attrs: Attrs;
+}
+
+/** Images and filters: 3x3 mostly, channels of all kinds, with and without what may follow. */
+function draw({ random, int, chance, pick }: Draw, anyKernel: boolean): Drawn {
+  const [I, J] = anyKernel ? [pick([1, 3, 5]), pick([1, 3, 5])] : [3, 3];
+  const [C, K] = chance(0.5)
+    ? [pick([4, 8, 12, 32]), pick([4, 8, 20, 64])]
+    : [pick([1, 2, 3, 4, 5, 8, 17]), pick([1, 2, 4, 7, 8, 10, 33])];
+  const [N, H, W] = [int(1, 5), int(I + 1, 13), int(J + 1, 13)];
+  const bias = chance(0.6) ? [random.uniform([K])] : [];
+  return {
+    inputs: [random.uniform([N, H, W, C]), random.uniform([I, J, C, K]), ...bias],
+    attrs: {
+      padding: chance(0.5) ? 'same' : 'valid',
+      activation: chance(0.5) ? 'relu' : 'linear',
+      maxPool: chance(0.5),
+    },
+  };
+}
+
+const check = (variant: ConvVariant, { inputs, attrs }: Drawn, random: Draw['random'], label: string) =>
+  checkOp({
+    reference: fused,
+    op: ([x, w, bias]) => conv2d(x, w, bias, { ...attrs, variant: variant.name }),
+    inputs,
+    attrs,
+    cotangent: decidedOnly(inputs, attrs, random),
+    factor: variant.roundOffs,
+    label,
+  });
+
+/** Random shapes for each variant: few for those that are compiled anew, in seconds, for every shape. */
+const counts: Record<string, number> = { broadcast: 3, plain: 8 };
+
+const PASSES = ['forward', 'inputGradient', 'filterGradient'] as const;
+
+/** A layer of v5, which every 3x3 variant suits on an adapter that has it at all. */
 const usual = geometryOf(
   [
     [2, 14, 14, 64],
@@ -17,49 +128,20 @@ const usual = geometryOf(
   ],
   'same',
 );
-const offered = variants.filter((variant) => variant.supports(usual, gpu));
-/** Random shapes for each variant: few for the one that is compiled anew, in seconds, for every shape. */
-const counts: Record<string, number> = { broadcast: 2, plain: 6 };
-
-interface Drawn {
-  inputs: Array64[];
-  padding: 'same' | 'valid';
-}
-
-/** Images and filters: 3x3 for every variant, other odd kernels for the plain one. */
-function draw({ random, int, chance, pick }: Draw, anyKernel: boolean): Drawn {
-  const [I, J] = anyKernel ? [pick([1, 3, 5]), pick([1, 3, 5])] : [3, 3];
-  const [C, K] = [pick([1, 2, 3, 4, 5, 8, 17]), pick([1, 2, 4, 7, 8, 10, 33])];
-  const [N, H, W] = [int(1, 5), int(I, 12), int(J, 12)];
-  const bias = chance(0.6) ? [random.uniform([K])] : [];
-  return {
-    inputs: [random.uniform([N, H, W, C]), random.uniform([I, J, C, K]), ...bias],
-    padding: chance(0.5) ? 'same' : 'valid',
-  };
-}
-
-const check = (variant: string, { inputs, padding }: Drawn, random: Draw['random'], label: string) =>
-  checkOp({
-    reference,
-    op: ([x, w, bias]) => conv2d(x, w, bias, { padding, variant }),
-    inputs,
-    attrs: { padding },
-    cotangent: random.uniform,
-    label,
-  });
+const offered = variants.filter((variant) => PASSES.some((pass) => variant.supports(usual, pass, gpu)));
 
 describe.each(offered)('$name', (variant) => {
   test('matches the reference', async () => {
     let checked = 0;
-    for (const drawn of draws(`conv2d ${variant.name}`, 20)) {
+    for (const drawn of draws(`conv2d ${variant.name}`, 40)) {
       const given = draw(drawn, variant.name === 'plain');
-      const shapes = given.inputs.map(({ shape }) => shape);
-      if (
-        checked === (counts[variant.name] ?? 5) ||
-        !variant.supports(geometryOf(shapes, given.padding), gpu)
-      )
-        continue;
-      await check(variant.name, given, drawn.random, drawn.label);
+      const g = geometryOf(
+        given.inputs.map(({ shape }) => shape),
+        given.attrs.padding,
+      );
+      if (checked === (counts[variant.name] ?? 5) || (given.attrs.maxPool && (g.Y < 2 || g.X < 2))) continue;
+      if (!PASSES.some((pass) => variant.supports(g, pass, gpu))) continue;
+      await check(variant, given, drawn.random, drawn.label);
       checked++;
     }
     expect(checked).toBeGreaterThan(0);

@@ -2,7 +2,7 @@ import { kernelFamily } from '../../gpu/kernel.ts';
 import { launch, type Part, range, split } from '../../tensor/launch.ts';
 import { empty, type Tensor } from '../../tensor/tensor.ts';
 import { sumPartials } from '../shared/sumRows.ts';
-import type { ConvVariant } from './geometry.ts';
+import { type ConvVariant, directFlops } from './geometry.ts';
 import { turnFilter } from './turnFilter.ts';
 
 /*
@@ -39,6 +39,7 @@ interface ForwardOptions {
   K: number;
   pad: number;
   bias: boolean;
+  relu: boolean;
   lanes: number;
 }
 
@@ -74,7 +75,7 @@ function storeChannels(array: string, row: string, K: number, value: string): st
 
 const elementFor = (K: number) => (K % 4 === 0 ? 'vec4f' : 'f32');
 
-const forwardKernel = kernelFamily(({ H, W, C, K, pad, bias, lanes: L }: ForwardOptions) => {
+const forwardKernel = kernelFamily(({ H, W, C, K, pad, bias, relu, lanes: L }: ForwardOptions) => {
   const { Y, X, across, columns, rows } = tilesOf({ H, W, pad });
   const uniform = slabsAreUniform(C, K);
   const element = elementFor(K);
@@ -139,7 +140,8 @@ const forwardKernel = kernelFamily(({ H, W, C, K, pad, bias, lanes: L }: Forward
         (r) => `if (r0 + ${r}u < u.items * ${Y}u) {
           let at = (r0 + ${r}u) * ${X}u + tileX * ${columns}u;
           ${lines(sequence(columns), (p) => {
-            const store = storeChannels('y', `(at + ${p}u)`, K, `s${r}_${p}${bias ? ' + offset' : ''}`);
+            const sum = `s${r}_${p}${bias ? ' + offset' : ''}`;
+            const store = storeChannels('y', `(at + ${p}u)`, K, relu ? `max(${sum}, vec4f())` : sum);
             return X % columns ? `if (tileX * ${columns}u + ${p}u < ${X}u) { ${store} }` : `{ ${store} }`;
           })}
         }`,
@@ -271,10 +273,13 @@ const WIDTHS = [4, 8, 16, 32];
 
 export const broadcast: ConvVariant = {
   name: 'broadcast',
-  supports: ({ I, J }, gpu) => I === 3 && J === 3 && WIDTHS.includes(gpu.subgroupSize),
-  forward({ N, H, W, C, K, P }, x, w, bias, y) {
+  supports: ({ I, J }, _, gpu) => I === 3 && J === 3 && WIDTHS.includes(gpu.subgroupSize),
+  // 20 to 30 GFLOP/s on lavapipe; unproven on hardware.
+  cost: (g, _, gpu) => directFlops(g) / (gpu.isSoftware ? 25 : 1),
+  roundOffs: 8,
+  forward({ N, H, W, C, K, P }, x, w, { bias, relu, y }) {
     convolve(
-      { H, W, C, K, pad: P, bias: bias !== undefined, lanes: x.storage.gpu.subgroupSize },
+      { H, W, C, K, pad: P, bias: bias !== undefined, relu, lanes: x.storage.gpu.subgroupSize },
       N,
       x,
       w,
@@ -282,10 +287,10 @@ export const broadcast: ConvVariant = {
       y,
     );
   },
-  inputGradient(g, dy, w, dx) {
+  inputGradient(g, { dy }, w, dx) {
     const { N, Y, X, C, K, P } = g;
     convolve(
-      { H: Y, W: X, C: K, K: C, pad: 2 - P, bias: false, lanes: dy.storage.gpu.subgroupSize },
+      { H: Y, W: X, C: K, K: C, pad: 2 - P, bias: false, relu: false, lanes: dy.storage.gpu.subgroupSize },
       N,
       dy,
       turnFilter(g, w),
@@ -293,7 +298,7 @@ export const broadcast: ConvVariant = {
       dx,
     );
   },
-  filterGradient({ N, H, W, C, K, Y, X, P }, x, dy) {
+  filterGradient({ N, H, W, C, K, Y, X, P }, x, { dy }) {
     const options = { H, W, C, K, pad: P, lanes: x.storage.gpu.subgroupSize };
     const { workgroups } = gradientTiles(options);
     const wanted = Math.max(8, Math.ceil(LEAST_WORKGROUPS / workgroups));

@@ -1,13 +1,31 @@
+import { ShapeError } from '../../errors.ts';
+import type { Gpu } from '../../gpu/gpu.ts';
 import { defineOp } from '../../tensor/autograd.ts';
-import { empty, type Tensor } from '../../tensor/tensor.ts';
-import { sumRows } from '../shared/sumRows.ts';
+import { batchBucket, choose, type Trial, trialImages } from '../../tensor/choices.ts';
+import { RandomStream } from '../../tensor/random.ts';
+import { keep } from '../../tensor/scope.ts';
+import { type Shape, sizeOf } from '../../tensor/shape.ts';
+import { empty, type Tensor, tensor } from '../../tensor/tensor.ts';
+import { pool } from '../maxPool2d.ts';
 import { broadcast } from './broadcast.ts';
-import { type ConvVariant, type Geometry, geometryOf, type Padding } from './geometry.ts';
+import { biasGradient, unfold } from './cotangent.ts';
+import {
+  type ConvVariant,
+  type Cotangent,
+  directFlops,
+  type Geometry,
+  geometryOf,
+  type Padding,
+  type Pass,
+  POOL,
+  termsOf,
+} from './geometry.ts';
 import { plain } from './plain.ts';
 import { tiled } from './tiled.ts';
 
 /*
- * Two-dimensional convolution with stride 1 (cross-correlation, as in every deep-learning library).
+ * Two-dimensional convolution with stride 1 (cross-correlation, as in every deep-learning library), with the ReLU and the 2x2 max-pool
+ * that may follow it.
  *
  * N images, H x W input, C input channels, I x J kernel (odd), K filters, Y x X output
  *   x [N,H,W,C], w [I,J,C,K], bias [K], y [N,Y,X,K]
@@ -18,50 +36,177 @@ import { tiled } from './tiled.ts';
  *   dx[n,h,v,c]   = sum_{i,j,k} dy[n, h-i+P, v-j+Q, k] * w[i,j,c,k]
  *   dw[i,j,c,k]   = sum_{n,oy,ox} x[n, oy+i-P, ox+j-Q, c] * dy[n,oy,ox,k]
  *   dbias[k]      = sum_{n,oy,ox} dy[n,oy,ox,k]
+ *
+ * With 'relu' the output is max(y, 0), with max-pool the largest of each 2x2 window of that, [N, floor(Y/2), floor(X/2), K]. Then the
+ * sum itself is never kept, and dy is unfolded from the output's gradient: see `cotangent.ts`.
  */
 
 export const variants: readonly ConvVariant[] = [broadcast, tiled, plain];
 
-/** The variant of that name if it suits, else the one that is fast here: broadcasting on processors, workgroup tiles on GPUs. */
-function variantFor(g: Geometry, like: Tensor, name?: string): ConvVariant {
-  const { gpu } = like.storage;
-  const wanted = name
-    ? variants.filter((variant) => variant.name === name)
-    : gpu.isSoftware
-      ? [broadcast, tiled]
-      : [tiled];
-  return wanted.find((variant) => variant.supports(g, gpu)) ?? plain;
+type Activation = 'linear' | 'relu';
+
+interface Attributes {
+  readonly padding: Padding;
+  readonly activation: Activation;
+  readonly maxPool: boolean;
+  readonly variant: string | undefined;
 }
+
+/** The variant of that name if it suits, else the one that was chosen for this pass. */
+function variantFor(g: Geometry, pass: Pass, attrs: Attributes, gpu: Gpu): ConvVariant {
+  const offered = variants.filter((variant) => variant.supports(g, pass, gpu));
+  const name = attrs.variant ?? choose(gpu, requestFor(g, pass, attrs, offered, gpu));
+  return offered.find((variant) => variant.name === name) ?? plain;
+}
+
+function requestFor(g: Geometry, pass: Pass, attrs: Attributes, offered: readonly ConvVariant[], gpu: Gpu) {
+  const { N, H, W, C, K, I, J } = g;
+  const { padding, activation, maxPool } = attrs;
+  const fused = `${activation === 'relu' ? ' relu' : ''}${maxPool ? ' max-pool' : ''}`;
+  const trial = { ...g, N: trialImages(N) };
+  return {
+    key: `conv2d ${pass} ${H}x${W} ${C}-${K} ${I}x${J} ${padding}${fused}, ${batchBucket(N)}`,
+    candidates: offered.map(({ name, cost, roundOffs }) => ({
+      name,
+      cost: cost(g, pass, gpu),
+      tolerance: roundOffs * 2 ** -24 * Math.sqrt(termsOf(trial, pass) + 1),
+    })),
+    flops: directFlops(trial),
+    prepare: () => prepareTrial(trial, pass, attrs),
+  };
+}
+
+/** Random operands for one pass. */
+function prepareTrial(g: Geometry, pass: Pass, attrs: Attributes): Trial {
+  const random = new RandomStream(1, 'trial');
+  const made: Tensor[] = [];
+  const make = (shape: Shape): Tensor => {
+    const values = random.uniform(sizeOf(shape)).map((value) => value - 0.5);
+    made.push(keep(tensor(values, shape)));
+    return made[made.length - 1];
+  };
+  const x = make([g.N, g.H, g.W, g.C]);
+  const w = make([g.I, g.J, g.C, g.K]);
+  const outputShape = outputShapeOf(g, attrs);
+  const dy = make(outputShape);
+  const mask = maskShapeOf(g);
+  let cotangent: Cotangent = { dy };
+  if (attrs.maxPool) {
+    // A byte a window: one of its four places or, where it holds a ReLU, now and then none.
+    const places = random
+      .words(sizeOf(mask))
+      .map((word) => (word & 0x03030303) | (attrs.activation === 'relu' && word >>> 31 ? 0xff : 0));
+    made.push(keep(tensor(places, mask)));
+    cotangent = { dy, winners: made[made.length - 1] };
+  } else if (attrs.activation === 'relu') cotangent = { dy, y: make(outputShape) };
+  return {
+    run(name) {
+      const variant = named(name);
+      if (pass === 'filterGradient') return filterGradient(variant, g, x, cotangent);
+      if (pass === 'inputGradient') return inputGradient(variant, g, cotangent, w);
+      const y = empty(outputShape);
+      forward(variant, g, attrs, x, w, undefined, y, true);
+      return y;
+    },
+    dispose() {
+      for (const tensor of made) tensor.dispose();
+    },
+  };
+}
+
+const named = (name: string): ConvVariant => variants.find((variant) => variant.name === name) ?? plain;
+
+const outputShapeOf = ({ N, Y, X, K }: Geometry, { maxPool }: Attributes): Shape =>
+  maxPool ? [N, Math.floor(Y / 2), Math.floor(X / 2), K] : [N, Y, X, K];
+
+const maskShapeOf = ({ N, Y, X, K }: Geometry): Shape => [
+  N,
+  Math.floor(Y / 2),
+  Math.floor(X / 2),
+  Math.ceil(K / 4),
+];
+
+/** Writes the output; returns the winners where a pool's gradient will be asked for. */
+function forward(
+  variant: ConvVariant,
+  g: Geometry,
+  { activation, maxPool }: Attributes,
+  x: Tensor,
+  w: Tensor,
+  bias: Tensor | undefined,
+  y: Tensor,
+  keepsWinners: boolean,
+): Tensor | undefined {
+  const relu = activation === 'relu';
+  if (!maxPool) {
+    variant.forward(g, x, w, { bias, relu, pool: false, y });
+    return undefined;
+  }
+  if (variant.pools) {
+    const winners = keepsWinners ? empty(maskShapeOf(g), 'u32') : undefined;
+    variant.forward(g, x, w, { bias, relu, pool: true, y, winners });
+    return winners;
+  }
+  const whole = empty([g.N, g.Y, g.X, g.K]);
+  variant.forward(g, x, w, { bias, relu, pool: false, y: whole });
+  return pool(whole, POOL, y, relu);
+}
+
+function inputGradient(variant: ConvVariant, g: Geometry, cotangent: Cotangent, w: Tensor): Tensor {
+  const dx = empty([g.N, g.H, g.W, g.C]);
+  variant.inputGradient(g, variant.unfolds ? cotangent : { dy: unfold(g, cotangent) }, w, dx);
+  return dx;
+}
+
+function filterGradient(variant: ConvVariant, g: Geometry, x: Tensor, cotangent: Cotangent): Tensor {
+  return variant.filterGradient(g, x, variant.unfolds ? cotangent : { dy: unfold(g, cotangent) });
+}
+
+const op = defineOp<Attributes>({
+  name: 'conv2d',
+  shape(inputs, attrs) {
+    const g = geometryOf(inputs, attrs.padding);
+    if (attrs.maxPool && (g.Y < 2 || g.X < 2))
+      throw new ShapeError('conv2d', 'an output of at least 2x2, the size of the pool', `${g.Y}x${g.X}`);
+    return outputShapeOf(g, attrs);
+  },
+  forward({ inputs: [x, w, bias], attrs, output, save, needs }) {
+    const g = geometryOf([x.shape, w.shape], attrs.padding);
+    const variant = variantFor(g, 'forward', attrs, x.storage.gpu);
+    const winners = forward(variant, g, attrs, x, w, bias, output, needs.includes(true));
+    save(x, w);
+    if (winners) save(winners);
+    else if (attrs.activation === 'relu') save(output);
+  },
+  backward({ gradient: dy, saved: [x, w, mask], attrs, needs }) {
+    const g = geometryOf([x.shape, w.shape], attrs.padding);
+    const { gpu } = x.storage;
+    const [toInput, toFilter] = [
+      needs[0] ? variantFor(g, 'inputGradient', attrs, gpu) : undefined,
+      needs[1] ? variantFor(g, 'filterGradient', attrs, gpu) : undefined,
+    ];
+    let cotangent: Cotangent = { dy, ...(mask && (attrs.maxPool ? { winners: mask } : { y: mask })) };
+    const asked = [toInput, toFilter].filter((variant) => variant !== undefined);
+    // Unfolded once for all that can't read it folded: then nobody needs it folded.
+    if (mask && asked.some((variant) => !variant.unfolds)) cotangent = { dy: unfold(g, cotangent) };
+    return [
+      toInput ? inputGradient(toInput, g, cotangent, w) : null,
+      toFilter ? filterGradient(toFilter, g, x, cotangent) : null,
+      needs[2] ? biasGradient(g, cotangent) : null,
+    ];
+  },
+});
 
 export interface Conv2dOptions {
   /** `'valid'` (default): no padding; `'same'`: zeros around the image keep its size. */
   padding?: Padding;
-  /** Which implementation, by name; default: the fastest that fits. For tests and benchmarks. */
+  /** What is applied to the sum, in the pass that writes it. Default `'linear'`. */
+  activation?: Activation;
+  /** Whether the output is the maxima of 2x2 windows, stride 2, as of `maxPool2d`: the unpooled values are then never kept. */
+  maxPool?: boolean;
+  /** Which implementation, by name, where it suits; default: the one that was chosen for this adapter. For tests and benchmarks. */
   variant?: string;
 }
-
-const op = defineOp<{ padding: Padding; variant: string | undefined }>({
-  name: 'conv2d',
-  shape(inputs, { padding }) {
-    const { N, Y, X, K } = geometryOf(inputs, padding);
-    return [N, Y, X, K];
-  },
-  forward({ inputs: [x, w, bias], attrs, output, save }) {
-    const g = geometryOf([x.shape, w.shape], attrs.padding);
-    variantFor(g, x, attrs.variant).forward(g, x, w, bias, output);
-    save(x, w);
-  },
-  backward({ gradient: dy, saved: [x, w], attrs, needs }) {
-    const g = geometryOf([x.shape, w.shape], attrs.padding);
-    const variant = variantFor(g, x, attrs.variant);
-    let dx: Tensor | null = null;
-    if (needs[0]) {
-      dx = empty(x.shape);
-      variant.inputGradient(g, dy, w, dx);
-    }
-    return [dx, needs[1] ? variant.filterGradient(g, x, dy) : null, needs[2] ? sumRows(dy, g.K) : null];
-  },
-});
 
 /**
  * Convolves images with filters, stride 1.
@@ -69,13 +214,17 @@ const op = defineOp<{ padding: Padding; variant: string | undefined }>({
  * @param x images [N, H, W, C]
  * @param w filters [kernel height, kernel width, C, K], odd in height and width
  * @param bias [K], added to every pixel
- * @returns [N, H, W, K] with padding 'same', [N, H - height + 1, W - width + 1, K] with 'valid'
+ * @returns [N, H, W, K] with padding 'same', [N, H - height + 1, W - width + 1, K] with 'valid'; with `maxPool` half of that
+ *   height and width, rounded down
+ * @throws ShapeError
  */
 export function conv2d(
   x: Tensor,
   w: Tensor,
   bias?: Tensor,
-  { padding = 'valid', variant }: Conv2dOptions = {},
+  { padding = 'valid', activation = 'linear', maxPool = false, variant }: Conv2dOptions = {},
 ): Tensor {
-  return op(bias ? [x, w, bias] : [x, w], { padding, variant });
+  if (activation !== 'linear' && activation !== 'relu')
+    throw new ShapeError('conv2d', "activation 'linear' or 'relu'", `'${activation}'`);
+  return op(bias ? [x, w, bias] : [x, w], { padding, activation, maxPool, variant });
 }

@@ -2,7 +2,7 @@ import { kernelFamily } from '../../gpu/kernel.ts';
 import { launch, split } from '../../tensor/launch.ts';
 import { empty, type Tensor } from '../../tensor/tensor.ts';
 import { sumPartials } from '../shared/sumRows.ts';
-import type { ConvVariant, Geometry } from './geometry.ts';
+import { type ConvVariant, directFlops, type Geometry, type Output } from './geometry.ts';
 import { turnFilter } from './turnFilter.ts';
 
 /*
@@ -103,7 +103,7 @@ const inputAt = `
     return x[((pixel / (u.X * u.Y) * u.H + h) * u.W + v) * u.C + tapAndChannel % u.C];
   }`;
 
-const forwardKernel = (bias: boolean) =>
+const forwardKernel = (bias: boolean, relu: boolean) =>
   productKernel({
     name: 'conv2d-tiled',
     read: { x: 'f32', w: 'f32', ...(bias && ({ bias: 'f32' } as const)) },
@@ -121,7 +121,8 @@ const forwardKernel = (bias: boolean) =>
       }
       fn store(row: u32, column: u32, sum: f32) {
         if (row >= u.items * u.Y * u.X || column >= u.K) { return; }
-        y[row * u.K + column] = sum${bias ? ' + bias[column]' : ''};
+        let value = sum${bias ? ' + bias[column]' : ''};
+        y[row * u.K + column] = ${relu ? 'max(value, 0.0)' : 'value'};
       }`,
     setup: `
       rowTiles = (u.items * u.Y * u.X + ${TILE - 1}u) / ${TILE}u;
@@ -162,11 +163,10 @@ function convolve(
   { N, H, W, C, K, Y, X, P }: Omit<Geometry, 'I' | 'J' | 'Q'>,
   x: Tensor,
   w: Tensor,
-  bias: Tensor | undefined,
-  y: Tensor,
+  { bias, relu, y }: Pick<Output, 'bias' | 'relu' | 'y'>,
 ): void {
   launch(
-    forwardKernel(bias !== undefined),
+    forwardKernel(bias !== undefined, relu),
     { x: split(x, H * W * C), y: split(y, Y * X * K), w, ...(bias && { bias }) },
     { items: N, workgroups: (items) => tiles(items * Y * X) * tiles(K), uniforms: { H, W, C, K, Y, X, P } },
   );
@@ -179,14 +179,18 @@ const LEAST_PIXELS = 512;
 export const tiled: ConvVariant = {
   name: 'tiled',
   supports: ({ I, J }) => I === 3 && J === 3,
-  forward(g, x, w, bias, y) {
-    convolve(g, x, w, bias, y);
+  // Few TFLOP/s on hardware, as a textbook tile has them; 1.5 GFLOP/s on lavapipe.
+  cost: (g, _, gpu) => directFlops(g) / (gpu.isSoftware ? 1.6 : 2000),
+  roundOffs: 8,
+  forward(g, x, w, output) {
+    convolve(g, x, w, output);
   },
-  inputGradient(g, dy, w, dx) {
+  inputGradient(g, { dy }, w, dx) {
     const { N, H, W, C, K, Y, X, P } = g;
-    convolve({ N, H: Y, W: X, C: K, K: C, Y: H, X: W, P: 2 - P }, dy, turnFilter(g, w), undefined, dx);
+    const turned = { N, H: Y, W: X, C: K, K: C, Y: H, X: W, P: 2 - P };
+    convolve(turned, dy, turnFilter(g, w), { bias: undefined, relu: false, y: dx });
   },
-  filterGradient({ N, H, W, C, K, Y, X, P }, x, dy) {
+  filterGradient({ N, H, W, C, K, Y, X, P }, x, { dy }) {
     const perGroup = tiles(9 * C) * tiles(K);
     const wanted = Math.min(Math.ceil(LEAST_WORKGROUPS / perGroup), Math.ceil((N * Y * X) / LEAST_PIXELS));
     const groupImages = Math.ceil(N / wanted);
