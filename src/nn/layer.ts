@@ -71,6 +71,11 @@ export abstract class Layer<Config extends object = object> {
     return activated;
   }
 
+  /** This layer and the one after it as one, where a single pass computes both. Undefined: they run one after the other. */
+  fuse(_next: Layer): ((x: Tensor, options: CallOptions) => Tensor) | undefined {
+    return undefined;
+  }
+
   protected addWeight(name: string, shape: Shape, initializer: InitializerName, trainable = true): Parameter {
     const parameter = new Parameter(`${this.name}.${name}`, shape, trainable, initializer, this.seed);
     this.parameters.push(parameter);

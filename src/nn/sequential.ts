@@ -61,16 +61,13 @@ export class Sequential {
 
   /** The outputs for a batch [N, ...inputShape]. */
   call(x: Tensor, options: CallOptions = {}): Tensor {
-    return this.run(x, (layer, input) => layer.call(input, options));
+    return this.run(x, options, (last, input) => last.call(input, options));
   }
 
   /** The outputs before a softmax of the last layer: what a cross-entropy on logits takes. */
   logits(x: Tensor, options: CallOptions = {}): Tensor {
-    const last = this.layers[this.layers.length - 1];
-    return this.run(x, (layer, input) =>
-      layer === last && layer.activation === 'softmax'
-        ? layer.linear(input, options)
-        : layer.call(input, options),
+    return this.run(x, options, (last, input) =>
+      last.activation === 'softmax' ? last.linear(input, options) : last.call(input, options),
     );
   }
 
@@ -87,12 +84,19 @@ export class Sequential {
     return terms.length > 0 ? terms.reduce((total, term) => add(total, term)) : undefined;
   }
 
-  private run(x: Tensor, call: (layer: Layer, x: Tensor) => Tensor): Tensor {
+  /** Runs the layers, fused where they can be, and the last one by `callLast`. */
+  private run(x: Tensor, options: CallOptions, callLast: (layer: Layer, x: Tensor) => Tensor): Tensor {
     if (!sameShape(x.shape.slice(1), this.inputShape))
       throw new ShapeError('model', `a batch [N, ${this.inputShape.join(', ')}]`, showShape(x.shape));
+    const { layers } = this;
     let current = x;
-    for (const layer of this.layers) {
-      const next = call(layer, current);
+    for (let i = 0; i < layers.length; i++) {
+      const fused = i + 1 < layers.length ? layers[i].fuse(layers[i + 1]) : undefined;
+      let next: Tensor;
+      if (fused) {
+        next = fused(current, options);
+        i++;
+      } else next = i + 1 < layers.length ? layers[i].call(current, options) : callLast(layers[i], current);
       // What the backward pass needs, the tape holds; the rest goes at once.
       if (current !== x && current !== next) current.dispose();
       current = next;

@@ -1,11 +1,12 @@
 import { ShapeError } from '../../errors.ts';
 import { geometryOf, type Padding } from '../../kernels/conv2d/geometry.ts';
-import { conv2d } from '../../kernels/conv2d/index.ts';
+import { type Conv2dOptions, conv2d } from '../../kernels/conv2d/index.ts';
 import { type Shape, showShape } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { InitializerName } from '../initializers.ts';
-import { type Activation, Layer } from '../layer.ts';
+import { type Activation, type CallOptions, Layer } from '../layer.ts';
 import type { Parameter } from '../parameter.ts';
+import { MaxPooling2d } from './maxPooling2d.ts';
 
 export interface Conv2dConfig {
   filters: number;
@@ -43,6 +44,21 @@ export class Conv2d extends Layer<Conv2dConfig> {
   }
 
   linear(x: Tensor): Tensor {
-    return conv2d(x, this.kernel.tensor, this.bias?.tensor, { padding: this.config.padding });
+    return this.convolve(x, {});
+  }
+
+  override call(x: Tensor, options: CallOptions): Tensor {
+    return this.activation === 'relu' ? this.convolve(x, { activation: 'relu' }) : super.call(x, options);
+  }
+
+  override fuse(next: Layer): ((x: Tensor) => Tensor) | undefined {
+    const { activation } = this;
+    if (!(next instanceof MaxPooling2d && next.poolSize === 2) || activation === 'softmax') return undefined;
+    return (x) => this.convolve(x, { activation, maxPool: true });
+  }
+
+  private convolve(x: Tensor, options: Conv2dOptions): Tensor {
+    const { padding } = this.config;
+    return conv2d(x, this.kernel.tensor, this.bias?.tensor, { padding, ...options });
   }
 }

@@ -10,8 +10,10 @@ export interface MaxPooling2dConfig {
 }
 
 export class MaxPooling2d extends Layer<MaxPooling2dConfig> {
+  readonly poolSize = this.config.poolSize ?? 2;
+
   protected makeWeights(inputShape: Shape): Shape {
-    const { poolSize = 2 } = this.config;
+    const { poolSize } = this;
     if (inputShape.length !== 3)
       throw new ShapeError(this.name, 'images [height, width, channels]', showShape(inputShape));
     const [height, width, channels] = inputShape;
@@ -21,6 +23,6 @@ export class MaxPooling2d extends Layer<MaxPooling2dConfig> {
   }
 
   linear(x: Tensor): Tensor {
-    return maxPool2d(x, { poolSize: this.config.poolSize ?? 2 });
+    return maxPool2d(x, { poolSize: this.poolSize });
   }
 }
