@@ -24,6 +24,18 @@ const backwardKernel = kernel({
   body: 'if (item < u.items) { dx[item] = select(0.0, dy[item], y[item] > 0.0); }',
 });
 
+const inPlaceKernel = kernel({
+  name: 'relu-in-place',
+  lanes: 64,
+  write: { y: 'f32' },
+  body: 'if (item < u.items) { y[item] = max(y[item], 0.0); }',
+});
+
+/** Sets the elements of y below 0 to 0. */
+export function rectify(y: Tensor): void {
+  launch(inPlaceKernel, { y: split(y, 1) }, { items: y.size });
+}
+
 /** The gradient before the rectifier, from its output and the gradient after it. */
 export function reluGradient(y: Tensor, dy: Tensor): Tensor {
   const dx = empty(y.shape);

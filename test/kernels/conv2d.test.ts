@@ -86,9 +86,9 @@ interface Drawn {
   attrs: Attrs;
 }
 
-/** Images and filters: 3x3 mostly, channels of all kinds, with and without what may follow. */
-function draw({ random, int, chance, pick }: Draw, anyKernel: boolean): Drawn {
-  const [I, J] = anyKernel ? [pick([1, 3, 5]), pick([1, 3, 5])] : [3, 3];
+/** Images and filters: channels of all kinds, with and without what may follow. */
+function draw({ random, int, chance, pick }: Draw, kernels: readonly number[]): Drawn {
+  const [I, J] = [pick(kernels), pick(kernels)];
   const [C, K] = chance(0.5)
     ? [pick([4, 8, 12, 32]), pick([4, 8, 20, 64])]
     : [pick([1, 2, 3, 4, 5, 8, 17]), pick([1, 2, 4, 7, 8, 10, 33])];
@@ -118,23 +118,29 @@ const check = (variant: ConvVariant, { inputs, attrs }: Drawn, random: Draw['ran
 /** Random shapes for each variant: few for those that are compiled anew, in seconds, for every shape. */
 const counts: Record<string, number> = { broadcast: 3, plain: 8 };
 
+/** Heights and widths of the kernels that a variant is drawn for; else 3. */
+const kernels: Record<string, readonly number[]> = { plain: [1, 3, 5], product: [1] };
+
 const PASSES = ['forward', 'inputGradient', 'filterGradient'] as const;
 
-/** A layer of v5, which every 3x3 variant suits on an adapter that has it at all. */
-const usual = geometryOf(
-  [
+/** A layer of v5, which every variant suits, with a kernel of its own, on an adapter that has it at all. */
+const usual = (variant: ConvVariant) => {
+  const [size] = kernels[variant.name] ?? [3];
+  const shapes = [
     [2, 14, 14, 64],
-    [3, 3, 64, 128],
-  ],
-  'same',
+    [size, size, 64, 128],
+  ];
+  return geometryOf(shapes, 'same');
+};
+const offered = variants.filter((variant) =>
+  PASSES.some((pass) => variant.supports(usual(variant), pass, gpu)),
 );
-const offered = variants.filter((variant) => PASSES.some((pass) => variant.supports(usual, pass, gpu)));
 
 describe.each(offered)('$name', (variant) => {
   test('matches the reference', async () => {
     let checked = 0;
     for (const drawn of draws(`conv2d ${variant.name}`, 40)) {
-      const given = draw(drawn, variant.name === 'plain');
+      const given = draw(drawn, kernels[variant.name] ?? [3]);
       const g = geometryOf(
         given.inputs.map(({ shape }) => shape),
         given.attrs.padding,

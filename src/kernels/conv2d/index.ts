@@ -21,6 +21,7 @@ import {
   termsOf,
 } from './geometry.ts';
 import { plain } from './plain.ts';
+import { product } from './product.ts';
 import { tiled } from './tiled.ts';
 
 /*
@@ -41,7 +42,7 @@ import { tiled } from './tiled.ts';
  * sum itself is never kept, and dy is unfolded from the output's gradient: see `cotangent.ts`.
  */
 
-export const variants: readonly ConvVariant[] = [broadcast, tiled, plain];
+export const variants: readonly ConvVariant[] = [broadcast, tiled, product, plain];
 
 type Activation = 'linear' | 'relu';
 
