@@ -1,7 +1,7 @@
 import { GpuError } from '../errors.ts';
 import { type Operand, planDispatches } from './dispatch.ts';
 import { type Kernel, kernel, UNIFORM_SLOT_BYTES } from './kernel.ts';
-import { type Command, encode, type Recording } from './plan.ts';
+import { Arenas, bind, type Command, type Draft, encode, Recording, type Work } from './plan.ts';
 import { BufferPool, type GpuBuffer } from './pool.ts';
 
 /** A byte range of a buffer, bound to a kernel: whole, or split along the items of the launch. */
@@ -19,6 +19,7 @@ export interface Launch {
   readonly items: number;
   /** Workgroups for a number of items; default: one invocation an item. */
   readonly workgroups?: (items: number) => number;
+  readonly work?: Work;
 }
 
 /** How many GPU objects were made and how often the CPU waited: what a recorded step must not do. */
@@ -157,7 +158,7 @@ export class Gpu {
   }
 
   /** Issues one kernel over its items, in as many dispatches as the limits ask for. */
-  launch({ kernel, bindings, uniforms = {}, items, workgroups }: Launch): void {
+  launch({ kernel, bindings, uniforms = {}, items, workgroups, work }: Launch): void {
     this.throwIfFailed();
     const { spec } = kernel;
     const operands: Operand[] = kernel.bindings.slice(1).map(({ name, type }) => {
@@ -177,24 +178,21 @@ export class Gpu {
       const block = this.uniformBlock();
       const values = { ...uniforms, items: chunk.items, first: chunk.first, workgroups: chunk.workgroups };
       const slot = block.push(kernel.uniformSlots, values, spec.name);
-      const entries: GPUBindGroupEntry[] = [
-        { binding: 0, resource: { buffer: block.buffer, offset: slot, size: UNIFORM_SLOT_BYTES } },
-      ];
-      operands.forEach(({ name }, i) => {
-        entries.push({
-          binding: i + 1,
-          resource: { buffer: bindings[name].buffer.handle, ...chunk.ranges[i] },
-        });
-      });
-      this.counters.bindGroups++;
-      const bindGroup = this.device.createBindGroup({ label: spec.name, layout, entries });
       this.issue({
         kind: 'dispatch',
         name: spec.name,
         pipeline,
-        bindGroup,
+        layout,
+        scalars: { buffer: block.buffer, offset: slot, size: UNIFORM_SLOT_BYTES },
+        operands: operands.map(({ name }, i) => ({
+          buffer: bindings[name].buffer,
+          ...chunk.ranges[i],
+          writes: kernel.bindings[i + 1].type === 'storage',
+        })),
         x: chunk.grid[0],
         y: chunk.grid[1],
+        bytes: chunk.ranges.reduce((total, { size }) => total + size, 0),
+        work,
       });
     }
   }
@@ -202,7 +200,7 @@ export class Gpu {
   /** Copies bytes between buffers, in order with the launches around it. */
   copy(from: GpuBuffer, to: GpuBuffer, bytes: number): void {
     this.throwIfFailed();
-    this.issue({ kind: 'copy', from: from.handle, to: to.handle, bytes });
+    this.issue({ kind: 'copy', from, to, bytes });
   }
 
   /** Writes CPU bytes into a buffer, after everything issued so far. */
@@ -210,7 +208,8 @@ export class Gpu {
     this.throwIfFailed();
     // A queue write overtakes commands that aren't submitted yet, which may still use this buffer for its last owner.
     this.flush();
-    this.device.queue.writeBuffer(buffer.handle, 0, data as ArrayBufferView<ArrayBuffer>);
+    const { handle, offset } = buffer;
+    this.device.queue.writeBuffer(handle, offset, data as ArrayBufferView<ArrayBuffer>);
   }
 
   /** Reads `bytes` from a buffer once everything issued so far has run. */
@@ -225,10 +224,12 @@ export class Gpu {
     const staging =
       this.staging.get(capacity)?.pop() ??
       this.makeBuffer(capacity, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
-    this.issue({ kind: 'copy', from: buffer.handle, to: staging, bytes: Math.ceil(bytes / 4) * 4 });
+    const { handle: from, offset: fromOffset } = buffer;
+    const copied = Math.ceil(bytes / 4) * 4;
+    this.enqueue({ kind: 'copy', from, fromOffset, to: staging, toOffset: 0, bytes: copied });
     this.flush();
-    await this.orLost(this.asked(staging.mapAsync(GPUMapMode.READ, 0, Math.ceil(bytes / 4) * 4)));
-    const data = staging.getMappedRange(0, Math.ceil(bytes / 4) * 4).slice(0, bytes);
+    await this.orLost(this.asked(staging.mapAsync(GPUMapMode.READ, 0, copied)));
+    const data = staging.getMappedRange(0, copied).slice(0, bytes);
     staging.unmap();
     const free = this.staging.get(capacity);
     if (free) free.push(staging);
@@ -256,20 +257,30 @@ export class Gpu {
     this.throwIfFailed();
   }
 
-  /** Keeps the commands that follow in `recording`, unexecuted, until `stopRecording()`. */
-  startRecording(recording: Recording): void {
+  /**
+   * Keeps the commands that `fn` issues, unexecuted, and gives them memory.
+   * @param fn is given the recording; returns the buffers that are read after the step
+   */
+  record(arenas: Arenas, fn: (recording: Recording) => ReadonlySet<GpuBuffer>): Recording {
     if (this.recording)
       throw new GpuError(
         'record() inside record(): call the inner function plainly, its commands are kept by the outer one',
       );
     this.flush();
+    const recording = new Recording(arenas);
     this.recording = recording;
-  }
-
-  /** Ends the recording in progress; its uniforms are written for good. */
-  stopRecording(): void {
-    for (const block of this.recording?.uniformBlocks ?? []) this.writeUniforms(block);
-    this.recording = undefined;
+    try {
+      const results = fn(recording);
+      recording.complete(this.device, results, (bytes) => this.pool.acquire(bytes));
+      this.counters.bindGroups += recording.commands.filter(({ kind }) => kind === 'dispatch').length;
+      for (const block of recording.uniformBlocks) this.writeUniforms(block);
+      return recording;
+    } catch (error) {
+      recording.release();
+      throw error;
+    } finally {
+      this.recording = undefined;
+    }
   }
 
   /** Runs `fn` with its commands issued at once and left out of the recording in progress, if there is one. */
@@ -294,7 +305,8 @@ export class Gpu {
     this.throwIfFailed();
     this.flush();
     for (const { buffer, produce } of recording.hostInputs) {
-      this.device.queue.writeBuffer(buffer.handle, 0, produce() as ArrayBufferView<ArrayBuffer>);
+      const { handle, offset } = buffer;
+      this.device.queue.writeBuffer(handle, offset, produce() as ArrayBufferView<ArrayBuffer>);
     }
     const encoder = this.device.createCommandEncoder();
     encode(encoder, recording.commands);
@@ -308,9 +320,9 @@ export class Gpu {
     return this.orLost(this.asked(this.device.queue.onSubmittedWorkDone()));
   }
 
-  /** A pool of its own for a recording, which frees nothing before `destroy()`: its commands hold on to every buffer. */
-  makeRecordingPool(): BufferPool {
-    return new BufferPool(this.bufferSource(), Number.POSITIVE_INFINITY);
+  /** Memory for recordings that never run at the same time. */
+  makeArenas(): Arenas {
+    return new Arenas(this.bufferSource());
   }
 
   /** Rejects everything that waits and releases the device and the adapter; the process can then end by itself. */
@@ -331,11 +343,16 @@ export class Gpu {
     return answer;
   }
 
-  private issue(command: Command): void {
+  private issue(draft: Draft): void {
     if (this.recording) {
-      this.recording.commands.push(command);
+      this.recording.add(draft);
       return;
     }
+    if (draft.kind === 'dispatch') this.counters.bindGroups++;
+    this.enqueue(bind(this.device, draft));
+  }
+
+  private enqueue(command: Command): void {
     this.counters.dispatches++;
     this.pending.push(command);
     if (this.pending.length >= COMMANDS_PER_SUBMIT) this.flush();
@@ -453,7 +470,7 @@ export class Gpu {
     const binding = { buffer: result, offset: 0, bytes: 4, bytesPerItem: 0 };
     this.launch({ kernel: selfCheckKernel, bindings: { sum: binding }, items: 1, workgroups: () => 1 });
     const [sum] = new Uint32Array(await this.read(result, 4));
-    this.pool.release(result);
+    result.release();
     if (sum !== (1023 * 1024) / 2)
       throw new GpuError(`${this.adapterName} computes wrongly: the sum of 0..1023 came out as ${sum}`);
   }

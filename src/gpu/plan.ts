@@ -1,16 +1,79 @@
-import type { BufferPool, GpuBuffer } from './pool.ts';
+import { GpuError } from '../errors.ts';
+import { aligned, livePeak, planArenas, type Temporary } from './arena.ts';
+import { type BufferSource, type GpuBuffer, memoryUsage, ownerOf } from './pool.ts';
+
+/** What commands are issued for, as a profile shows it. */
+export interface Work {
+  /** The op with its size, in words: `conv2d 28x28 64-128`. */
+  readonly op: string;
+  /** `forward`, `backward`, or which part of it. */
+  readonly pass: string;
+  /** Floating-point operations of the op in this pass, two a multiply-add, counted as its plain method has them. */
+  readonly flops?: number;
+}
 
 /** One thing the GPU does. A list of them can be encoded any number of times. */
-export type Command =
-  | {
-      readonly kind: 'dispatch';
-      readonly name: string;
-      readonly pipeline: GPUComputePipeline;
-      readonly bindGroup: GPUBindGroup;
-      readonly x: number;
-      readonly y: number;
-    }
-  | { readonly kind: 'copy'; readonly from: GPUBuffer; readonly to: GPUBuffer; readonly bytes: number };
+export type Command = DispatchCommand | CopyCommand;
+
+export interface DispatchCommand {
+  readonly kind: 'dispatch';
+  /** The kernel's. */
+  readonly name: string;
+  readonly pipeline: GPUComputePipeline;
+  readonly bindGroup: GPUBindGroup;
+  readonly x: number;
+  readonly y: number;
+  /** Bytes of the ranges that are bound, scalars aside. */
+  readonly bytes: number;
+  readonly work: Work | undefined;
+}
+
+export interface CopyCommand {
+  readonly kind: 'copy';
+  readonly from: GPUBuffer;
+  readonly fromOffset: number;
+  readonly to: GPUBuffer;
+  readonly toOffset: number;
+  readonly bytes: number;
+}
+
+/** A command whose operands may have no place in memory yet. */
+export type Draft =
+  | (Omit<DispatchCommand, 'bindGroup'> & {
+      readonly layout: GPUBindGroupLayout;
+      /** The kernel's scalars. */
+      readonly scalars: GPUBufferBinding;
+      readonly operands: readonly {
+        readonly buffer: GpuBuffer;
+        /** In bytes, from the beginning of `buffer`. */
+        readonly offset: number;
+        readonly size: number;
+        readonly writes: boolean;
+      }[];
+    })
+  | { readonly kind: 'copy'; readonly from: GpuBuffer; readonly to: GpuBuffer; readonly bytes: number };
+
+/** Binds a draft's operands, where they lie now. */
+export function bind(device: GPUDevice, draft: Draft): Command {
+  if (draft.kind === 'copy') {
+    const { from, to, bytes } = draft;
+    return {
+      kind: 'copy',
+      from: from.handle,
+      fromOffset: from.offset,
+      to: to.handle,
+      toOffset: to.offset,
+      bytes,
+    };
+  }
+  const { layout, scalars, operands, ...dispatch } = draft;
+  const entries: GPUBindGroupEntry[] = operands.map(({ buffer, offset, size }, i) => ({
+    binding: i + 1,
+    resource: { buffer: buffer.handle, offset: buffer.offset + offset, size },
+  }));
+  entries.push({ binding: 0, resource: scalars });
+  return { ...dispatch, bindGroup: device.createBindGroup({ label: draft.name, layout, entries }) };
+}
 
 /** What changes from step to step: produced on the CPU and written into GPU memory before each replay. */
 export interface HostInput {
@@ -18,23 +81,225 @@ export interface HostInput {
   readonly produce: () => ArrayBufferView;
 }
 
+/** The buffers that hold the temporaries of recorded steps which never run at the same time. */
+export class Arenas {
+  private readonly buffers: GPUBuffer[] = [];
+
+  constructor(private readonly source: BufferSource) {}
+
+  /** Bytes of each. */
+  get sizes(): number[] {
+    return this.buffers.map(({ size }) => size);
+  }
+
+  get maxBufferSize(): number {
+    return this.source.maxBufferSize;
+  }
+
+  /** The arena of that number, made with `bytes` where it is the next. */
+  take(arena: number, bytes: number): GPUBuffer {
+    this.buffers[arena] ??= this.source.createBuffer(bytes, memoryUsage());
+    return this.buffers[arena];
+  }
+
+  owns(buffer: GpuBuffer): boolean {
+    return this.buffers.includes(buffer.handle);
+  }
+
+  destroy(): void {
+    this.source.flush();
+    for (const buffer of this.buffers) buffer.destroy();
+    this.buffers.length = 0;
+  }
+}
+
+/** Memory of a recorded step whose place is settled when all of the step's commands are known. */
+class PlannedBuffer implements GpuBuffer {
+  /** The commands that use it. */
+  first = Number.POSITIVE_INFINITY;
+  last = Number.NEGATIVE_INFINITY;
+  released = false;
+  readonly conflicts = new Set<PlannedBuffer>();
+  /** What each command that uses it is, in words. */
+  readonly users = new Set<string>();
+  private spot: { handle: GPUBuffer; offset: number } | undefined;
+
+  constructor(readonly capacity: number) {}
+
+  get handle(): GPUBuffer {
+    return this.placed.handle;
+  }
+
+  get offset(): number {
+    return this.placed.offset;
+  }
+
+  use(command: number, user: string): void {
+    this.first = Math.min(this.first, command);
+    this.last = Math.max(this.last, command);
+    this.users.add(user);
+  }
+
+  putAt(handle: GPUBuffer, offset: number): void {
+    this.spot = { handle, offset };
+  }
+
+  release(): void {
+    this.released = true;
+  }
+
+  private get placed() {
+    if (!this.spot)
+      throw new GpuError(
+        'a tensor that record() made was written, or used by commands that are not recorded, before the step was complete',
+      );
+    return this.spot;
+  }
+}
+
+/** What a recorded step's memory comes to. */
+export interface RecordedMemory {
+  /** The most bytes that are in use at one command: what no placement can do without. */
+  readonly livePeakBytes: number;
+  /** What the command there is, in words. */
+  readonly peakCommand: string;
+  /** The temporaries in use there, the largest first, with the commands that use them. */
+  readonly atPeak: readonly { readonly bytes: number; readonly users: readonly string[] }[];
+}
+
+const inWords = (draft: Draft): string => {
+  if (draft.kind === 'copy') return 'copy';
+  const { name, work } = draft;
+  return work ? `${name} (${work.op}, ${work.pass})` : name;
+};
+
 /** The commands of one step with everything they hold on to. */
-export interface Recording {
-  readonly commands: Command[];
-  readonly hostInputs: HostInput[];
+export class Recording {
+  readonly hostInputs: HostInput[] = [];
   /**
    * Buffers of host inputs and constants, from the device's own pool: they are written before the commands run, so no command may
    * have them as a temporary.
    */
-  readonly pinned: GpuBuffer[];
+  readonly pinned: GpuBuffer[] = [];
   /** Scalars of the kernels, written once. */
   readonly uniformBlocks: {
     readonly buffer: GPUBuffer;
     readonly shadow: DataView<ArrayBuffer>;
     used: number;
-  }[];
-  /** Memory of the step's temporaries. */
-  readonly pool: BufferPool;
+  }[] = [];
+  /** Ready to be encoded, once the recording is complete. */
+  commands: readonly Command[] = [];
+  /** Bytes of what the step has neither released nor returned. */
+  keptBytes = 0;
+  memory: RecordedMemory = { livePeakBytes: 0, peakCommand: '', atPeak: [] };
+  private drafts: Draft[] = [];
+  private buffers: PlannedBuffer[] = [];
+
+  /** @param arenas where temporaries lie; shared with the recordings that never run at the same time as this one */
+  constructor(private readonly arenas: Arenas) {}
+
+  /** Memory for a temporary. It is taken from its first use to its last one, and to the end of the step where it isn't released. */
+  acquire(bytes: number): GpuBuffer {
+    const { maxBufferSize } = this.arenas;
+    if (bytes > maxBufferSize)
+      throw new GpuError(`a buffer of ${bytes} bytes was asked for, maxBufferSize is ${maxBufferSize}`);
+    const buffer = new PlannedBuffer(Math.min(aligned(bytes), maxBufferSize));
+    this.buffers.push(buffer);
+    return buffer;
+  }
+
+  /** Memory for an argument, which is written before the commands run. */
+  acquireArgument(bytes: number): GpuBuffer {
+    const buffer = this.acquire(bytes) as PlannedBuffer;
+    buffer.use(-1, 'argument');
+    return buffer;
+  }
+
+  add(draft: Draft): void {
+    const command = this.drafts.push(draft) - 1;
+    const operands =
+      draft.kind === 'copy'
+        ? [
+            { buffer: draft.from, writes: false },
+            { buffer: draft.to, writes: true },
+          ]
+        : draft.operands;
+    const planned = (writes: boolean) =>
+      operands
+        .filter((operand) => operand.writes === writes)
+        .map(({ buffer }) => ownerOf(buffer))
+        .filter((buffer) => buffer instanceof PlannedBuffer);
+    const [read, written] = [planned(false), planned(true)];
+    for (const buffer of [...read, ...written]) buffer.use(command, inWords(draft));
+    for (const a of read) {
+      for (const b of written) {
+        if (a === b) continue;
+        a.conflicts.add(b);
+        b.conflicts.add(a);
+      }
+    }
+  }
+
+  /**
+   * Gives every temporary its place and every command its bind group.
+   * @param results buffers that are read after the step, until its next replay
+   * @param acquire memory for what the step has neither released nor returned: it stays as the step left it
+   */
+  complete(
+    device: GPUDevice,
+    results: ReadonlySet<GpuBuffer>,
+    acquire: (bytes: number) => GpuBuffer,
+  ): readonly Command[] {
+    const owned = new Set([...results].map(ownerOf));
+    const placed: PlannedBuffer[] = [];
+    for (const buffer of this.buffers) {
+      if (owned.has(buffer)) {
+        buffer.use(this.drafts.length, 'result');
+        buffer.last = Number.POSITIVE_INFINITY;
+      } else if (!buffer.released) {
+        const kept = acquire(buffer.capacity);
+        this.pinned.push(kept);
+        this.keptBytes += kept.capacity;
+        buffer.putAt(kept.handle, kept.offset);
+        continue;
+      }
+      if (buffer.users.size > 0) placed.push(buffer);
+    }
+    const index = new Map(placed.map((buffer, i) => [buffer, i]));
+    const temporaries: Temporary[] = placed.map(({ capacity: bytes, first, last, conflicts }) => ({
+      bytes,
+      first,
+      last,
+      conflicts: [...conflicts].flatMap((other) => index.get(other) ?? []),
+    }));
+    const { maxBufferSize, sizes: existing } = this.arenas;
+    const { spots, arenas } = planArenas(temporaries, { maxBufferSize, existing });
+    arenas.forEach((bytes, arena) => {
+      this.arenas.take(arena, bytes);
+    });
+    placed.forEach((buffer, i) => {
+      const { arena, offset } = spots[i];
+      buffer.putAt(this.arenas.take(arena, arenas[arena]), offset);
+    });
+    this.commands = this.drafts.map((draft) => bind(device, draft));
+    const peak = livePeak(temporaries);
+    const atPeak = placed
+      .filter(({ first, last }) => first <= peak.command && last >= peak.command)
+      .sort((a, b) => b.capacity - a.capacity)
+      .map(({ capacity, users }) => ({ bytes: capacity, users: [...users] }));
+    const draft = this.drafts[peak.command];
+    const peakCommand = draft ? inWords(draft) : peak.command < 0 ? 'arguments' : 'results';
+    this.memory = { livePeakBytes: peak.bytes, peakCommand, atPeak };
+    this.drafts = [];
+    this.buffers = [];
+    return this.commands;
+  }
+
+  /** Gives back what the recording holds besides its arenas. */
+  release(): void {
+    for (const buffer of this.pinned) buffer.release();
+    for (const { buffer } of this.uniformBlocks) buffer.destroy();
+  }
 }
 
 /** Encodes commands into as few compute passes as the copies between them allow. */
@@ -45,7 +310,7 @@ export function encode(encoder: GPUCommandEncoder, commands: readonly Command[])
     if (command.kind === 'copy') {
       pass?.end();
       pass = undefined;
-      encoder.copyBufferToBuffer(command.from, 0, command.to, 0, command.bytes);
+      encodeCopy(encoder, command);
       continue;
     }
     if (!pass) {
@@ -60,8 +325,9 @@ export function encode(encoder: GPUCommandEncoder, commands: readonly Command[])
   pass?.end();
 }
 
-/** Gives back what a recording holds besides its pool, which recordings of one step share. */
-export function releaseRecording({ pinned, uniformBlocks }: Recording): void {
-  for (const buffer of pinned) buffer.pool.release(buffer);
-  for (const { buffer } of uniformBlocks) buffer.destroy();
+export function encodeCopy(
+  encoder: GPUCommandEncoder,
+  { from, fromOffset, to, toOffset, bytes }: CopyCommand,
+): void {
+  encoder.copyBufferToBuffer(from, fromOffset, to, toOffset, bytes);
 }

@@ -1,12 +1,42 @@
 import { GpuError } from '../errors.ts';
 
-/** A stretch of GPU memory that one owner holds until it gives it back to its pool. */
+/** A stretch of GPU memory that one owner holds until it gives it back. */
 export interface GpuBuffer {
   readonly handle: GPUBuffer;
-  /** Bytes of the buffer itself, at least as many as were asked for. */
+  /** Where the stretch begins in `handle`: bytes, a multiple of 256. */
+  readonly offset: number;
+  /** Bytes of the stretch, at least as many as were asked for. */
   readonly capacity: number;
-  readonly pool: BufferPool;
+  /** Gives the memory back to where it came from. */
+  release(): void;
 }
+
+/** A part of a buffer, which the buffer's owner keeps in place. */
+export class BufferView implements GpuBuffer {
+  /** @param start bytes from the beginning of `base`, a multiple of 256 */
+  constructor(
+    readonly base: GpuBuffer,
+    private readonly start: number,
+    readonly capacity: number,
+    readonly release: () => void,
+  ) {}
+
+  get handle(): GPUBuffer {
+    return this.base.handle;
+  }
+
+  get offset(): number {
+    return this.base.offset + this.start;
+  }
+}
+
+/** The buffer that a view looks at, or the buffer itself. */
+export const ownerOf = (buffer: GpuBuffer): GpuBuffer =>
+  buffer instanceof BufferView ? ownerOf(buffer.base) : buffer;
+
+/** What tensors' memory is used for. */
+export const memoryUsage = (): GPUBufferUsageFlags =>
+  GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
 
 /** What a pool needs of the device. */
 export interface BufferSource {
@@ -32,7 +62,6 @@ export class BufferPool {
   allocatedBytes = 0;
   peakBytes = 0;
   private readonly free = new Map<number, GpuBuffer[]>();
-  private readonly all = new Set<GpuBuffer>();
 
   /** @param keptFreeBytes free bytes beyond which the pool gives memory back to the device */
   constructor(
@@ -48,10 +77,9 @@ export class BufferPool {
     const capacity = Math.min(sizeClass(bytes), this.source.maxBufferSize);
     let buffer = this.free.get(capacity)?.pop();
     if (!buffer) {
-      const usage =
-        GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-      buffer = { handle: this.source.createBuffer(capacity, usage), capacity, pool: this };
-      this.all.add(buffer);
+      const handle = this.source.createBuffer(capacity, memoryUsage());
+      const made = { handle, offset: 0, capacity, release: () => this.release(made) };
+      buffer = made;
       this.allocatedBytes += capacity;
     }
     this.liveBytes += capacity;
@@ -59,7 +87,7 @@ export class BufferPool {
     return buffer;
   }
 
-  release(buffer: GpuBuffer): void {
+  private release(buffer: GpuBuffer): void {
     this.liveBytes -= buffer.capacity;
     const list = this.free.get(buffer.capacity);
     if (list) list.push(buffer);
@@ -73,20 +101,9 @@ export class BufferPool {
     for (const list of this.free.values()) {
       for (const buffer of list) {
         buffer.handle.destroy();
-        this.all.delete(buffer);
         this.allocatedBytes -= buffer.capacity;
       }
     }
     this.free.clear();
-  }
-
-  /** Destroys every buffer, held ones included. */
-  destroy(): void {
-    this.source.flush();
-    for (const buffer of this.all) buffer.handle.destroy();
-    this.all.clear();
-    this.free.clear();
-    this.liveBytes = 0;
-    this.allocatedBytes = 0;
   }
 }

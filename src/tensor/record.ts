@@ -1,7 +1,7 @@
 import { WeftError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import { type Recording, releaseRecording } from '../gpu/plan.ts';
-import type { BufferPool } from '../gpu/pool.ts';
+import type { Arenas, RecordedMemory, Recording } from '../gpu/plan.ts';
+import type { GpuBuffer } from '../gpu/pool.ts';
 import { currentGpu } from './device.ts';
 import { collect, keep, mapTensors, scope } from './scope.ts';
 import { Storage, Tensor } from './tensor.ts';
@@ -11,7 +11,8 @@ const STEPS_IN_FLIGHT = 2;
 
 interface Plan<R> {
   readonly recording: Recording;
-  readonly inputs: readonly Tensor[];
+  /** Where the arguments are copied to. */
+  readonly inputs: readonly GpuBuffer[];
   /** What the function returned; callers get handles of their own on its tensors, to dispose of or not. */
   readonly result: R;
 }
@@ -22,8 +23,12 @@ export interface Recorded<A extends readonly Tensor[], R> {
    * as the step is submitted and at most one earlier step is still running.
    */
   (...args: A): Promise<R>;
+  /** Records the step for arguments of these shapes, if it isn't yet, and runs nothing. */
+  prepare(...args: A): Promise<void>;
   /** Bytes of GPU memory that the recorded steps hold for themselves. */
   readonly allocatedBytes: number;
+  /** Bytes of each buffer that the steps' temporaries share, and what was in use at the peak of the step that needs most. */
+  readonly memory: RecordedMemory & { readonly arenas: readonly number[] };
   /** Frees the plans and their memory, results included. */
   dispose(): void;
 }
@@ -36,23 +41,26 @@ export interface Recorded<A extends readonly Tensor[], R> {
 export function record<A extends readonly Tensor[], R>(fn: (...args: A) => R): Recorded<A, R> {
   const plans = new Map<string, Plan<R>>();
   const inFlight: Promise<unknown>[] = [];
-  let pool: BufferPool | undefined;
+  let arenas: Arenas | undefined;
   let turn: Promise<unknown> = Promise.resolve();
   let disposed = false;
 
-  const run = async (gpu: Gpu, args: A): Promise<R> => {
+  const planFor = (gpu: Gpu, args: A): Plan<R> => {
     if (disposed) throw new WeftError('a recorded step was called after its dispose()');
-    pool ??= gpu.makeRecordingPool();
+    arenas ??= gpu.makeArenas();
     const key = args.map(({ shape, dtype }) => `${dtype}${shape.join('x')}`).join(' ');
     let plan = plans.get(key);
     if (!plan) {
-      plan = capture(gpu, pool, fn, args);
+      plan = capture(gpu, arenas, fn, args);
       plans.set(key, plan);
     }
+    return plan;
+  };
+
+  const run = async (gpu: Gpu, args: A): Promise<R> => {
+    const plan = planFor(gpu, args);
     while (inFlight.length >= STEPS_IN_FLIGHT) await inFlight.shift();
-    plan.inputs.forEach((input, i) => {
-      gpu.copy(args[i].storage.buffer, input.storage.buffer, input.size * 4);
-    });
+    copyIn(gpu, args, plan.inputs, arenas!);
     gpu.replay(plan.recording);
     const done = gpu.submittedWorkDone();
     done.catch(() => {});
@@ -60,42 +68,76 @@ export function record<A extends readonly Tensor[], R>(fn: (...args: A) => R): R
     return mapTensors(plan.result, (tensor) => tensor.alias());
   };
 
-  const recorded = async (...args: A): Promise<R> => {
+  /** Calls that weren't awaited still run in order. */
+  const inTurn = async <T>(args: A, what: (gpu: Gpu, args: A) => T | Promise<T>): Promise<T> => {
     const gpu = args[0]?.storage.gpu ?? currentGpu();
     if (gpu.activeRecording)
       throw new WeftError(
         'a recorded step was called inside record(): call its function plainly, the outer record() keeps its commands',
       );
-    // Calls that weren't awaited still run in order.
-    const result = turn.then(() => run(gpu, args));
+    const result = turn.then(() => what(gpu, args));
     turn = result.catch(() => {});
     return result;
   };
-  return Object.defineProperties(recorded, {
-    allocatedBytes: { get: () => pool?.allocatedBytes ?? 0 },
+
+  const recordings = () => [...plans.values()].map(({ recording }) => recording);
+  return Object.defineProperties((...args: A) => inTurn(args, run), {
+    prepare: { value: (...args: A) => inTurn(args, (gpu) => void planFor(gpu, args)) },
+    allocatedBytes: {
+      get: () =>
+        recordings().reduce(
+          (total, { keptBytes }) => total + keptBytes,
+          (arenas?.sizes ?? []).reduce((total, bytes) => total + bytes, 0),
+        ),
+    },
+    memory: {
+      get: () => ({
+        ...recordings()
+          .map(({ memory }) => memory)
+          .reduce((most, memory) => (memory.livePeakBytes > most.livePeakBytes ? memory : most), NO_MEMORY),
+        arenas: arenas?.sizes ?? [],
+      }),
+    },
     dispose: {
       value: () => {
         disposed = true;
-        for (const { recording } of plans.values()) releaseRecording(recording);
+        arenas?.destroy();
+        for (const recording of recordings()) recording.release();
         plans.clear();
-        pool?.destroy();
       },
     },
   }) as Recorded<A, R>;
 }
 
+const NO_MEMORY: RecordedMemory = { livePeakBytes: 0, peakCommand: '', atPeak: [] };
+
+/** Copies arguments to where the step reads them. */
+function copyIn(gpu: Gpu, args: readonly Tensor[], inputs: readonly GpuBuffer[], arenas: Arenas): void {
+  // An argument may be a result of the step before. Its memory is the step's own, where the copy of another argument may go.
+  const sources = args.map(({ size, storage: { buffer } }) => {
+    if (!arenas.owns(buffer)) return buffer;
+    const outside = gpu.pool.acquire(size * 4);
+    gpu.copy(buffer, outside, size * 4);
+    return outside;
+  });
+  inputs.forEach((input, i) => {
+    gpu.copy(sources[i], input, args[i].size * 4);
+    if (sources[i] !== args[i].storage.buffer) sources[i].release();
+  });
+}
+
 function capture<A extends readonly Tensor[], R>(
   gpu: Gpu,
-  pool: BufferPool,
+  arenas: Arenas,
   fn: (...args: A) => R,
   args: A,
 ): Plan<R> {
-  const recording: Recording = { commands: [], hostInputs: [], pinned: [], uniformBlocks: [], pool };
-  const inputs = args.map(
-    ({ shape, dtype, size }) => new Tensor(shape, dtype, new Storage(gpu, pool.acquire(size * 4), true)),
-  );
-  gpu.startRecording(recording);
-  try {
+  let captured: Omit<Plan<R>, 'recording'> | undefined;
+  const recording = gpu.record(arenas, (made) => {
+    const inputs = args.map(
+      ({ shape, dtype, size }) => new Tensor(shape, dtype, new Storage(gpu, made.acquireArgument(size * 4))),
+    );
+    const buffers = inputs.map(({ storage }) => storage.buffer);
     const result = scope(() => fn(...(inputs as unknown as A)));
     const found = new Set<Tensor>();
     collect(result, found);
@@ -105,8 +147,9 @@ function capture<A extends readonly Tensor[], R>(
       tensor.node?.release();
       tensor.node = undefined;
     }
-    return { recording, inputs, result };
-  } finally {
-    gpu.stopRecording();
-  }
+    for (const input of inputs) if (!found.has(input)) input.dispose();
+    captured = { inputs: buffers, result };
+    return new Set([...found].map(({ storage }) => storage.buffer));
+  });
+  return { recording, ...captured! };
 }

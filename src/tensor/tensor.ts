@@ -1,6 +1,6 @@
 import { ShapeError, WeftError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import type { GpuBuffer } from '../gpu/pool.ts';
+import { BufferView, type GpuBuffer } from '../gpu/pool.ts';
 import type { TapeNode } from './autograd.ts';
 import { currentGpu } from './device.ts';
 import { adopt } from './scope.ts';
@@ -10,6 +10,9 @@ export type DType = 'f32' | 'i32' | 'u32';
 export type TypedArray = Float32Array | Int32Array | Uint32Array;
 
 export const arrayOf = { f32: Float32Array, i32: Int32Array, u32: Uint32Array } as const;
+
+/** Elements from one place where a view can begin to the next: 256 bytes. */
+export const VIEW_STEP = 64;
 
 /** GPU memory shared by the tensors that look at it; it goes back to its pool when the last one lets go. */
 export class Storage {
@@ -27,7 +30,13 @@ export class Storage {
   }
 
   letGo(): void {
-    if (--this.holders === 0 && !this.pinned) this.buffer.pool.release(this.buffer);
+    if (--this.holders === 0 && !this.pinned) this.buffer.release();
+  }
+
+  /** A part of this memory, which is kept while the part is held. Offset (a multiple of 256) and length in bytes. */
+  part(offset: number, bytes: number): Storage {
+    this.hold();
+    return new Storage(this.gpu, new BufferView(this.buffer, offset, bytes, () => this.letGo()));
   }
 }
 
@@ -95,13 +104,30 @@ export class Tensor {
   alias(shape: Shape = this.shape, dtype: DType = this.dtype): Tensor {
     return new Tensor(shape, dtype, this.storage);
   }
+
+  /**
+   * A tensor over a part of this one's elements, in the same memory; off the tape.
+   * @param offset index of its first element, a multiple of 64 (memory is bound at multiples of 256 bytes)
+   * @throws ShapeError where the part doesn't lie within this tensor or begins elsewhere
+   */
+  view(offset: number, shape: Shape): Tensor {
+    checkShape('view', shape);
+    const size = sizeOf(shape);
+    if (!Number.isInteger(offset / VIEW_STEP) || offset < 0 || offset + size > this.size)
+      throw new ShapeError(
+        'view',
+        `an offset that is a multiple of ${VIEW_STEP}, and an end within ${this.size} elements`,
+        `offset ${offset} and ${size} elements`,
+      );
+    return new Tensor([...shape], this.dtype, this.storage.part(offset * 4, size * 4));
+  }
 }
 
 /** A tensor whose elements are yet to be written by a kernel. */
 export function empty(shape: Shape, dtype: DType = 'f32', gpu: Gpu = currentGpu()): Tensor {
   checkShape('empty', shape);
-  const pool = gpu.activeRecording?.pool ?? gpu.pool;
-  return adopt(new Tensor([...shape], dtype, new Storage(gpu, pool.acquire(sizeOf(shape) * 4))));
+  const memory = gpu.activeRecording ?? gpu.pool;
+  return adopt(new Tensor([...shape], dtype, new Storage(gpu, memory.acquire(sizeOf(shape) * 4))));
 }
 
 type Nested = number | readonly Nested[];

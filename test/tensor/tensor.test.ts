@@ -104,6 +104,50 @@ describe('dispose', () => {
   });
 });
 
+describe('a view of a part', () => {
+  test('shares its elements with the whole', async () => {
+    const whole = tensor(Float32Array.from({ length: 300 }, (_, i) => i));
+    const part = whole.view(128, [3, 4]);
+    expect(await values(part)).toEqual(Array.from({ length: 12 }, (_, i) => 128 + i));
+    // In an op's operands, a view of a view, and written by CPU and GPU.
+    expect(await values(add(part.view(0, [4]), 1))).toEqual([129, 130, 131, 132]);
+    const inner = whole.view(64, [200]).view(64, [2]);
+    expect(await values(inner)).toEqual([128, 129]);
+    const { gpu, buffer } = part.storage;
+    gpu.write(buffer, Float32Array.of(-1, -2));
+    gpu.copy(tensor([7, 8]).storage.buffer, whole.view(192, [2]).storage.buffer, 8);
+    const data = await whole.data();
+    expect([...data.subarray(127, 132)]).toEqual([127, -1, -2, 130, 131]);
+    expect([...data.subarray(191, 195)]).toEqual([191, 7, 8, 194]);
+  });
+
+  test('keeps the memory of the whole', async () => {
+    const { pool } = await testGpu();
+    const before = pool.liveBytes;
+    const whole = zeros([1000]);
+    const part = whole.view(64, [10]);
+    whole.dispose();
+    expect(pool.liveBytes).toBeGreaterThan(before);
+    expect(await values(part)).toEqual(new Array(10).fill(0));
+    part.dispose();
+    expect(pool.liveBytes).toBe(before);
+  });
+
+  test('begins at a multiple of 64 and ends within the whole', () => {
+    const whole = zeros([130]);
+    expect(whole.view(64, [66]).size).toBe(66);
+    for (const [offset, length] of [
+      [32, 1],
+      [-64, 1],
+      [64, 67],
+      [192, 1],
+    ])
+      expect(() => whole.view(offset, [length])).toThrow(
+        `view: expected an offset that is a multiple of 64, and an end within 130 elements, got offset ${offset} and ${length} elements`,
+      );
+  });
+});
+
 test('writes and reads keep the order in which they were issued', async () => {
   // The memory of a freed tensor is written anew while the op that reads it may still wait for its submission.
   const sums: Tensor[] = [];
