@@ -2,6 +2,7 @@ import { kernel } from '../gpu/kernel.ts';
 import { defineOp } from '../tensor/autograd.ts';
 import { launch, split } from '../tensor/launch.ts';
 import { empty, type Tensor } from '../tensor/tensor.ts';
+import { elementwise } from './shared/elementwise.ts';
 import { expectTensor } from './shared/expectTensor.ts';
 import { REDUCING_LANES, reduceLanesWgsl, scaledSum } from './shared/reduceLanes.ts';
 
@@ -36,15 +37,6 @@ const squaresInBlocks = kernel({
     if (lane == 0u) { partial[workgroup] = total; }`,
 });
 
-const backwardKernel = kernel({
-  name: 'l2-gradient',
-  lanes: 64,
-  read: { w: 'f32', dloss: 'f32' },
-  write: { dw: 'f32' },
-  uniforms: { twiceLambda: 'f32' },
-  body: 'if (item < u.items) { dw[item] = u.twiceLambda * dloss[0] * w[item]; }',
-});
-
 const op = defineOp<{ lambda: number }>({
   name: 'l2',
   shape: () => [],
@@ -61,11 +53,7 @@ const op = defineOp<{ lambda: number }>({
   },
   backward({ gradient: dloss, saved: [w], attrs: { lambda } }) {
     const dw = empty(w.shape);
-    launch(
-      backwardKernel,
-      { w: split(w, 1), dloss, dw: split(dw, 1) },
-      { items: w.size, uniforms: { twiceLambda: 2 * lambda } },
-    );
+    elementwise('l2-gradient', 'twiceLambda * dloss * w', { w, dloss, twiceLambda: 2 * lambda }, dw);
     return [dw];
   },
 });

@@ -1,6 +1,7 @@
 import { ShapeError, WeftError } from '../errors.ts';
 import { kernel } from '../gpu/kernel.ts';
-import { launch, split } from './launch.ts';
+import { blockKernel, launchBlocks } from './blocks.ts';
+import { launch } from './launch.ts';
 import { adopt, keep, scope } from './scope.ts';
 import { type Shape, sameShape, showShape } from './shape.ts';
 import { type DType, empty, type Tensor } from './tensor.ts';
@@ -146,17 +147,16 @@ export function defineOp<A = undefined>(
   };
 }
 
-const addKernel = kernel({
+const addKernel = blockKernel({
   name: 'accumulate-gradient',
-  lanes: 64,
-  read: { a: 'f32', b: 'f32' },
-  write: { sum: 'f32' },
-  body: 'if (item < u.items) { sum[item] = a[item] + b[item]; }',
+  read: { a: 'vec4f', b: 'vec4f' },
+  write: { sum: 'vec4f' },
+  body: 'sum[item] = a[item] + b[item];',
 });
 
 function addGradients(a: Tensor, b: Tensor): Tensor {
   const sum = empty(a.shape, 'f32', a.storage.gpu);
-  launch(addKernel, { a: split(a, 1), b: split(b, 1), sum: split(sum, 1) }, { items: sum.size });
+  launchBlocks(addKernel, { a, b, sum });
   return sum;
 }
 

@@ -1,15 +1,13 @@
-import { kernel } from '../gpu/kernel.ts';
-import { launch, split } from './launch.ts';
+import { blockKernel, launchBlocks } from './blocks.ts';
 import type { Shape } from './shape.ts';
 import { arrayOf, type DType, empty, type Tensor } from './tensor.ts';
 
 // Elements are written as words, so that one kernel serves every dtype.
-const fillKernel = kernel({
+const fillKernel = blockKernel({
   name: 'fill',
-  lanes: 64,
-  write: { y: 'u32' },
+  write: { y: 'vec4u' },
   uniforms: { bits: 'u32' },
-  body: 'if (item < u.items) { y[item] = u.bits; }',
+  body: 'y[item] = vec4u(u.bits);',
 });
 
 /**
@@ -19,7 +17,7 @@ const fillKernel = kernel({
 export function full(shape: Shape, value: number, dtype: DType = 'f32'): Tensor {
   const y = empty(shape, dtype);
   const [bits] = new Uint32Array(arrayOf[dtype].of(value).buffer);
-  launch(fillKernel, { y: split(y, 1) }, { items: y.size, uniforms: { bits } });
+  launchBlocks(fillKernel, { y }, { bits });
   return y;
 }
 

@@ -5,12 +5,10 @@ import { launchWalk, makeWalk, walkUniforms, walkWgsl } from './walk.ts';
 // Elements are copied as words, so that every dtype is served.
 const family = kernelFamily(({ rank }: { rank: number }) => ({
   name: 'copy',
-  lanes: 64,
   read: { x: 'u32' as const },
   write: { y: 'u32' as const },
   uniforms: walkUniforms(rank, ['x', 'y']),
-  body: `${walkWgsl(rank, ['x', 'y'])}
-  y[yAt] = x[xAt];`,
+  ...walkWgsl(rank, ['x', 'y'], 'y[yAt] = x[xAt];'),
 }));
 
 /** Where a walk lies in a tensor: its first element, and the elements from one index of each axis to the next. */

@@ -1,40 +1,66 @@
 import { type ElementType, kernelFamily, type UniformType } from '../../gpu/kernel.ts';
 import { stridesOf } from '../../tensor/shape.ts';
-import { Tensor } from '../../tensor/tensor.ts';
-import { broadcastStrides, launchWalk, makeWalk, walkUniforms, walkWgsl } from './walk.ts';
+import { type DType, Tensor } from '../../tensor/tensor.ts';
+import { BLOCK, broadcastStrides, inBlocks, launchWalk, makeWalk, walkUniforms, walkWgsl } from './walk.ts';
 
 /*
- * y[i] = expression(operands at i), with every operand broadcast to y's shape
+ * y[i] = expression(operands at i), with every operand broadcast to y's shape: by blocks of four elements where the shapes allow it.
  */
+
+interface Operand {
+  readonly dtype: DType;
+  /** The binding counts blocks; else it counts elements, of which a walk in blocks takes one for all four. */
+  readonly inBlocks: boolean;
+}
 
 interface FamilyOptions {
   readonly name: string;
   readonly expression: string;
   readonly declarations: string;
-  readonly tensors: Readonly<Record<string, ElementType>>;
+  readonly tensors: Readonly<Record<string, Operand>>;
   readonly numbers: readonly string[];
-  readonly result: ElementType;
+  readonly result: Operand;
   readonly rank: number;
 }
 
+const vectorOf = { f32: 'vec4f', i32: 'vec4i', u32: 'vec4u' } as const;
+const elementOf = ({ dtype, inBlocks }: Operand): ElementType => (inBlocks ? vectorOf[dtype] : dtype);
+
 const family = kernelFamily(
   ({ name, expression, declarations, tensors, numbers, result, rank }: FamilyOptions) => {
-    const operands = Object.keys(tensors);
-    const walked = [...operands, 'result'];
+    const operands = Object.entries(tensors);
+    const walked = [...Object.keys(tensors), 'result'].map(buffer);
+    const parameters = [
+      ...operands.map(([operand, { dtype }]) => `${operand}: ${dtype}`),
+      ...numbers.map((number) => `${number}: f32`),
+      'at: u32',
+    ];
+    /** The value of element k of a block. */
+    const elementAt = (k: number) => {
+      const given = [
+        ...operands.map(([operand, { inBlocks }]) => (inBlocks ? `${operand}[${k}]` : operand)),
+        ...numbers.map((number) => `u.${number}`),
+        result.inBlocks ? `${BLOCK}u * at + ${k}u` : 'at',
+      ];
+      return `value(${given.join(', ')})`;
+    };
+    const values = Array.from({ length: result.inBlocks ? BLOCK : 1 }, (_, k) => elementAt(k)).join(', ');
     return {
       name,
-      lanes: 64,
-      read: Object.fromEntries(operands.map((operand) => [buffer(operand), tensors[operand]])),
-      write: { [buffer('result')]: result },
+      read: Object.fromEntries(operands.map(([operand, of]) => [buffer(operand), elementOf(of)])),
+      write: { [buffer('result')]: elementOf(result) },
       uniforms: {
-        ...walkUniforms(rank, walked.map(buffer)),
+        ...walkUniforms(rank, walked),
         ...Object.fromEntries(numbers.map((number) => [number, 'f32' as UniformType])),
       },
-      declarations,
-      body: `${walkWgsl(rank, walked.map(buffer))}
-  ${operands.map((operand) => `let ${operand} = ${buffer(operand)}[${buffer(operand)}At];`).join('\n  ')}
-  ${numbers.map((number) => `let ${number} = u.${number};`).join('\n  ')}
-  ${buffer('result')}[${buffer('result')}At] = ${expression};`,
+      declarations: `${declarations}
+fn value(${parameters.join(', ')}) -> ${result.dtype} { return ${expression}; }`,
+      ...walkWgsl(
+        rank,
+        walked,
+        `${operands.map(([operand]) => `let ${operand} = ${buffer(operand)}[${buffer(operand)}At];`).join('\n  ')}
+  ${buffer('result')}[${buffer('result')}At] = ${elementOf(result)}(${values});`,
+      ),
     };
   },
 );
@@ -73,18 +99,32 @@ export function elementwise(
       broadcastStrides(shape, y.shape),
     ]),
   );
-  const walk = makeWalk(y.shape, { ...strides, [buffer('result')]: stridesOf(y.shape) });
+  const elements = makeWalk(y.shape, { ...strides, [buffer('result')]: stridesOf(y.shape) });
+  const blocks = inBlocks(elements);
+  const walk = blocks ?? elements;
+  const operandOf = (operand: string, { dtype }: Tensor): Operand => ({
+    dtype,
+    inBlocks: blocks?.strides[buffer(operand)].at(-1) === BLOCK,
+  });
+  const kinds = Object.fromEntries(
+    Object.entries(tensors).map(([operand, tensor]) => [operand, operandOf(operand, tensor)]),
+  );
+  const result = operandOf('result', y);
   const kernel = family({
     name,
     expression,
     declarations,
-    tensors: Object.fromEntries(Object.entries(tensors).map(([operand, { dtype }]) => [operand, dtype])),
+    tensors: kinds,
     numbers: Object.keys(numbers),
-    result: y.dtype,
+    result,
     rank: walk.shape.length,
   });
+  const widthOf = ({ inBlocks }: Operand) => (inBlocks ? BLOCK : 1);
   const bound = Object.fromEntries(
-    Object.entries(tensors).map(([operand, tensor]) => [buffer(operand), { tensor }]),
+    Object.entries(tensors).map(([operand, tensor]) => [
+      buffer(operand),
+      { tensor, width: widthOf(kinds[operand]) },
+    ]),
   );
-  launchWalk(kernel, walk, { ...bound, [buffer('result')]: { tensor: y } }, numbers);
+  launchWalk(kernel, walk, { ...bound, [buffer('result')]: { tensor: y, width: widthOf(result) } }, numbers);
 }

@@ -1,4 +1,5 @@
-import type { Kernel, UniformType } from '../../gpu/kernel.ts';
+import type { Kernel, KernelSpec, UniformType } from '../../gpu/kernel.ts';
+import { inTurns, turnsOf } from '../../tensor/blocks.ts';
 import { launch, type Part, range } from '../../tensor/launch.ts';
 import { type Shape, sizeOf, stridesOf } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
@@ -41,6 +42,25 @@ export function makeWalk(shape: Shape, strides: Readonly<Record<string, readonly
   return { shape: [1], strides: Object.fromEntries(names.map((name) => [name, [0]])) };
 }
 
+/** Elements of a block. */
+export const BLOCK = 4;
+
+/**
+ * The same walk by blocks of four elements along its last axis, if every operand allows it: it stands still there, or its blocks begin
+ * at multiples of four elements. A walk of one axis may end within a block: a tensor's memory is a multiple of 256 bytes.
+ */
+export function inBlocks({ shape, strides }: Walk): Walk | undefined {
+  const last = shape.length - 1;
+  if (last > 0 && shape[last] % BLOCK !== 0) return undefined;
+  const blocks: Record<string, readonly number[]> = {};
+  for (const [name, own] of Object.entries(strides)) {
+    const aligned = own[last] === 1 && own.every((stride, axis) => axis === last || stride % BLOCK === 0);
+    if (!aligned && own[last] !== 0) return undefined;
+    blocks[name] = own.with(last, own[last] * BLOCK);
+  }
+  return { shape: shape.with(last, Math.ceil(shape[last] / BLOCK)), strides: blocks };
+}
+
 /** The scalars that `walkWgsl` reads. */
 export function walkUniforms(rank: number, names: readonly string[]): Record<string, UniformType> {
   const scalars = ['inner'];
@@ -52,8 +72,12 @@ export function walkUniforms(rank: number, names: readonly string[]): Record<str
   return Object.fromEntries(scalars.map((name) => [name, 'u32' as const]));
 }
 
-/** Ends invocations past the last index and gives the others `at`, their place in the walk, and `<operand>At` for each operand. */
-export function walkWgsl(rank: number, names: readonly string[]): string {
+/** A body that does `each` for every index of a walk. It finds `at`, the place in the walk, and `<operand>At` for each operand. */
+export function walkWgsl(
+  rank: number,
+  names: readonly string[],
+  each: string,
+): Pick<KernelSpec, 'lanes' | 'body'> {
   const lines = ['if (item >= u.items * u.inner) { return; }', 'let at = u.first * u.inner + item;'];
   let rest = 'item';
   for (let axis = rank - 1; axis >= 1; axis--) {
@@ -68,16 +92,19 @@ export function walkWgsl(rank: number, names: readonly string[]): string {
     const terms = Array.from({ length: rank }, (_, axis) => `index${axis} * u.${name}Stride${axis}`);
     lines.push(`let ${name}At = u.${name}Base + u.first * u.${name}First + ${terms.join(' + ')};`);
   }
-  return lines.join('\n  ');
+  return inTurns([...lines, each].join('\n  '));
 }
 
-/** An operand of a walk: a tensor, and the element at which the walk starts in it (default: the first). */
+/** An operand of a walk. */
 export interface WalkOperand {
   readonly tensor: Tensor;
+  /** The element at which the walk starts; default: the first. */
   readonly base?: number;
+  /** Elements that the kernel's binding counts as one: 1 (default), or BLOCK in a walk in blocks. */
+  readonly width?: number;
 }
 
-/** Launches a kernel that was built with `walkUniforms` and `walkWgsl`, one invocation an index of the walk. */
+/** Launches a kernel that was built with `walkUniforms` and `walkWgsl`. */
 export function launchWalk(
   kernel: Kernel,
   walk: Walk,
@@ -91,18 +118,18 @@ export function launchWalk(
     values[`extent${axis}`] = extent;
   });
   const parts: Record<string, Part> = {};
-  for (const [name, { tensor, base = 0 }] of Object.entries(operands)) {
-    const bound = bindWalk(tensor, base, shape, strides[name]);
+  for (const [name, { tensor, base = 0, width = 1 }] of Object.entries(operands)) {
+    const bound = bindWalk(tensor, base, width, shape, strides[name]);
     parts[name] = bound.part;
-    values[`${name}Base`] = bound.base;
-    values[`${name}First`] = bound.first;
+    values[`${name}Base`] = bound.base / width;
+    values[`${name}First`] = bound.first / width;
     strides[name].forEach((stride, axis) => {
-      values[`${name}Stride${axis}`] = stride;
+      values[`${name}Stride${axis}`] = stride / width;
     });
   }
   launch(kernel, parts, {
     items: shape[0],
-    workgroups: (items) => Math.ceil((items * inner) / kernel.spec.lanes),
+    workgroups: (items) => turnsOf(items * inner),
     uniforms: values,
   });
 }
@@ -114,16 +141,17 @@ export function launchWalk(
 function bindWalk(
   tensor: Tensor,
   base: number,
+  width: number,
   shape: readonly number[],
   strides: readonly number[],
 ): { part: Part; base: number; first: number } {
   const [stride] = strides;
-  const reach = strides.reduce((sum, s, axis) => (axis === 0 ? sum : sum + s * (shape[axis] - 1)), 0);
+  const reach = strides.reduce((sum, s, axis) => (axis === 0 ? sum : sum + s * (shape[axis] - 1)), width - 1);
   const within = stride > 0 ? base % stride : base;
   const start = base - within;
   // Ranges begin at multiples of 64 elements, 256 bytes.
   if (stride > 0 && within + reach < stride && start % 64 === 0) {
-    const length = Math.min(shape[0] * stride, tensor.size - start);
+    const length = Math.min(shape[0] * stride, width * Math.ceil(tensor.size / width) - start);
     return { part: { tensor, perItem: stride, offset: start, length }, base: within, first: 0 };
   }
   const offset = base - (base % 64);
