@@ -1,10 +1,18 @@
 import { ShapeError } from '../errors.ts';
-import { kernel, type UniformType } from '../gpu/kernel.ts';
+import { kernelFamily, type UniformType } from '../gpu/kernel.ts';
 import { defineOp } from '../tensor/autograd.ts';
 import { launch, split } from '../tensor/launch.ts';
 import { type Shape, sameShape, showShape } from '../tensor/shape.ts';
 import { empty, type Tensor } from '../tensor/tensor.ts';
 import { expectTensor } from './shared/expectTensor.ts';
+import {
+  blockRowsOf,
+  type Channels,
+  channelsOf,
+  groupsOf,
+  groupType,
+  momentsWgsl,
+} from './shared/moments.ts';
 import { REDUCING_LANES, reduceLanesWgsl } from './shared/reduceLanes.ts';
 
 /*
@@ -20,195 +28,201 @@ import { REDUCING_LANES, reduceLanesWgsl } from './shared/reduceLanes.ts';
  *   training:   dx[m,c] = gamma[c] * s[c] * (dy[m,c] - dbeta[c]/M - n[m,c] * dgamma[c]/M)
  *   inference:  dx[m,c] = gamma[c] * s[c] * dy[m,c]
  *
- * Rows are reduced in blocks, one invocation a block and channel, and the blocks by one workgroup a channel,
- * both in a fixed order. A block holds its mean and its squared deviations, not sums of x and x^2, whose
- * difference would cancel: inside a block by Welford's recurrence (1962) from the block's first row, between
- * blocks by the pairwise rule of Chan, Golub and LeVeque (1979).
+ * Rows are reduced in blocks, one invocation a block and group of channels (four, where C is a multiple of 4), and the blocks by one
+ * workgroup a group, both in a fixed order. Where the kernel that wrote x gathered its moments (shared/moments.ts), they are merged only.
  */
 
 const LANES = 64;
-/** Blocks at most: enough invocations to keep a GPU busy, few enough for one workgroup a channel. */
-const MOST_BLOCKS = 1024;
-/** Rows that an invocation works on where nothing is reduced: its channel's values are loaded once for them. */
+/** Rows that an invocation works on where nothing is reduced: its channels' values are loaded once for them. */
 const GROUP_ROWS = 8;
 
-const shapeUniforms: Record<string, UniformType> = { M: 'u32', C: 'u32' };
+const shapeUniforms: Record<string, UniformType> = { M: 'u32', G: 'u32' };
 
-/** Invocations run along the channels first, so that neighbours read neighbours. */
+/** Invocations run along the channels first, so that neighbours read neighbours. `at` is the first row's place, `u.G` on is the next. */
 const findRows = (blockRows: string) => `
-    let block = item / u.C;
+    let block = item / u.G;
     if (block >= u.items) { return; }
-    let c = item % u.C;
+    let g = item % u.G;
     let rows = min(${blockRows}, u.M - (u.first + block) * ${blockRows});
-    var at = block * ${blockRows} * u.C + c;`;
+    var at = block * ${blockRows} * u.G + g;`;
 
-const momentsInBlocks = kernel({
+/** Bindings by name, all of groups of channels. */
+const groups = (channels: Channels, ...names: string[]) =>
+  Object.fromEntries(names.map((name) => [name, groupType(channels)]));
+
+const momentsInBlocks = kernelFamily((channels: Channels) => ({
   name: 'batch-norm-moments-in-blocks',
   lanes: LANES,
-  read: { x: 'f32' },
-  write: { partial: 'f32' },
+  read: groups(channels, 'x'),
+  write: groups(channels, 'partial'),
   uniforms: { ...shapeUniforms, blockRows: 'u32' },
+  declarations: momentsWgsl(channels, { store: true }),
   body: `${findRows('u.blockRows')}
     let origin = x[at];
-    var mean = 0.0;
-    var squares = 0.0;
+    var own = Moments();
     for (var r = 0u; r < rows; r++) {
-      let value = x[at] - origin;
-      let deviation = value - mean;
-      mean += deviation / f32(r + 1u);
-      squares += deviation * (value - mean);
-      at += u.C;
+      own = withRow(own, x[at] - origin);
+      at += u.G;
     }
-    partial[2u * block * u.C + c] = origin + mean;
-    partial[(2u * block + 1u) * u.C + c] = squares;`,
-});
+    own.mean += origin;
+    storeMoments(block, g, own);`,
+}));
 
-// A value is (rows, mean, sum of squared deviations); one of no rows changes nothing.
-const moments = kernel({
+const moments = kernelFamily((channels: Channels) => ({
   name: 'batch-norm-moments',
   lanes: REDUCING_LANES,
-  read: { partial: 'f32' },
-  write: { mean: 'f32', variance: 'f32', movingMean: 'f32', movingVariance: 'f32' },
+  read: groups(channels, 'partial'),
+  write: groups(channels, 'mean', 'variance', 'movingMean', 'movingVariance'),
   uniforms: {
     ...shapeUniforms,
-    blockRows: 'u32',
     blocks: 'u32',
     momentum: 'f32',
     renewal: 'f32',
     storedRows: 'f32',
   },
-  declarations: `
-    fn merge(a: vec3f, b: vec3f) -> vec3f {
-      let rows = a.x + b.x;
-      let share = b.x / max(rows, 1.0);
-      let apart = b.y - a.y;
-      return vec3f(rows, a.y + apart * share, a.z + b.z + apart * apart * a.x * share);
-    }
-    ${reduceLanesWgsl('vec3f', 'merge(a, b)')}`,
+  declarations: momentsWgsl(channels, { store: false }) + reduceLanesWgsl('Moments', 'merged(a, b)'),
   body: `
-    let c = workgroup;
-    var own = vec3f();
+    let g = workgroup;
+    var own = Moments();
     for (var block = lane; block < u.blocks; block += ${REDUCING_LANES}u) {
-      let rows = min(u.blockRows, u.M - block * u.blockRows);
-      own = merge(own, vec3f(f32(rows), partial[2u * block * u.C + c], partial[(2u * block + 1u) * u.C + c]));
+      own = merged(own, loadMoments(block, g));
     }
     let all = reduceLanes(lane, own);
     if (lane == 0u) {
-      mean[c] = all.y;
-      variance[c] = all.z / f32(u.M);
-      movingMean[c] = u.momentum * movingMean[c] + u.renewal * all.y;
-      movingVariance[c] = u.momentum * movingVariance[c] + u.renewal * all.z / u.storedRows;
+      mean[g] = all.mean;
+      variance[g] = all.squares / f32(u.M);
+      movingMean[g] = u.momentum * movingMean[g] + u.renewal * all.mean;
+      movingVariance[g] = u.momentum * movingVariance[g] + u.renewal * all.squares / u.storedRows;
     }`,
-});
+}));
 
-const normalise = kernel({
+const normalise = kernelFamily((channels: Channels) => ({
   name: 'batch-norm',
   lanes: LANES,
-  read: { x: 'f32', mean: 'f32', variance: 'f32', gamma: 'f32', beta: 'f32' },
-  write: { y: 'f32' },
+  read: groups(channels, 'x', 'mean', 'variance', 'gamma', 'beta'),
+  write: groups(channels, 'y'),
   uniforms: { ...shapeUniforms, epsilon: 'f32' },
   body: `${findRows(`${GROUP_ROWS}u`)}
-    let centre = mean[c];
-    let scale = gamma[c] / sqrt(variance[c] + u.epsilon);
-    let shift = beta[c];
+    let centre = mean[g];
+    let scale = gamma[g] / sqrt(variance[g] + u.epsilon);
+    let shift = beta[g];
     for (var r = 0u; r < rows; r++) {
       y[at] = (x[at] - centre) * scale + shift;
-      at += u.C;
+      at += u.G;
     }`,
-});
+}));
 
-const gradientSumsInBlocks = kernel({
+const sumsWgsl = (channels: Channels) => `
+    struct Sums { plain: ${groupType(channels)}, weighted: ${groupType(channels)} }`;
+
+const gradientSumsInBlocks = kernelFamily((channels: Channels) => ({
   name: 'batch-norm-gradient-sums-in-blocks',
   lanes: LANES,
-  read: { x: 'f32', dy: 'f32', mean: 'f32' },
-  write: { partial: 'f32' },
+  read: groups(channels, 'x', 'dy', 'mean'),
+  write: groups(channels, 'partial'),
   uniforms: { ...shapeUniforms, blockRows: 'u32' },
+  declarations: sumsWgsl(channels),
   body: `${findRows('u.blockRows')}
-    let centre = mean[c];
-    var plain = 0.0;
-    var weighted = 0.0;
+    let centre = mean[g];
+    var own = Sums();
     for (var r = 0u; r < rows; r++) {
       let slope = dy[at];
-      plain += slope;
-      weighted += slope * (x[at] - centre);
-      at += u.C;
+      own.plain += slope;
+      own.weighted += slope * (x[at] - centre);
+      at += u.G;
     }
-    partial[2u * block * u.C + c] = plain;
-    partial[(2u * block + 1u) * u.C + c] = weighted;`,
-});
+    partial[2u * block * u.G + g] = own.plain;
+    partial[(2u * block + 1u) * u.G + g] = own.weighted;`,
+}));
 
-const gradientSums = kernel({
+const gradientSums = kernelFamily((channels: Channels) => ({
   name: 'batch-norm-gradient-sums',
   lanes: REDUCING_LANES,
-  read: { partial: 'f32', variance: 'f32' },
-  write: { dgamma: 'f32', dbeta: 'f32' },
+  read: groups(channels, 'partial', 'variance'),
+  write: groups(channels, 'dgamma', 'dbeta'),
   uniforms: { ...shapeUniforms, blocks: 'u32', epsilon: 'f32' },
-  declarations: reduceLanesWgsl('vec2f', 'a + b'),
+  declarations:
+    sumsWgsl(channels) + reduceLanesWgsl('Sums', 'Sums(a.plain + b.plain, a.weighted + b.weighted)'),
   body: `
-    let c = workgroup;
-    var own = vec2f();
+    let g = workgroup;
+    var own = Sums();
     for (var block = lane; block < u.blocks; block += ${REDUCING_LANES}u) {
-      own += vec2f(partial[2u * block * u.C + c], partial[(2u * block + 1u) * u.C + c]);
+      own.plain += partial[2u * block * u.G + g];
+      own.weighted += partial[(2u * block + 1u) * u.G + g];
     }
     let all = reduceLanes(lane, own);
     if (lane == 0u) {
-      dbeta[c] = all.x;
-      dgamma[c] = all.y / sqrt(variance[c] + u.epsilon);
+      dbeta[g] = all.plain;
+      dgamma[g] = all.weighted / sqrt(variance[g] + u.epsilon);
     }`,
-});
+}));
 
-const trainingInputGradient = kernel({
+const trainingInputGradient = kernelFamily((channels: Channels) => ({
   name: 'batch-norm-input-gradient',
   lanes: LANES,
-  read: { x: 'f32', dy: 'f32', mean: 'f32', variance: 'f32', gamma: 'f32', dgamma: 'f32', dbeta: 'f32' },
-  write: { dx: 'f32' },
+  read: groups(channels, 'x', 'dy', 'mean', 'variance', 'gamma', 'dgamma', 'dbeta'),
+  write: groups(channels, 'dx'),
   uniforms: { ...shapeUniforms, epsilon: 'f32' },
   body: `${findRows(`${GROUP_ROWS}u`)}
-    let centre = mean[c];
-    let s = 1.0 / sqrt(variance[c] + u.epsilon);
-    let scale = gamma[c] * s;
-    let offset = dbeta[c] / f32(u.M);
-    let slope = s * dgamma[c] / f32(u.M);
+    let centre = mean[g];
+    let s = 1.0 / sqrt(variance[g] + u.epsilon);
+    let scale = gamma[g] * s;
+    let offset = dbeta[g] / f32(u.M);
+    let slope = s * dgamma[g] / f32(u.M);
     for (var r = 0u; r < rows; r++) {
       dx[at] = scale * (dy[at] - offset - (x[at] - centre) * slope);
-      at += u.C;
+      at += u.G;
     }`,
-});
+}));
 
-const inferenceInputGradient = kernel({
+const inferenceInputGradient = kernelFamily((channels: Channels) => ({
   name: 'batch-norm-inference-input-gradient',
   lanes: LANES,
-  read: { dy: 'f32', variance: 'f32', gamma: 'f32' },
-  write: { dx: 'f32' },
+  read: groups(channels, 'dy', 'variance', 'gamma'),
+  write: groups(channels, 'dx'),
   uniforms: { ...shapeUniforms, epsilon: 'f32' },
   body: `${findRows(`${GROUP_ROWS}u`)}
-    let scale = gamma[c] / sqrt(variance[c] + u.epsilon);
+    let scale = gamma[g] / sqrt(variance[g] + u.epsilon);
     for (var r = 0u; r < rows; r++) {
       dx[at] = scale * dy[at];
-      at += u.C;
+      at += u.G;
     }`,
-});
+}));
 
-/** M, C and how rows are cut into blocks: of multiples of 64 rows, so that ranges begin at multiples of 256 bytes. */
+/** M, C and how rows are cut into blocks. */
 function layoutOf(x: Tensor) {
   const C = x.shape[x.rank - 1];
+  const G = groupsOf(C);
   const M = x.size / C;
-  const blockRows = 64 * Math.ceil(M / (64 * MOST_BLOCKS));
+  const blockRows = blockRowsOf(M);
   const blocks = Math.ceil(M / blockRows);
-  const workgroups = (items: number) => Math.ceil((items * C) / LANES);
+  const workgroups = (items: number) => Math.ceil((items * G) / LANES);
   return {
     M,
     C,
+    channels: channelsOf(C),
     blocks,
-    uniforms: { M, C, blockRows, blocks },
-    /** One invocation a block and channel, and one a group of rows and channel. */
+    uniforms: { M, G, blockRows, blocks },
+    /** One invocation a block and group of channels, and one a few rows and group. */
     byBlock: { items: blocks, workgroups },
-    byGroup: { items: Math.ceil(M / GROUP_ROWS), workgroups },
-    /** One workgroup a channel. */
-    byChannel: { items: C, workgroups: (items: number) => items },
+    byRows: { items: Math.ceil(M / GROUP_ROWS), workgroups },
+    /** One workgroup a group of channels. */
+    byGroup: { items: G, workgroups: (items: number) => items },
     splitBlocks: (tensor: Tensor) => split(tensor, blockRows * C),
-    splitGroups: (tensor: Tensor) => split(tensor, GROUP_ROWS * C),
+    splitRows: (tensor: Tensor) => split(tensor, GROUP_ROWS * C),
   };
+}
+
+/** The moments of x in blocks, [blocks, 3, C]. */
+function gatherMoments(x: Tensor): Tensor {
+  const { C, channels, blocks, uniforms, byBlock, splitBlocks } = layoutOf(x);
+  const partial = empty([blocks, 3, C]);
+  launch(
+    momentsInBlocks(channels),
+    { x: splitBlocks(x), partial: split(partial, 3 * C) },
+    { ...byBlock, uniforms },
+  );
+  return partial;
 }
 
 function applyNormalisation(
@@ -220,11 +234,11 @@ function applyNormalisation(
   epsilon: number,
   y: Tensor,
 ): void {
-  const { uniforms, byGroup, splitGroups } = layoutOf(x);
+  const { channels, uniforms, byRows, splitRows } = layoutOf(x);
   launch(
-    normalise,
-    { x: splitGroups(x), mean, variance, gamma, beta, y: splitGroups(y) },
-    { ...byGroup, uniforms: { ...uniforms, epsilon } },
+    normalise(channels),
+    { x: splitRows(x), mean, variance, gamma, beta, y: splitRows(y) },
+    { ...byRows, uniforms: { ...uniforms, epsilon } },
   );
 }
 
@@ -236,19 +250,19 @@ function channelGradients(
   variance: Tensor,
   epsilon: number,
 ): [Tensor, Tensor] {
-  const { C, blocks, uniforms, byBlock, byChannel, splitBlocks } = layoutOf(x);
+  const { C, channels, blocks, uniforms, byBlock, byGroup, splitBlocks } = layoutOf(x);
   const partial = empty([blocks, 2, C]);
   launch(
-    gradientSumsInBlocks,
+    gradientSumsInBlocks(channels),
     { x: splitBlocks(x), dy: splitBlocks(dy), mean, partial: split(partial, 2 * C) },
     { ...byBlock, uniforms },
   );
   const dgamma = empty([C]);
   const dbeta = empty([C]);
   launch(
-    gradientSums,
+    gradientSums(channels),
     { partial, variance, dgamma, dbeta },
-    { ...byChannel, uniforms: { ...uniforms, epsilon } },
+    { ...byGroup, uniforms: { ...uniforms, epsilon } },
   );
   return [dgamma, dbeta];
 }
@@ -299,17 +313,25 @@ const trainingOp = defineOp<BatchNormTrainingOptions>({
     output,
     save,
   }) {
-    const { M, C, blocks, uniforms, byBlock, byChannel, splitBlocks } = layoutOf(x);
-    const partial = empty([blocks, 2, C]);
-    launch(momentsInBlocks, { x: splitBlocks(x), partial: split(partial, 2 * C) }, { ...byBlock, uniforms });
+    const { M, C, channels, uniforms, byGroup } = layoutOf(x);
+    const partial = x.moments ?? gatherMoments(x);
     const mean = empty([C]);
     const variance = empty([C]);
     // Keras' fused path, for images, stores the unbiased variance; the path for rows the biased one.
     const storedRows = x.rank === 4 ? Math.max(M - 1, 1) : M;
     launch(
-      moments,
+      moments(channels),
       { partial, mean, variance, movingMean, movingVariance },
-      { ...byChannel, uniforms: { ...uniforms, momentum, renewal: 1 - momentum, storedRows } },
+      {
+        ...byGroup,
+        uniforms: {
+          ...uniforms,
+          blocks: partial.shape[0],
+          momentum,
+          renewal: 1 - momentum,
+          storedRows,
+        },
+      },
     );
     applyNormalisation(x, gamma, beta, mean, variance, epsilon, output);
     save(x, gamma, mean, variance);
@@ -319,11 +341,11 @@ const trainingOp = defineOp<BatchNormTrainingOptions>({
     let dx: Tensor | null = null;
     if (needs[0]) {
       dx = empty(x.shape);
-      const { uniforms, byGroup, splitGroups } = layoutOf(x);
+      const { channels, uniforms, byRows, splitRows } = layoutOf(x);
       launch(
-        trainingInputGradient,
-        { x: splitGroups(x), dy: splitGroups(dy), mean, variance, gamma, dgamma, dbeta, dx: splitGroups(dx) },
-        { ...byGroup, uniforms: { ...uniforms, epsilon } },
+        trainingInputGradient(channels),
+        { x: splitRows(x), dy: splitRows(dy), mean, variance, gamma, dgamma, dbeta, dx: splitRows(dx) },
+        { ...byRows, uniforms: { ...uniforms, epsilon } },
       );
     }
     return [dx, dgamma, dbeta, null, null];
@@ -343,11 +365,11 @@ const inferenceOp = defineOp<BatchNormInferenceOptions>({
     let dx: Tensor | null = null;
     if (needs[0]) {
       dx = empty(x.shape);
-      const { uniforms, byGroup, splitGroups } = layoutOf(x);
+      const { channels, uniforms, byRows, splitRows } = layoutOf(x);
       launch(
-        inferenceInputGradient,
-        { dy: splitGroups(dy), variance, gamma, dx: splitGroups(dx) },
-        { ...byGroup, uniforms: { ...uniforms, epsilon } },
+        inferenceInputGradient(channels),
+        { dy: splitRows(dy), variance, gamma, dx: splitRows(dx) },
+        { ...byRows, uniforms: { ...uniforms, epsilon } },
       );
     }
     return [dx, dgamma, dbeta, null, null];

@@ -1,10 +1,12 @@
 import { ShapeError } from '../errors.ts';
-import { kernel } from '../gpu/kernel.ts';
+import { kernel, type UniformType } from '../gpu/kernel.ts';
 import { defineOp } from '../tensor/autograd.ts';
-import { launch, type Part } from '../tensor/launch.ts';
+import { blockKernel, launchBlocks } from '../tensor/blocks.ts';
+import { launch, range, split } from '../tensor/launch.ts';
 import { PHILOX_WGSL } from '../tensor/random.ts';
 import { empty, type Tensor } from '../tensor/tensor.ts';
 import { expectTensor } from './shared/expectTensor.ts';
+import { attachMoments, blockRowsOf, groupsOf, momentsWgsl } from './shared/moments.ts';
 
 /*
  * Inverted dropout (Srivastava et al. 2014).
@@ -12,53 +14,101 @@ import { expectTensor } from './shared/expectTensor.ts';
  * Element e draws word e mod 4 of the draw's block floor(e / 4).
  *   y[e]  = x[e] / (1 - rate) where word >= rate * 2^32, else 0
  *   dx[e] = dy[e] / (1 - rate) at the same places, else 0
- * Both passes are one kernel: the backward pass draws the same words again, so no mask is kept.
+ * The backward pass draws the same words again, so no mask is kept.
  */
 
-const applyMask = kernel({
+const uniforms: Record<string, UniformType> = { threshold: 'u32', scale: 'f32' };
+
+/** `masked(block, x)`: what the draw leaves of four elements. */
+const maskWgsl = `${PHILOX_WGSL}
+fn masked(block: u32, x: vec4f) -> vec4f {
+  return select(vec4f(), u.scale * x, randomBlock(draw[0], block) >= vec4u(u.threshold));
+}`;
+
+const applyMask = blockKernel({
   name: 'dropout',
-  lanes: 64,
   read: { x: 'vec4f', draw: 'vec4u' },
   write: { y: 'vec4f' },
-  uniforms: { threshold: 'u32', scale: 'f32' },
-  declarations: PHILOX_WGSL,
+  uniforms,
+  declarations: maskWgsl,
+  body: 'y[item] = masked(u.first + item, x[item]);',
+});
+
+// An invocation takes a block of rows of four channels, so that it knows their moments when it has written them.
+const LANES = 64;
+const applyMaskWithMoments = kernel({
+  name: 'dropout-with-moments',
+  lanes: LANES,
+  read: { x: 'vec4f', draw: 'vec4u' },
+  write: { y: 'vec4f', partial: 'vec4f' },
+  uniforms: { ...uniforms, M: 'u32', G: 'u32', blockRows: 'u32' },
+  declarations: maskWgsl + momentsWgsl({ byFours: true }, { store: true }),
   body: `
-    if (item >= u.items) { return; }
-    let words = randomBlock(draw[0], u.first + item);
-    y[item] = select(vec4f(), u.scale * x[item], words >= vec4u(u.threshold));`,
+    let block = item / u.G;
+    if (block >= u.items) { return; }
+    let g = item % u.G;
+    let rows = min(u.blockRows, u.M - (u.first + block) * u.blockRows);
+    var at = block * u.blockRows * u.G + g;
+    let before = u.first * u.blockRows * u.G;
+    var origin = vec4f();
+    var own = Moments();
+    for (var r = 0u; r < rows; r++) {
+      let value = masked(before + at, x[at]);
+      y[at] = value;
+      if (r == 0u) { origin = value; }
+      own = withRow(own, value - origin);
+      at += u.G;
+    }
+    own.mean += origin;
+    storeMoments(block, g, own);`,
 });
 
-/** An item is a block of four. The last may reach past the tensor: its buffer is a multiple of 256 bytes. */
-const inBlocks = (tensor: Tensor): Part => ({
-  tensor,
-  perItem: 4,
-  offset: 0,
-  length: 4 * Math.ceil(tensor.size / 4),
-});
-
-function launchMask(x: Tensor, draw: Tensor, rate: number, y: Tensor): void {
+const uniformsOf = (rate: number) => ({
   // A word is never 2^32, so that a rate just below 1 may round down to the largest one.
-  const threshold = Math.min(Math.ceil(rate * 2 ** 32), 2 ** 32 - 1);
+  threshold: Math.min(Math.ceil(rate * 2 ** 32), 2 ** 32 - 1),
+  scale: 1 / (1 - rate),
+});
+
+function launchWithMoments(x: Tensor, draw: Tensor, rate: number, y: Tensor): void {
+  const C = x.shape[x.rank - 1];
+  const [M, G] = [x.size / C, groupsOf(C)];
+  const blockRows = blockRowsOf(M);
+  const blocks = Math.ceil(M / blockRows);
+  const partial = empty([blocks, 3, C]);
   launch(
-    applyMask,
-    { x: inBlocks(x), draw, y: inBlocks(y) },
-    { items: Math.ceil(x.size / 4), uniforms: { threshold, scale: 1 / (1 - rate) } },
+    applyMaskWithMoments,
+    { x: split(x, blockRows * C), draw, y: split(y, blockRows * C), partial: split(partial, 3 * C) },
+    {
+      items: blocks,
+      workgroups: (items) => Math.ceil((items * G) / LANES),
+      uniforms: { ...uniformsOf(rate), M, G, blockRows },
+    },
   );
+  attachMoments(y, partial);
 }
 
-const op = defineOp<{ rate: number }>({
+const op = defineOp<{ rate: number; moments: boolean }>({
   name: 'dropout',
   shape: ([x]) => x,
-  forward({ inputs: [x, draw], attrs: { rate }, output, save }) {
-    launchMask(x, draw, rate, output);
+  forward({ inputs: [x, draw], attrs: { rate, moments }, output, save }) {
+    if (moments && x.rank > 0 && x.shape[x.rank - 1] % 4 === 0) launchWithMoments(x, draw, rate, output);
+    else launchBlocks(applyMask, { x, draw: range(draw, 0, 4), y: output }, uniformsOf(rate));
     save(draw);
   },
   backward({ gradient, saved: [draw], attrs: { rate } }) {
     const dx = empty(gradient.shape);
-    launchMask(gradient, draw, rate, dx);
+    launchBlocks(applyMask, { x: gradient, draw: range(draw, 0, 4), y: dx }, uniformsOf(rate));
     return [dx, null];
   },
 });
+
+export interface DropoutOptions {
+  /**
+   * Gathers the moments of the channels on the way, where the last axis is a multiple of 4: a `batchNormTraining` of the result then
+   * needs no pass for them. Default false.
+   */
+  moments?: boolean;
+}
 
 /**
  * Sets each element to 0 with probability `rate` and divides the others by `1 - rate`, so that the mean
@@ -69,10 +119,15 @@ const op = defineOp<{ rate: number }>({
  * @returns the shape of x
  * @throws ShapeError
  */
-export function dropout(x: Tensor, rate: number, draw: Tensor): Tensor {
+export function dropout(
+  x: Tensor,
+  rate: number,
+  draw: Tensor,
+  { moments = false }: DropoutOptions = {},
+): Tensor {
   if (!(rate >= 0 && rate < 1))
     throw new ShapeError('dropout', 'a rate from 0 (included) to 1 (excluded)', String(rate));
   expectTensor('dropout', 'x', x, 'f32');
   expectTensor('dropout', 'draw', draw, 'u32', [4]);
-  return op([x, draw], { rate });
+  return op([x, draw], { rate, moments });
 }

@@ -11,7 +11,7 @@ export { add, div, maximum, mul, sub } from './binary.ts';
 export { concat } from './concat.ts';
 export { type Conv2dOptions, conv2d } from './conv2d/index.ts';
 export { type DenseOptions, dense } from './dense.ts';
-export { dropout } from './dropout.ts';
+export { type DropoutOptions, dropout } from './dropout.ts';
 export { gather } from './gather.ts';
 export { type GatherImagesOptions, gatherImages } from './gatherImages.ts';
 export { l2 } from './l2.ts';

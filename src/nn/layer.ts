@@ -15,6 +15,8 @@ export interface CallOptions {
   training?: boolean;
   /** Batch-norm uses and updates by the batch's statistics, dropout or not. Default: as `training`. */
   batchStatistics?: boolean;
+  /** The next layer needs the moments of this one's output: a layer that can gathers them as it writes it. Set by the model. */
+  gatherMoments?: boolean;
 }
 
 /** What a layer is given when its model is put together. */
@@ -57,6 +59,11 @@ export abstract class Layer<Config extends object = object> {
 
   /** The layer's output before its activation. */
   abstract linear(x: Tensor, options: CallOptions): Tensor;
+
+  /** Whether this layer needs the moments of its input's channels. */
+  needsMoments(_options: CallOptions): boolean {
+    return false;
+  }
 
   /** The activation after `linear`. */
   get activation(): Activation {

@@ -92,11 +92,12 @@ export class Sequential {
     let current = x;
     for (let i = 0; i < layers.length; i++) {
       const fused = i + 1 < layers.length ? layers[i].fuse(layers[i + 1]) : undefined;
-      let next: Tensor;
-      if (fused) {
-        next = fused(current, options);
-        i++;
-      } else next = i + 1 < layers.length ? layers[i].call(current, options) : callLast(layers[i], current);
+      const layer = layers[i];
+      if (fused) i++;
+      const given = { ...options, gatherMoments: layers[i + 1]?.needsMoments(options) };
+      const next =
+        fused?.(current, given) ??
+        (i + 1 < layers.length ? layer.call(current, given) : callLast(layer, current));
       // What the backward pass needs, the tape holds; the rest goes at once.
       if (current !== x && current !== next) current.dispose();
       current = next;

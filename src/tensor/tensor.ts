@@ -49,6 +49,8 @@ export class Tensor {
   requiresGrad = false;
   /** The op that made this tensor, while its backward pass can still run. */
   node: TapeNode | undefined;
+  /** The partial moments of the channels, where the kernel that wrote this tensor gathered them. Freed with this handle. */
+  moments: Tensor | undefined;
   private held: Storage | undefined;
 
   constructor(
@@ -98,6 +100,8 @@ export class Tensor {
     this.held = undefined;
     this.node?.release();
     this.node = undefined;
+    this.moments?.dispose();
+    this.moments = undefined;
   }
 
   /** Another handle on the same elements, with the same or another shape of as many elements; off the tape. */

@@ -1,8 +1,11 @@
 import { expect, test } from 'vitest';
 import { batchNormInference, batchNormTraining } from '../../src/kernels/batchNorm.ts';
 import { mul } from '../../src/kernels/binary.ts';
+import { dropout } from '../../src/kernels/dropout.ts';
 import { sum } from '../../src/kernels/reduce.ts';
 import { gradients } from '../../src/tensor/autograd.ts';
+import { RandomStream } from '../../src/tensor/random.ts';
+import { scope } from '../../src/tensor/scope.ts';
 import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
 import { type Array64, createRandom, make, type Random } from '../reference/array64.ts';
 import {
@@ -90,7 +93,7 @@ test.each([{ shape: [37, 1] }, { shape: [9, 5, 1, 2] }, { shape: [700, 3] }, { s
 );
 
 test('more rows than one invocation takes match the reference', async () => {
-  // 64 rows a block; past 65,536 rows, blocks of 128.
+  // 32 rows a block, one more 32 for every 32,768 rows.
   await checkBoth(createRandom(6), [66_001, 3], 1e-3, 'x [66001, 3]');
 });
 
@@ -154,6 +157,42 @@ test('statistics are exact over 400,000 rows far from 0', async () => {
   // A factor of 1 and no growth with the rows: one or two roundings.
   compare(await moving.mean.data(), mean, 8, 'mean', 1);
   compare(await moving.variance.data(), variance, 8, 'variance', 4);
+});
+
+test('moments that the writer of x gathered take the place of a pass, and end with x', async () => {
+  const random = createRandom(seed);
+  for (const shape of [
+    [9, 7, 5, 12],
+    [1, 4],
+    [2000, 8],
+  ]) {
+    const [given, gamma, beta] = inputsOf(random, shape);
+    const dy = random.uniform(shape);
+    const run = (moments: boolean) =>
+      scope(() => {
+        const [x, scale, shift] = [given, gamma, beta].map(upload);
+        for (const t of [x, scale, shift]) t.requiresGrad = true;
+        const draw = new RandomStream(seed, 'moments').drawTensor();
+        const before = gpu.counters.dispatches;
+        const dropped = dropout(x, 0.2, draw, { moments });
+        const moving = freshMoving(gamma.data.length);
+        const y = batchNormTraining(dropped, scale, shift, moving, { momentum: 0.5, epsilon: 1e-3 });
+        const dispatches = gpu.counters.dispatches - before;
+        const found = gradients(sum(mul(y, upload(dy))), [x, scale, shift]);
+        return { dispatches, results: [dropped, y, moving.mean, moving.variance, ...found] };
+      });
+    const live = gpu.pool.liveBytes;
+    const [fused, unfused, again_] = [run(true), run(false), run(true)];
+    expect(fused.dispatches, 'dispatches').toBe(unfused.dispatches - 1);
+    expectSameBits(await allBits(fused.results), await allBits(again_.results), `two runs, ${again}`);
+    const M = given.data.length / gamma.data.length;
+    for (const [i, result] of fused.results.entries()) {
+      const expected = make(unfused.results[i].shape, await unfused.results[i].data());
+      compare(await result.data(), expected, M, `result ${i} of x [${shape}], ${again}`, 8, 1);
+    }
+    for (const t of [...fused.results, ...unfused.results, ...again_.results]) t.dispose();
+    expect(gpu.pool.liveBytes, 'live bytes').toBe(live);
+  }
 });
 
 test('split launches give the bits of whole ones', async () => {

@@ -76,6 +76,57 @@ test('the share that is dropped is the rate, within binomial bounds', async () =
   }
 });
 
+test('moments gathered on the way are those of the output, which is the same with and without', async () => {
+  const random = createRandom(seed);
+  for (const shape of [
+    [1, 4],
+    [33, 8],
+    [5, 9, 7, 12],
+    [40_001, 4],
+  ]) {
+    const C = shape[shape.length - 1];
+    // Far from 0, where squares would cancel.
+    const x = random.uniform(shape, 50, 51);
+    const y = dropout(tensor(Float32Array.from(x.data), shape), 0.3, drawOf(2).draw, { moments: true });
+    const plain = dropout(tensor(Float32Array.from(x.data), shape), 0.3, drawOf(2).draw);
+    expectSameBits(await allBits([y]), await allBits([plain]), again);
+    const partial = y.moments!;
+    const [blocks] = partial.shape;
+    expect(partial.shape).toEqual([blocks, 3, C]);
+    const values = await y.data();
+    const found = await partial.data();
+    const M = values.length / C;
+    const blockRows = Math.ceil(M / blocks / 32) * 32;
+    for (const block of new Set([0, blocks >> 1, blocks - 1])) {
+      const rows = Math.min(blockRows, M - block * blockRows);
+      for (let c = 0; c < C; c++) {
+        const own = Array.from({ length: rows }, (_, r) => values[(block * blockRows + r) * C + c]);
+        const mean = own.reduce((sum, value) => sum + value, 0) / rows;
+        const squares = own.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+        const label = `[${shape}], block ${block}, channel ${c}, ${again}`;
+        expect(found[3 * block * C + c], label).toBe(rows);
+        compare([found[(3 * block + 1) * C + c]], make([1], [mean]), rows, `mean, ${label}`, 8, 70);
+        compare(
+          [found[(3 * block + 2) * C + c]],
+          make([1], [squares]),
+          rows,
+          `squares, ${label}`,
+          8,
+          70 * 70,
+        );
+      }
+    }
+  }
+});
+
+test('moments are left out where channels are no multiple of four', () => {
+  const { draw } = drawOf(0);
+  for (const shape of [[], [6], [4, 6], [4, 5, 1]]) {
+    const x = tensor(new Float32Array(shape.reduce((a, b) => a * b, 1)), shape);
+    expect(dropout(x, 0.5, draw, { moments: true }).moments).toBeUndefined();
+  }
+});
+
 test('a rate just below 1 drops everything and stays finite', async () => {
   const y = await dropout(tensor(new Float32Array(1000).fill(1)), 1 - 2 ** -53, drawOf(0).draw).data();
   expect([...new Set(y)]).toEqual([0]);
@@ -90,6 +141,12 @@ test('split launches give the bits of whole ones', async () => {
     return [y, y.node!.run(given)[0] as Tensor];
   };
   await expectSplitLikeWhole(gpu, 16384, run, again);
+  const withMoments = () => {
+    const given = tensor(Float32Array.from(x.data).subarray(0, 39_900), [3325, 12]);
+    const y = dropout(given, 0.3, drawOf(5).draw, { moments: true });
+    return [y, y.moments!];
+  };
+  await expectSplitLikeWhole(gpu, 32768, withMoments, again);
 });
 
 test('a batch past 128 MiB', async () => {

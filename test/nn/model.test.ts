@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { v5 } from '../../src/experiments/v5.ts';
+import { sum } from '../../src/kernels/reduce.ts';
 import { initializers } from '../../src/nn/initializers.ts';
 import { layers } from '../../src/nn/layers/index.ts';
 import { decodeSafetensors, encodeSafetensors } from '../../src/nn/safetensors.ts';
 import { loadModel, sequential } from '../../src/nn/sequential.ts';
+import { gradients } from '../../src/tensor/autograd.ts';
 import { RandomStream } from '../../src/tensor/random.ts';
-import { tensor } from '../../src/tensor/tensor.ts';
+import { record } from '../../src/tensor/record.ts';
+import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
 import { testGpu } from '../support/gpu.ts';
 
 describe('a model without a device', () => {
@@ -35,6 +38,58 @@ describe('a model without a device', () => {
     const layer = layers.dense({ units: 2 });
     sequential([layer], { inputShape: [3] });
     expect(() => sequential([layer], { inputShape: [3] })).toThrow(/already part of a model/);
+  });
+});
+
+describe('moments for a batch-norm', () => {
+  const makeModel = () =>
+    sequential([layers.dropout({ rate: 0.3 }), layers.batchNormalization()], {
+      inputShape: [5, 3, 8],
+      seed: 3,
+    });
+  const values = Float32Array.from(new RandomStream(1, 'x').uniform(4 * 5 * 3 * 8), (value) => value + 10);
+
+  it('are gathered by the layer before it, in training', async () => {
+    const gpu = await testGpu();
+    const x = tensor(values, [4, 5, 3, 8]);
+    const dispatchesOf = (run: () => Tensor) => {
+      const before = gpu.counters.dispatches;
+      const y = run();
+      return { dispatches: gpu.counters.dispatches - before, y };
+    };
+    const [model, alone] = [makeModel(), makeModel()];
+    // Parameters are made and written at their first use.
+    for (const { parameters } of [model, alone]) for (const parameter of parameters) await parameter.data();
+    const options = { training: true };
+    const together = dispatchesOf(() => model.call(x, options));
+    const oneByOne = dispatchesOf(() => alone.layers.reduce((y, layer) => layer.call(y, options), x));
+    expect(together.dispatches).toBe(oneByOne.dispatches - 1);
+    const [a, b] = [await together.y.data(), await oneByOne.y.data()];
+    a.forEach((value, i) => {
+      expect(Math.abs(value - b[i]), `element ${i}`).toBeLessThan(1e-5);
+    });
+    expect(dispatchesOf(() => model.call(x)).dispatches).toBe(1);
+  });
+
+  it('leave nothing behind in a recorded step', async () => {
+    const gpu = await testGpu();
+    const model = makeModel();
+    const x = tensor(values, [4, 5, 3, 8]);
+    const step = record((x: Tensor) => {
+      const y = model.call(x, { training: true });
+      return gradients(
+        sum(y),
+        model.trainableParameters.map(({ tensor }) => tensor),
+      );
+    });
+    await step(x);
+    const [live, { buffers, bindGroups }] = [gpu.pool.liveBytes, { ...gpu.counters }];
+    const allocated = step.allocatedBytes;
+    await step(x);
+    expect(gpu.pool.liveBytes).toBe(live);
+    expect(step.allocatedBytes).toBe(allocated);
+    expect(gpu.counters).toMatchObject({ buffers, bindGroups });
+    step.dispose();
   });
 });
 

@@ -23,10 +23,14 @@ export class BatchNormalization extends Layer<BatchNormalizationConfig> {
     return inputShape;
   }
 
-  linear(x: Tensor, { training = false, batchStatistics = training }: CallOptions): Tensor {
+  override needsMoments({ training = false, batchStatistics = training }: CallOptions): boolean {
+    return batchStatistics;
+  }
+
+  linear(x: Tensor, options: CallOptions): Tensor {
     const epsilon = this.config.epsilon ?? 1e-3;
     const [gamma, beta, mean, variance] = this.parameters.map((parameter) => parameter.tensor);
-    if (!batchStatistics) return batchNormInference(x, gamma, beta, mean, variance, { epsilon });
+    if (!this.needsMoments(options)) return batchNormInference(x, gamma, beta, mean, variance, { epsilon });
     return batchNormTraining(x, gamma, beta, { mean, variance }, { momentum: this.momentum, epsilon });
   }
 }

@@ -19,8 +19,9 @@ export class Dropout extends Layer<DropoutConfig> {
     return inputShape;
   }
 
-  linear(x: Tensor, { training = false }: CallOptions): Tensor {
+  linear(x: Tensor, { training = false, gatherMoments }: CallOptions): Tensor {
     const { randomStream } = this;
-    return training && randomStream ? dropout(x, this.config.rate, randomStream.drawTensor()) : x;
+    if (!training || !randomStream) return x;
+    return dropout(x, this.config.rate, randomStream.drawTensor(), { moments: gatherMoments });
   }
 }
