@@ -19,7 +19,7 @@ export { type EpochLogs, type FitOptions, type FitResult, fit, Training } from '
 export { type CallOptions, Layer } from './nn/layer.ts';
 export { layers } from './nn/layers/index.ts';
 export { NonFiniteError } from './nn/nonFinite.ts';
-export { Adam, type AdamOptions, Optimizer, SGD, type SgdOptions } from './nn/optimizers.ts';
+export { Adam, type AdamOptions, Optimizer, SGD, type SgdOptions, type Slot } from './nn/optimizers.ts';
 export { Parameter } from './nn/parameter.ts';
 export { decodeSafetensors, encodeSafetensors } from './nn/safetensors.ts';
 export { loadModel, Sequential, sequential } from './nn/sequential.ts';

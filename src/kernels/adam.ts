@@ -1,7 +1,6 @@
-import { kernelFamily } from '../gpu/kernel.ts';
-import { launch, split } from '../tensor/launch.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { expectTensor } from './shared/expectTensor.ts';
+import { launchUpdates, type Update } from './shared/updates.ts';
 
 /*
  * Adam in TensorFlow's form, whose epsilon isn't corrected for bias (Kingma and Ba 2015, the note at the end
@@ -16,22 +15,15 @@ import { expectTensor } from './shared/expectTensor.ts';
  * 1 - b1 and 1 - b2 come from the CPU: an f32 difference would be off by 1e-5 for b2 = 0.999.
  */
 
-const updateKernel = kernelFamily(({ haltable }: { haltable: boolean }) => ({
+const rule = {
   name: 'adam',
-  lanes: 64,
-  read: { gradient: 'f32', stepSize: 'f32', ...(haltable ? { halt: 'u32' as const } : {}) },
-  write: { parameter: 'f32', m: 'f32', v: 'f32' },
+  kinds: ['m', 'v'],
   uniforms: { beta1: 'f32', beta2: 'f32', renewal1: 'f32', renewal2: 'f32', epsilon: 'f32' },
   body: `
-    if (item >= u.items) { return; }
-    ${haltable ? 'if (halt[0] != 0u) { return; }' : ''}
-    let g = gradient[item];
-    let first = u.beta1 * m[item] + u.renewal1 * g;
-    let second = u.beta2 * v[item] + u.renewal2 * g * g;
-    m[item] = first;
-    v[item] = second;
-    parameter[item] -= stepSize[0] * first / (sqrt(second) + u.epsilon);`,
-}));
+  m = u.beta1 * m + u.renewal1 * g;
+  v = u.beta2 * v + u.renewal2 * g * g;
+  p -= scalar * m / (sqrt(v) + u.epsilon);`,
+} as const;
 
 /** A parameter, its gradient and its moments, all of one shape. All but the gradient are updated in place. */
 export interface AdamTensors {
@@ -65,16 +57,21 @@ export function adamUpdate(
     expectTensor('adamUpdate', name, tensor, 'f32', parameter.shape);
   expectTensor('adamUpdate', 'stepSize', stepSize, 'f32', [1]);
   if (halt) expectTensor('adamUpdate', 'halt', halt, 'u32', [1]);
-  launch(
-    updateKernel({ haltable: halt !== undefined }),
-    {
-      gradient: split(gradient, 1),
-      stepSize,
-      ...(halt && { halt }),
-      parameter: split(parameter, 1),
-      m: split(m, 1),
-      v: split(v, 1),
-    },
-    { items: parameter.size, uniforms: { beta1, beta2, renewal1: 1 - beta1, renewal2: 1 - beta2, epsilon } },
+  adamUpdates(
+    [{ parameter, gradient, state: { m, v }, offset: 0 }],
+    stepSize,
+    { beta1, beta2, epsilon },
+    halt,
   );
+}
+
+/** One step of Adam for many parameters, whose moments lie in segments of `state.m` and `state.v`. */
+export function adamUpdates(
+  updates: readonly Update[],
+  stepSize: Tensor,
+  { beta1, beta2, epsilon }: AdamUpdateOptions,
+  halt?: Tensor,
+): void {
+  const uniforms = { beta1, beta2, renewal1: 1 - beta1, renewal2: 1 - beta2, epsilon };
+  launchUpdates(rule, updates, stepSize, uniforms, halt);
 }

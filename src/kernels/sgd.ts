@@ -1,8 +1,7 @@
 import { WeftError } from '../errors.ts';
-import { kernelFamily } from '../gpu/kernel.ts';
-import { launch, split } from '../tensor/launch.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { expectTensor } from './shared/expectTensor.ts';
+import { launchUpdates, type Update } from './shared/updates.ts';
 
 /*
  * Stochastic gradient descent with momentum, in Keras' form.
@@ -13,32 +12,17 @@ import { expectTensor } from './shared/expectTensor.ts';
  * Without momentum p <- p - lr * g, and no velocity is needed.
  */
 
-interface Variant {
-  readonly velocity: boolean;
-  readonly nesterov: boolean;
-  readonly haltable: boolean;
-}
+const plain = { name: 'sgd', kinds: [], uniforms: {}, body: 'p -= scalar * g;' };
 
-const updateKernel = kernelFamily(({ velocity, nesterov, haltable }: Variant) => ({
-  name: 'sgd',
-  lanes: 64,
-  read: { gradient: 'f32', learningRate: 'f32', ...(haltable ? { halt: 'u32' as const } : {}) },
-  write: { parameter: 'f32', ...(velocity ? { velocity: 'f32' as const } : {}) },
-  uniforms: { momentum: 'f32' },
-  body: `
-    if (item >= u.items) { return; }
-    ${haltable ? 'if (halt[0] != 0u) { return; }' : ''}
-    var change = -learningRate[0] * gradient[item];
-    ${
-      velocity
-        ? `
-    let v = u.momentum * velocity[item] + change;
-    velocity[item] = v;
-    change = ${nesterov ? 'u.momentum * v + change' : 'v'};`
-        : ''
-    }
-    parameter[item] += change;`,
-}));
+const withVelocity = (nesterov: boolean) =>
+  ({
+    name: 'sgd',
+    kinds: ['velocity'],
+    uniforms: { momentum: 'f32' },
+    body: `
+  velocity = u.momentum * velocity - scalar * g;
+  p += ${nesterov ? 'u.momentum * velocity - scalar * g' : 'velocity'};`,
+  }) as const;
 
 /** A parameter, its gradient and its velocity, all of one shape. All but the gradient are updated in place. */
 export interface SgdTensors {
@@ -75,19 +59,23 @@ export function sgdUpdate(
   if (velocity) expectTensor('sgdUpdate', 'velocity', velocity, 'f32', parameter.shape);
   expectTensor('sgdUpdate', 'learningRate', learningRate, 'f32', [1]);
   if (halt) expectTensor('sgdUpdate', 'halt', halt, 'u32', [1]);
-  launch(
-    updateKernel({
-      velocity: velocity !== undefined,
-      nesterov: velocity !== undefined && nesterov,
-      haltable: halt !== undefined,
-    }),
-    {
-      gradient: split(gradient, 1),
-      learningRate,
-      ...(halt && { halt }),
-      parameter: split(parameter, 1),
-      ...(velocity && { velocity: split(velocity, 1) }),
-    },
-    { items: parameter.size, uniforms: { momentum } },
+  const state = velocity && { velocity };
+  sgdUpdates([{ parameter, gradient, state, offset: 0 }], learningRate, { momentum, nesterov }, halt);
+}
+
+/** One step for many parameters, whose velocities lie in segments of `state.velocity`, or which all have none. */
+export function sgdUpdates(
+  updates: readonly Update[],
+  learningRate: Tensor,
+  { momentum = 0, nesterov = false }: SgdUpdateOptions,
+  halt?: Tensor,
+): void {
+  const moving = updates[0]?.state?.velocity !== undefined;
+  launchUpdates(
+    moving ? withVelocity(nesterov) : plain,
+    updates,
+    learningRate,
+    moving ? { momentum } : {},
+    halt,
   );
 }

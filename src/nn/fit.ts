@@ -272,7 +272,7 @@ export class Training {
       const found = tensors.get(OPTIMIZER + name);
       if (!found || found.data.length !== slot.size)
         throw new WeftError(`the checkpoint holds no '${name}': it was made with another optimizer or model`);
-      slot.storage.gpu.write(slot.storage.buffer, found.data);
+      slot.set(found.data as Float32Array);
     }
     optimizer.iterations = saved.iterations;
     this.sampler.state = saved.sampler;

@@ -1,19 +1,68 @@
-import { adamUpdate } from '../kernels/adam.ts';
-import { sgdUpdate } from '../kernels/sgd.ts';
+import { adamUpdates } from '../kernels/adam.ts';
+import { sgdUpdates } from '../kernels/sgd.ts';
+import { copy, type Place } from '../kernels/shared/copy.ts';
+import { segmentSize, type Update } from '../kernels/shared/updates.ts';
 import { gradients } from '../tensor/autograd.ts';
 import { zeros } from '../tensor/create.ts';
-import { keep } from '../tensor/scope.ts';
-import { hostTensor, type Tensor } from '../tensor/tensor.ts';
+import { keep, scope } from '../tensor/scope.ts';
+import { type Shape, sizeOf } from '../tensor/shape.ts';
+import { empty, hostTensor, type Tensor, tensor } from '../tensor/tensor.ts';
 import type { Parameter } from './parameter.ts';
+
+/** What an optimizer keeps for each element of a parameter, zeros at first: a segment of a tensor that parameters share. */
+export class Slot {
+  constructor(
+    readonly shape: Shape,
+    private readonly tensor: Tensor,
+    private readonly offset: number,
+  ) {}
+
+  get size(): number {
+    return sizeOf(this.shape);
+  }
+
+  private get place(): Place {
+    return { tensor: this.tensor, base: this.offset, strides: [1] };
+  }
+
+  /** Reads the values. */
+  async data(): Promise<Float32Array> {
+    const own = scope(() => {
+      const made = empty(this.shape);
+      copy([this.size], this.place, { tensor: made, strides: [1] });
+      return made;
+    });
+    const values = (await own.data()) as Float32Array;
+    own.dispose();
+    return values;
+  }
+
+  /** Replaces the values. @throws ShapeError unless there are as many. */
+  set(values: Float32Array): void {
+    scope(() => copy([this.size], { tensor: tensor(values, this.shape), strides: [1] }, this.place));
+  }
+}
+
+/** Where a parameter's state lies: in these tensors by kind, from element `offset` on. */
+interface Segment {
+  readonly state: Readonly<Record<string, Tensor>>;
+  readonly offset: number;
+}
 
 /** Changes weights by their gradients. Its state lives in GPU memory and in `iterations`. */
 export abstract class Optimizer {
   /** Steps made so far. */
   iterations = 0;
-  private readonly slots = new Map<string, Tensor>();
+  private readonly segments = new Map<Parameter, Segment>();
 
-  /** @param learningRate may be set between steps, also of a recorded step */
-  constructor(public learningRate: number) {}
+  /**
+   * @param learningRate may be set between steps, also of a recorded step
+   * @param kinds kinds of state
+   */
+  constructor(
+    public learningRate: number,
+    private readonly kinds: readonly string[],
+  ) {}
 
   /**
    * Computes the gradients of `loss` and makes one step.
@@ -29,30 +78,55 @@ export abstract class Optimizer {
   /** Makes one step with the given gradients. */
   abstract apply(parameters: readonly Parameter[], gradients: readonly Tensor[], halt?: Tensor): void;
 
-  /** The optimizer's tensors for these parameters, by name: `m of conv2d.kernel`. Part of a checkpoint. */
-  abstract state(parameters: readonly Parameter[]): Map<string, Tensor>;
-
-  /** The state tensor `slot` of a parameter, zeros at first. */
-  protected slot(slot: string, { name, tensor }: Parameter): Tensor {
-    const key = `${slot} of ${name}`;
-    const found = this.slots.get(key);
-    if (found) return found;
-    const made = tensor.storage.gpu.unrecorded(() => keep(zeros(tensor.shape)));
-    this.slots.set(key, made);
-    return made;
-  }
-
-  protected stateOf(slots: readonly string[], parameters: readonly Parameter[]): Map<string, Tensor> {
+  /** The optimizer's state for these parameters, by name: `m of conv2d.kernel`. Part of a checkpoint. */
+  state(parameters: readonly Parameter[]): Map<string, Slot> {
+    this.allocate(parameters);
     return new Map(
-      parameters.flatMap((parameter) =>
-        slots.map((slot) => [`${slot} of ${parameter.name}`, this.slot(slot, parameter)] as const),
-      ),
+      parameters.flatMap((parameter) => {
+        const { name, shape } = parameter;
+        const { state, offset } = this.segments.get(parameter)!;
+        return this.kinds.map(
+          (kind) => [`${kind} of ${name}`, new Slot(shape, state[kind], offset)] as const,
+        );
+      }),
     );
   }
 
+  protected updates(parameters: readonly Parameter[], gradients: readonly Tensor[]): Update[] {
+    this.allocate(parameters);
+    return parameters.map((parameter, i) => ({
+      parameter: parameter.tensor,
+      gradient: gradients[i],
+      ...this.segments.get(parameter)!,
+    }));
+  }
+
+  /** Gives state to the parameters that have none, in as few tensors as buffers may be large. */
+  private allocate(parameters: readonly Parameter[]): void {
+    const open = parameters.filter((parameter) => !this.segments.has(parameter));
+    if (open.length === 0) return;
+    const { gpu } = open[0].tensor.storage;
+    const most = gpu.limits.maxBufferSize / 4;
+    for (let from = 0; from < open.length; ) {
+      let [to, size] = [from, 0];
+      while (to < open.length && (to === from || size + segmentSize(open[to].size) <= most))
+        size += segmentSize(open[to++].size);
+      const state = Object.fromEntries(
+        this.kinds.map((kind) => [kind, gpu.unrecorded(() => keep(zeros([size])))]),
+      );
+      let offset = 0;
+      for (const parameter of open.slice(from, to)) {
+        this.segments.set(parameter, { state, offset });
+        offset += segmentSize(parameter.size);
+      }
+      from = to;
+    }
+  }
+
   dispose(): void {
-    for (const tensor of this.slots.values()) tensor.dispose();
-    this.slots.clear();
+    const tensors = [...this.segments.values()].flatMap(({ state }) => Object.values(state));
+    for (const tensor of new Set(tensors)) tensor.dispose();
+    this.segments.clear();
   }
 }
 
@@ -72,7 +146,7 @@ export class Adam extends Optimizer {
   private readonly options: Required<Omit<AdamOptions, 'learningRate'>>;
 
   constructor({ learningRate = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-7 }: AdamOptions = {}) {
-    super(learningRate);
+    super(learningRate, ['m', 'v']);
     this.options = { beta1, beta2, epsilon };
   }
 
@@ -82,20 +156,8 @@ export class Adam extends Optimizer {
       const t = ++this.iterations;
       return Float32Array.of((this.learningRate * Math.sqrt(1 - beta2 ** t)) / (1 - beta1 ** t));
     });
-    parameters.forEach((parameter, i) => {
-      const slots = { m: this.slot('m', parameter), v: this.slot('v', parameter) };
-      adamUpdate(
-        { parameter: parameter.tensor, gradient: gradients[i], ...slots },
-        stepSize,
-        this.options,
-        halt,
-      );
-    });
+    adamUpdates(this.updates(parameters, gradients), stepSize, this.options, halt);
     stepSize.dispose();
-  }
-
-  state(parameters: readonly Parameter[]): Map<string, Tensor> {
-    return this.stateOf(['m', 'v'], parameters);
   }
 }
 
@@ -113,7 +175,7 @@ export class SGD extends Optimizer {
   private readonly options: Required<Omit<SgdOptions, 'learningRate'>>;
 
   constructor({ learningRate = 0.01, momentum = 0, nesterov = false }: SgdOptions = {}) {
-    super(learningRate);
+    super(learningRate, momentum > 0 ? ['velocity'] : []);
     this.options = { momentum, nesterov };
   }
 
@@ -122,19 +184,7 @@ export class SGD extends Optimizer {
       this.iterations++;
       return Float32Array.of(this.learningRate);
     });
-    parameters.forEach((parameter, i) => {
-      const velocity = this.options.momentum > 0 ? this.slot('velocity', parameter) : undefined;
-      sgdUpdate(
-        { parameter: parameter.tensor, gradient: gradients[i], velocity },
-        learningRate,
-        this.options,
-        halt,
-      );
-    });
+    sgdUpdates(this.updates(parameters, gradients), learningRate, this.options, halt);
     learningRate.dispose();
-  }
-
-  state(parameters: readonly Parameter[]): Map<string, Tensor> {
-    return this.stateOf(this.options.momentum > 0 ? ['velocity'] : [], parameters);
   }
 }

@@ -11,6 +11,9 @@ const LANES = 64;
 /** Blocks that an invocation takes, one after the other; neighbouring lanes take neighbouring blocks. */
 const TURNS = 2;
 
+/** Items that a workgroup takes in its turns. */
+export const ITEMS_A_WORKGROUP = LANES * TURNS;
+
 /** What runs in turns: the lanes of its workgroup, and a body that may return where `item` is past the end. */
 export const inTurns = (body: string): Pick<KernelSpec, 'lanes' | 'body'> => ({
   lanes: LANES,
@@ -22,7 +25,7 @@ export const inTurns = (body: string): Pick<KernelSpec, 'lanes' | 'body'> => ({
 });
 
 /** Workgroups of a kernel in turns for a number of items. */
-export const turnsOf = (items: number): number => Math.ceil(items / (LANES * TURNS));
+export const turnsOf = (items: number): number => Math.ceil(items / ITEMS_A_WORKGROUP);
 
 type BlockSpec = Omit<KernelSpec, 'lanes'>;
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { type AdamTensors, adamUpdate } from '../../src/kernels/adam.ts';
+import { type AdamTensors, adamUpdate, adamUpdates } from '../../src/kernels/adam.ts';
+import { segmentSize, type Update } from '../../src/kernels/shared/updates.ts';
 import { tensor } from '../../src/tensor/tensor.ts';
 import { type AdamState, adam as reference } from '../reference/adam.ts';
 import { createRandom, zeros } from '../reference/array64.ts';
@@ -93,6 +94,55 @@ test('a halt of 0 changes nothing in the step', async () => {
   adamUpdate(halted, tensor([0.1]), options, tensor(Uint32Array.of(0)));
   expectSameBits(await allBits(Object.values(halted)), await allBits(Object.values(free)), again);
   expect((await allBits([free.parameter]))[0]).not.toEqual((await allBits([someState(1001).parameter]))[0]);
+});
+
+/** Parameters of these sizes with their gradients, and their moments in segments of two tensors. */
+function manyStates(sizes: readonly number[]): Update[] {
+  const random = createRandom(seed);
+  const offsets = sizes.map((_, i) => sizes.slice(0, i).reduce((sum, size) => sum + segmentSize(size), 0));
+  const total = sizes.reduce((sum, size) => sum + segmentSize(size), 0);
+  const state = { m: upload(random.uniform([total])), v: upload(random.uniform([total], 0, 1)) };
+  return sizes.map((size, i) => {
+    const [parameter, gradient] = [0, 1].map(() => upload(random.uniform([size])));
+    return { parameter, gradient, state, offset: offsets[i] };
+  });
+}
+
+const SIZES = [1, 7, 64, 65, 1000, 5001, 3, 128, 512, 2];
+
+test('many parameters take a third of the dispatches, and the bits of one by one', async () => {
+  const halt = tensor(Uint32Array.of(0));
+  const [together, alone] = [manyStates(SIZES), manyStates(SIZES)];
+  // Parameters and what belongs to them; what lies between segments is nobody's.
+  const bits = async (updates: Update[]) => {
+    const [m, v, ...parameters] = await allBits([
+      updates[0].state!.m,
+      updates[0].state!.v,
+      ...updates.map(({ parameter }) => parameter),
+    ]);
+    const ofEach = updates.flatMap(({ parameter, offset }) =>
+      [m, v].map((all) => all.slice(offset, offset + parameter.size)),
+    );
+    return [...parameters, ...ofEach];
+  };
+  const before = gpu.counters.dispatches;
+  adamUpdates(together, tensor([0.1]), options, halt);
+  expect(gpu.counters.dispatches - before).toBe(Math.ceil(SIZES.length / 3));
+  for (const update of alone) adamUpdates([update], tensor([0.1]), options, halt);
+  expectSameBits(await bits(together), await bits(alone), again);
+
+  const frozen = await bits(together);
+  adamUpdates(together, tensor([0.1]), options, tensor(Uint32Array.of(1)));
+  expectSameBits(await bits(together), frozen, again);
+});
+
+test('of many parameters, those too large for one binding are split, the others not', async () => {
+  const run = () => {
+    const updates = manyStates(SIZES);
+    adamUpdates(updates, tensor([0.1]), options);
+    return updates.map(({ parameter }) => parameter);
+  };
+  await expectSplitLikeWhole(gpu, 4096, run, again);
 });
 
 test('split launches give the bits of whole ones', async () => {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { type SgdTensors, sgdUpdate } from '../../src/kernels/sgd.ts';
+import { type SgdTensors, sgdUpdate, sgdUpdates } from '../../src/kernels/sgd.ts';
+import { segmentSize } from '../../src/kernels/shared/updates.ts';
 import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
 import { type Array64, createRandom, zeros } from '../reference/array64.ts';
 import { sgd as reference, type SgdState } from '../reference/sgd.ts';
@@ -63,6 +64,38 @@ test('a halt of 0 changes nothing in the step', async () => {
   expectSameBits(await allBits(Object.values(halted)), await allBits(Object.values(free)), again);
   expect((await allBits([free.parameter]))[0]).not.toEqual((await allBits([someState(777).parameter]))[0]);
 });
+
+test.each([{ momentum: 0 }, { momentum: 0.9 }])(
+  'many parameters take few dispatches, and the bits of one by one: momentum $momentum',
+  async (options) => {
+    const sizes = [3, 64, 700, 1, 130];
+    const make = () => {
+      const velocity = options.momentum > 0 ? someState(64 * 18).velocity : undefined;
+      let next = 0;
+      return sizes.map((size) => {
+        const { parameter, gradient } = someState(size);
+        const offset = next;
+        next += segmentSize(size);
+        return { parameter, gradient, offset, state: velocity && { velocity } };
+      });
+    };
+    const [together, alone] = [make(), make()];
+    const before = gpu.counters.dispatches;
+    sgdUpdates(together, tensor([0.1]), options);
+    expect(gpu.counters.dispatches - before).toBe(2);
+    for (const update of alone) sgdUpdates([update], tensor([0.1]), options);
+    const parametersOf = (updates: typeof together) => allBits(updates.map(({ parameter }) => parameter));
+    expectSameBits(await parametersOf(together), await parametersOf(alone), again);
+    if (options.momentum === 0) return;
+    const velocities = await Promise.all(
+      [together, alone].map((updates) => updates[0].state!.velocity.data()),
+    );
+    sizes.forEach((size, i) => {
+      const { offset } = together[i];
+      expect(velocities[0].slice(offset, offset + size)).toEqual(velocities[1].slice(offset, offset + size));
+    });
+  },
+);
 
 test('split launches give the bits of whole ones', async () => {
   const run = () => {
