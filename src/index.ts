@@ -21,6 +21,7 @@ export { layers } from './nn/layers/index.ts';
 export { NonFiniteError } from './nn/nonFinite.ts';
 export { Adam, type AdamOptions, Optimizer, SGD, type SgdOptions, type Slot } from './nn/optimizers.ts';
 export { Parameter } from './nn/parameter.ts';
+export type { PredictOptions } from './nn/predictor.ts';
 export { decodeSafetensors, encodeSafetensors } from './nn/safetensors.ts';
 export { loadModel, Sequential, sequential } from './nn/sequential.ts';
 export { type UpdateBatchNormOptions, updateBatchNorm } from './nn/updateBatchNorm.ts';

@@ -34,7 +34,6 @@ export async function open({ images, labels, learningRate }: Fixture) {
     optimizer.minimize(loss, model.trainableParameters);
     return { loss };
   });
-  const infer = record((x: Tensor) => ({ probabilities: model.predict(x) }));
   return {
     name: 'Weft',
     adapter: gpu.adapterName,
@@ -44,8 +43,10 @@ export async function open({ images, labels, learningRate }: Fixture) {
       return loss.item();
     },
     async predict() {
-      const { probabilities } = await infer(x);
-      return [...(await probabilities.data())];
+      const probabilities = await model.predict(x);
+      const values = await probabilities.data();
+      probabilities.dispose();
+      return [...values];
     },
     /** GPU objects made and values read back by one recorded step. */
     async creationCounts() {

@@ -103,12 +103,14 @@ program
 
 program
   .command('predict')
-  .description('say what an image shows')
+  .description('say what images show')
   .argument('<run>', "a run's folder")
-  .argument('<image>', 'a PNG or JPEG file, or test:123 for a test image')
+  .argument('<image...>', 'PNG or JPEG files, or test:123 for a test image')
   .addOption(dataOption())
   .addOption(adapterOption())
-  .action((run: string, image: string, options: PredictOptions) => finish(predict(run, image, options, out)));
+  .action((run: string, images: string[], options: PredictOptions) =>
+    finish(predict(run, images, options, out)),
+  );
 
 program
   .command('doctor')

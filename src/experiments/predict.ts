@@ -15,63 +15,67 @@ export interface PredictOptions {
   adapter?: string;
 }
 
-/** An image to classify; of a test image, its class is known. */
+/** An image to classify, as the command line named it; of a test image, its class is known. */
 interface Question extends PreparedImage {
+  readonly image: string;
   readonly truth?: number;
 }
 
-/** Says what a run's network, or its networks together, take an image for. Resolves with the exit code. */
+/** Says what a run's network, or its networks together, take images for. Resolves with the exit code. */
 export async function predict(
   path: string,
-  image: string,
+  images: string[],
   options: PredictOptions,
   out: Console,
 ): Promise<number> {
   const members = await membersOf(await RunFolder.open(path));
-  const { pixels, steps, truth } = await readQuestion(image, options, out);
-  if (steps.length > 0) out.line(`${image}: ${steps.join('; ')}`);
+  const questions: Question[] = [];
+  for (const image of images) questions.push(await readQuestion(image, options, out));
+  for (const { image, steps } of questions) if (steps.length > 0) out.line(`${image}: ${steps.join('; ')}`);
   try {
     await openGpu(options.adapter, out);
-    const x = tensor(
-      Float32Array.from(pixels, (value) => value / 255),
-      [1, SIDE, SIDE, 1],
-    );
-    const sums = FASHION_MNIST_CLASSES.map(() => 0);
+    const pixels = questions.flatMap(({ pixels }) => Array.from(pixels, (value) => value / 255));
+    const x = tensor(Float32Array.from(pixels), [questions.length, SIDE, SIDE, 1]);
+    const classes = FASHION_MNIST_CLASSES.length;
+    const means = new Array<number>(questions.length * classes).fill(0);
     for (const { file } of members) {
       const model = loadModel(file);
-      const y = model.predict(x);
-      (await y.data()).forEach((probability, k) => {
-        sums[k] += probability / members.length;
+      const y = await model.predict(x);
+      (await y.data()).forEach((probability, i) => {
+        means[i] += probability / members.length;
       });
       y.dispose();
       model.dispose();
     }
-    const order = sums.map((_, k) => k).sort((a, b) => sums[b] - sums[a]);
     const voters = members.length > 1 ? ` (mean of ${members.length} networks)` : '';
-    out.line(`\n${image}: ${FASHION_MNIST_CLASSES[argmaxRow(sums)]}${voters}`);
-    if (truth !== undefined) out.line(`its label: ${FASHION_MNIST_CLASSES[truth]}`);
-    out.line(
-      `\n${table(
-        ['class', 'probability'],
-        order.map((k) => [FASHION_MNIST_CLASSES[k], sums[k].toFixed(4)]),
-      )}`,
-    );
+    questions.forEach((question, n) => {
+      answer(question, means.slice(n * classes, (n + 1) * classes), voters, out);
+    });
     return 0;
   } finally {
     close();
   }
 }
 
+function answer({ image, truth }: Question, probabilities: number[], voters: string, out: Console): void {
+  out.line(`\n${image}: ${FASHION_MNIST_CLASSES[argmaxRow(probabilities)]}${voters}`);
+  if (truth !== undefined) out.line(`its label: ${FASHION_MNIST_CLASSES[truth]}`);
+  const order = probabilities.map((_, k) => k).sort((a, b) => probabilities[b] - probabilities[a]);
+  const rows = order.map((k) => [FASHION_MNIST_CLASSES[k], probabilities[k].toFixed(4)]);
+  out.line(`\n${table(['class', 'probability'], rows)}`);
+}
+
 /** The image that a word names: `test:123`, or a file. */
 async function readQuestion(image: string, { data: dir }: PredictOptions, out: Console): Promise<Question> {
   const [, number] = image.match(/^test:(.*)$/) ?? [];
-  if (number === undefined) return prepare(await readPicture(image));
+  if (number === undefined) return { image, ...prepare(await readPicture(image)) };
   const { test } = await openData(dir, out);
   const index = /^\d+$/.test(number) ? Number(number) : Number.NaN;
   if (!(index < test.count))
     throw new WeftError(`${image}: test images are numbered from test:0 to test:${test.count - 1}`);
   const size = SIDE * SIDE;
   return {
+    image,
     pixels: test.images.subarray(index * size, (index + 1) * size),
     steps: [],
     truth: test.labels[index],

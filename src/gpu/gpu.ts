@@ -197,10 +197,10 @@ export class Gpu {
     }
   }
 
-  /** Copies bytes between buffers, in order with the launches around it. */
-  copy(from: GpuBuffer, to: GpuBuffer, bytes: number): void {
+  /** Copies bytes between buffers, from and to the bytes that `at` says (multiples of 4), in order with the launches around it. */
+  copy(from: GpuBuffer, to: GpuBuffer, bytes: number, at?: { from?: number; to?: number }): void {
     this.throwIfFailed();
-    this.issue({ kind: 'copy', from, to, bytes });
+    this.issue({ kind: 'copy', from, to, bytes, at });
   }
 
   /** Writes CPU bytes into a buffer, after everything issued so far. */

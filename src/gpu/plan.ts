@@ -51,18 +51,25 @@ export type Draft =
         readonly writes: boolean;
       }[];
     })
-  | { readonly kind: 'copy'; readonly from: GpuBuffer; readonly to: GpuBuffer; readonly bytes: number };
+  | {
+      readonly kind: 'copy';
+      readonly from: GpuBuffer;
+      readonly to: GpuBuffer;
+      readonly bytes: number;
+      /** Bytes from the beginning of each buffer; default 0. */
+      readonly at?: { readonly from?: number; readonly to?: number };
+    };
 
 /** Binds a draft's operands, where they lie now. */
 export function bind(device: GPUDevice, draft: Draft): Command {
   if (draft.kind === 'copy') {
-    const { from, to, bytes } = draft;
+    const { from, to, bytes, at } = draft;
     return {
       kind: 'copy',
       from: from.handle,
-      fromOffset: from.offset,
+      fromOffset: from.offset + (at?.from ?? 0),
       to: to.handle,
-      toOffset: to.offset,
+      toOffset: to.offset + (at?.to ?? 0),
       bytes,
     };
   }

@@ -1,14 +1,13 @@
-import { ShapeError, WeftError } from '../errors.ts';
+import { WeftError } from '../errors.ts';
 import { add } from '../kernels/binary.ts';
 import { l2 } from '../kernels/l2.ts';
-import { noGrad } from '../tensor/autograd.ts';
 import type { RandomStream } from '../tensor/random.ts';
-import { scope } from '../tensor/scope.ts';
 import { type Shape, sameShape, showShape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { CallOptions, Layer } from './layer.ts';
 import { layers as layerMakers } from './layers/index.ts';
 import type { Parameter } from './parameter.ts';
+import { checkBatch, type PredictOptions, Predictor } from './predictor.ts';
 import { decodeSafetensors, encodeSafetensors } from './safetensors.ts';
 
 export interface SequentialOptions {
@@ -22,6 +21,7 @@ export interface SequentialOptions {
 export class Sequential {
   readonly inputShape: Shape;
   readonly seed: number;
+  private readonly predictor = new Predictor(this);
 
   /** @throws ShapeError naming the layer that the shapes don't fit. */
   constructor(
@@ -71,9 +71,16 @@ export class Sequential {
     );
   }
 
-  /** The outputs in inference mode, off the tape. */
-  predict(x: Tensor): Tensor {
-    return scope(() => noGrad(() => this.call(x)));
+  /**
+   * The outputs in inference mode, off the tape, for one sample as well as for many: batch after batch through a step that is
+   * recorded once for each batch size. Weights are taken as they are when the call's turn comes, after the calls before it.
+   *
+   * @param x samples [N, ...inputShape]
+   * @returns [N, ...outputShape], the caller's to dispose of
+   * @throws ShapeError when x is anything else, a single sample for one; WeftError inside `record()`, where `call` belongs
+   */
+  predict(x: Tensor, options: PredictOptions = {}): Promise<Tensor> {
+    return this.predictor.run(x, options);
   }
 
   /** The sum of the layers' L2 penalties, a scalar; undefined where no layer has one. */
@@ -86,8 +93,7 @@ export class Sequential {
 
   /** Runs the layers, fused where they can be, and the last one by `callLast`. */
   private run(x: Tensor, options: CallOptions, callLast: (layer: Layer, x: Tensor) => Tensor): Tensor {
-    if (!sameShape(x.shape.slice(1), this.inputShape))
-      throw new ShapeError('model', `a batch [N, ${this.inputShape.join(', ')}]`, showShape(x.shape));
+    checkBatch('model', x, this.inputShape);
     const { layers } = this;
     let current = x;
     for (let i = 0; i < layers.length; i++) {
@@ -191,8 +197,9 @@ export class Sequential {
       parameter.set(Float32Array.from(weights.get(parameter.name)!.data));
   }
 
-  /** Frees the weights. */
+  /** Frees the weights and what `predict` recorded. */
   dispose(): void {
+    this.predictor.dispose();
     for (const parameter of this.parameters) parameter.dispose();
   }
 }

@@ -58,8 +58,8 @@ export function record<A extends readonly Tensor[], R>(fn: (...args: A) => R): R
   };
 
   const run = async (gpu: Gpu, args: A): Promise<R> => {
-    const plan = planFor(gpu, args);
     while (inFlight.length >= STEPS_IN_FLIGHT) await inFlight.shift();
+    const plan = planFor(gpu, args);
     copyIn(gpu, args, plan.inputs, arenas!);
     gpu.replay(plan.recording);
     const done = gpu.submittedWorkDone();

@@ -437,11 +437,12 @@ async function recordedStepLearns(seed: number): Promise<void> {
 async function savedModelPredictsTheSame(seed: number): Promise<void> {
   const { model, step, x, labels } = smallTraining(seed);
   await step(x, labels);
-  const before = [...(await model.predict(x).data())];
+  const before = [...(await (await model.predict(x)).data())];
   const loaded = loadModel(await model.save());
-  expect([...(await loaded.predict(x).data())], `predictions of the loaded model, seed ${seed}`).toEqual(
-    before,
-  );
+  expect(
+    [...(await (await loaded.predict(x)).data())],
+    `predictions of the loaded model, seed ${seed}`,
+  ).toEqual(before);
   step.dispose();
   for (const used of [model, loaded]) used.dispose();
 }

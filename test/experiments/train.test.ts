@@ -268,15 +268,22 @@ describe('weft evaluate', () => {
 });
 
 describe('weft predict', () => {
-  it('says what a test image shows, with probabilities', async () => {
-    const ended = await weft(['predict', path('whole'), 'test:0']);
+  it('says what test images show, with probabilities', async () => {
+    const ended = await weft(['predict', path('whole'), 'test:0', 'test:1']);
     expect(ended.code).toBe(0);
-    expect(ended.stdout).toMatch(/^test:0: \w/m);
-    expect(ended.stdout).toContain('its label: Ankle boot');
-    const rows = [...ended.stdout.matchAll(/ (0\.\d{4}|1\.0000)$/gm)].map(([, value]) => Number(value));
-    expect(rows).toHaveLength(10);
-    expect(rows).toEqual([...rows].sort((a, b) => b - a));
-    expect(rows.reduce((sum, value) => sum + value)).toBeCloseTo(1, 2);
+    const answers = ended.stdout.split(/^(?=test:\d+: \w)/m).slice(1);
+    expect(answers).toHaveLength(2);
+    ['Ankle boot', 'Pullover'].forEach((label, i) => {
+      expect(answers[i]).toMatch(new RegExp(`^test:${i}: `));
+      expect(answers[i]).toContain(`its label: ${label}`);
+      const rows = [...answers[i].matchAll(/ (0\.\d{4}|1\.0000)$/gm)].map(([, value]) => Number(value));
+      expect(rows).toHaveLength(10);
+      expect(rows).toEqual([...rows].sort((a, b) => b - a));
+      expect(rows.reduce((sum, value) => sum + value)).toBeCloseTo(1, 2);
+    });
+    // What is said of an image doesn't hang on which others are asked about.
+    const alone = await weft(['predict', path('whole'), 'test:1']);
+    expect(alone.stdout).toContain(answers[1].trimEnd());
   });
 
   it('names a test image that there is not, and a file that is no image', async () => {

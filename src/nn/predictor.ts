@@ -1,0 +1,112 @@
+import { ShapeError, WeftError } from '../errors.ts';
+import { noGrad } from '../tensor/autograd.ts';
+import { type Recorded, record } from '../tensor/record.ts';
+import { type Shape, sameShape, showShape, sizeOf } from '../tensor/shape.ts';
+import { empty, type Tensor } from '../tensor/tensor.ts';
+import type { Sequential } from './sequential.ts';
+
+export interface PredictOptions {
+  /** How many samples go through the network at a time: memory grows with it. Default 256. */
+  batchSize?: number;
+}
+
+/** The recorded inference steps, one a batch shape, with the weights that they are bound to. */
+interface Plans {
+  readonly step: Recorded<[Tensor], Tensor>;
+  /** Handles of their own: while the steps live, no weight's memory goes to another tensor. */
+  readonly weights: readonly Tensor[];
+}
+
+/** A model's inference, recorded once for each batch shape. */
+export class Predictor {
+  private plans: Plans | undefined;
+  /** Calls that weren't awaited run one after the other: they share the plans' memory. */
+  private turn: Promise<unknown> = Promise.resolve();
+  /** Counts `dispose()`, which ends the calls that wait. */
+  private disposals = 0;
+
+  constructor(private readonly model: Sequential) {}
+
+  /** See `Sequential.predict`. */
+  run(x: Tensor, { batchSize = 256 }: PredictOptions): Promise<Tensor> {
+    checkBatch('predict', x, this.model.inputShape);
+    if (!Number.isInteger(batchSize) || batchSize < 1)
+      throw new ShapeError('predict', 'a batchSize that is a whole number of at least 1', `${batchSize}`);
+    if (x.storage.gpu.activeRecording)
+      throw new WeftError(
+        'model.predict() was called inside record(): use model.call(x), the outer record() keeps its commands',
+      );
+    // The caller may dispose of x as soon as this call returns.
+    const held = x.alias();
+    const { disposals } = this;
+    const throwIfDisposed = () => {
+      if (disposals !== this.disposals)
+        throw new WeftError('the model was disposed of before this prediction was done: await it first');
+    };
+    const result = this.turn
+      .then(() => this.predict(held, batchSize, throwIfDisposed))
+      .finally(() => held.dispose());
+    this.turn = result.catch(() => {});
+    return result;
+  }
+
+  /** Frees the recorded steps. */
+  dispose(): void {
+    this.disposals++;
+    this.release();
+  }
+
+  private async predict(x: Tensor, batchSize: number, throwIfDisposed: () => void): Promise<Tensor> {
+    throwIfDisposed();
+    const { step } = this.currentPlans();
+    const { gpu } = x.storage;
+    const { inputShape, outputShape } = this.model;
+    const [inputBytes, outputBytes] = [4 * sizeOf(inputShape), 4 * sizeOf(outputShape)];
+    const [N] = x.shape;
+    const result = empty([N, ...outputShape], 'f32', gpu);
+    try {
+      for (let first = 0; first < N; first += batchSize) {
+        const count = Math.min(batchSize, N - first);
+        // Copies, where slices would make a bind group each time.
+        const part = count === N ? x.alias() : empty([count, ...inputShape], 'f32', gpu);
+        if (count < N)
+          gpu.copy(x.storage.buffer, part.storage.buffer, count * inputBytes, { from: first * inputBytes });
+        const y = await step(part).finally(() => part.dispose());
+        throwIfDisposed();
+        gpu.copy(y.storage.buffer, result.storage.buffer, count * outputBytes, { to: first * outputBytes });
+        y.dispose();
+      }
+    } catch (error) {
+      result.dispose();
+      throw error;
+    }
+    return result;
+  }
+
+  /** Records anew where a weight was disposed of and made again: the steps are bound to its old memory. */
+  private currentPlans(): Plans {
+    const weights = this.model.parameters.map(({ tensor }) => tensor);
+    if (this.plans && !this.plans.weights.every(({ storage }, i) => storage === weights[i].storage))
+      this.release();
+    this.plans ??= {
+      step: record((x: Tensor) => noGrad(() => this.model.call(x))),
+      weights: weights.map((weight) => weight.alias()),
+    };
+    return this.plans;
+  }
+
+  private release(): void {
+    this.plans?.step.dispose();
+    for (const weight of this.plans?.weights ?? []) weight.dispose();
+    this.plans = undefined;
+  }
+}
+
+/** @throws ShapeError unless x is a batch of the shape that the model takes. */
+export function checkBatch(op: string, x: Tensor, inputShape: Shape): void {
+  if (sameShape(x.shape.slice(1), inputShape)) return;
+  const single = sameShape(x.shape, inputShape)
+    ? `, a single sample: reshape it to ${showShape([1, ...x.shape])}`
+    : '';
+  throw new ShapeError(op, `a batch [N, ${inputShape.join(', ')}]`, `${showShape(x.shape)}${single}`);
+}
