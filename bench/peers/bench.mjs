@@ -1,152 +1,205 @@
 /**
- * Whole steps of v5, Weft beside TensorFlow.js' WebGPU backend, on the same adapter in the same run: each side in a process of its
- * own, taking turns, so that whatever else the machine does meets both.
+ * Weft beside other libraries on the same adapter in the same run, with the bars that it must clear: steps of v5 beside
+ * TensorFlow.js' WebGPU backend, one convolution beside jax-js. Each side is a process of its own and they take turns, so that
+ * whatever else the machine does meets both.
  *
- *   npm run bench:peers [-- --batch 64 --rounds 5 --json FILE]
+ *   npm run bench:peers [-- --only inference,single,train,batch,convolution --rounds N --json FILE]
+ *
+ * Exits with 1 where a bar is missed that must be cleared.
  */
-import { execFileSync, fork } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { build } from 'esbuild';
+import { GROUPS, TOLERANCE } from './parts.mjs';
+import { here, prepare, Side } from './side.mjs';
 
-const here = fileURLToPath(new URL('.', import.meta.url));
 const { values: flags } = parseArgs({
-  options: {
-    batch: { type: 'string', default: '64' },
-    rounds: { type: 'string', default: '5' },
-    json: { type: 'string' },
-  },
+  options: { only: { type: 'string' }, rounds: { type: 'string' }, json: { type: 'string' } },
 });
-const batch = Number(flags.batch);
-const rounds = Number(flags.rounds);
-if (!(batch >= 1 && rounds >= 1))
-  throw new Error(`--batch and --rounds must be at least 1, got ${flags.batch} and ${flags.rounds}`);
+const nameOf = ({ key }) => key.split(' ')[0];
+const names = [...new Set(GROUPS.flatMap(({ parts }) => parts.map(nameOf)))];
+const chosen = flags.only?.split(',') ?? names;
+const stranger = chosen.find((name) => !names.includes(name));
+if (stranger !== undefined) throw new Error(`--only: no part '${stranger}'; there are ${names.join(', ')}`);
+const rounds = flags.rounds === undefined ? undefined : Number(flags.rounds);
+if (rounds !== undefined && !(Number.isInteger(rounds) && rounds >= 1))
+  throw new Error(`--rounds must be a whole number of at least 1, got ${flags.rounds}`);
 
-if (!existsSync(`${here}node_modules/@tensorflow/tfjs-core`)) {
-  console.log('installing the peers (once) ...');
-  execFileSync('npm', ['ci'], { cwd: here, stdio: 'inherit' });
-}
-const bundle = (entry, outfile) =>
-  build({
-    entryPoints: [entry],
-    outfile,
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    external: ['webgpu'],
-    logLevel: 'warning',
-  });
-await bundle(`${here}weft.ts`, `${here}build/weft.mjs`);
-await bundle(`${here}../../src/node/adapter.ts`, `${here}build/adapter.mjs`);
-const { adapterEnvironment } = await import(`${here}build/adapter.mjs`);
-const env = { ...process.env, ...(await adapterEnvironment()) };
+const env = await prepare();
 
-/** A process that runs one side. */
-class Side {
-  constructor(modulePath) {
-    this.process = fork(`${here}worker.mjs`, [modulePath], {
-      env,
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-      serialization: 'advanced',
-    });
-    this.stderr = '';
-    this.process.stderr.on('data', (text) => {
-      this.stderr += text;
-    });
-    this.ready = this.answer();
-  }
-
-  answer() {
-    return new Promise((resolve, reject) => {
-      const ended = (code) => reject(new Error(`the process ended with ${code}: ${this.stderr}`));
-      this.process.once('exit', ended);
-      this.process.once('message', ({ result, error }) => {
-        this.process.off('exit', ended);
-        if (error) reject(new Error(error));
-        else resolve(result);
-      });
-    });
-  }
-
-  async call(call, argument) {
-    await this.ready;
-    const answer = this.answer();
-    this.process.send({ call, argument });
-    return answer;
-  }
-
-  close() {
-    this.process.kill();
-  }
-}
-
-const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
-const spread = (values) => `${Math.min(...values).toFixed(0)}-${Math.max(...values).toFixed(0)}`;
-
-const describer = new Side(`${here}build/weft.mjs`);
-const { config, weights } = await describer.call('describe');
-describer.close();
-
-const size = batch * 28 * 28;
-const images = {
-  shape: [batch, 28, 28, 1],
-  data: Float32Array.from(
-    { length: size },
-    (_, i) => 0.5 + 0.5 * Math.sin(i * 12.9898 + Math.floor(i / 784)),
-  ),
+const median = (values) => {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 };
-const labels = Array.from({ length: batch }, (_, i) => i % 10);
-const fixture = { config, weights, images, labels, learningRate: 1e-3 };
-const sides = { weft: new Side(`${here}build/weft.mjs`), tfjs: new Side(`${here}tfjs.mjs`) };
-try {
-  const about = {};
-  for (const [key, side] of Object.entries(sides)) about[key] = await side.call('open', fixture);
-  console.log(`adapter: ${about.weft.adapter}; v5, batch ${batch}, ${rounds} rounds`);
-  if (about.weft.adapter !== about.tfjs.adapter)
-    throw new Error(`the sides use different adapters: ${about.weft.adapter} and ${about.tfjs.adapter}`);
-  if (about.weft.parameters !== about.tfjs.parameters)
-    throw new Error(`the models differ: ${about.weft.parameters} and ${about.tfjs.parameters} parameters`);
+const spreadOf = (all) => ({ median: median(all), min: Math.min(...all), max: Math.max(...all), all });
 
-  // The same weights on the same images must predict the same: else the sides don't do the same work. These calls also warm up.
-  const [weft, tfjs] = [(await sides.weft.call('predict')).value, (await sides.tfjs.call('predict')).value];
-  const difference = weft.reduce((worst, value, i) => Math.max(worst, Math.abs(value - tfjs[i])), 0);
-  console.log(`largest difference between the predicted probabilities: ${difference.toExponential(1)}`);
-  if (!(difference < 1e-4)) throw new Error('the sides compute different things');
-  for (const side of Object.values(sides)) for (let i = 0; i < 2; i++) await side.call('trainStep');
-
-  const results = {};
-  for (const call of ['trainStep', 'predict']) {
-    const times = { weft: [], tfjs: [] };
-    for (let round = 0; round < rounds; round++) {
-      for (const [key, side] of Object.entries(sides)) times[key].push((await side.call(call)).ms);
-    }
-    const ratio = median(times.tfjs) / median(times.weft);
-    results[call] = {
-      ratio,
-      ...Object.fromEntries(Object.entries(times).map(([key, ms]) => [key, { medianMs: median(ms), ms }])),
-    };
-    console.log(
-      call === 'trainStep' ? 'training step (forward, backward, Adam, L2, dropout, batch-norm)' : 'inference',
-    );
-    for (const key of ['weft', 'tfjs']) {
-      console.log(
-        `  ${about[key].name.padEnd(28)} ${(median(times[key]) / batch).toFixed(1).padStart(8)} ms an image, median (step ${spread(times[key])} ms)`,
-      );
-    }
-    console.log(`  ratio: ${ratio.toFixed(2)}`);
+/** The largest difference beside the largest value. */
+function difference(found, wanted) {
+  if (found.length !== wanted.length)
+    throw new Error(`one side gives ${found.length} values, the other ${wanted.length}`);
+  let [largest, worst] = [0, 0];
+  for (let i = 0; i < wanted.length; i++) {
+    largest = Math.max(largest, Math.abs(wanted[i]));
+    // Not Math.max: a NaN must count.
+    const off = Math.abs(found[i] - wanted[i]);
+    if (!(off <= worst)) worst = off;
   }
-  const { value: counts } = await sides.weft.call('creationCounts');
+  return worst / largest;
+}
+
+async function describe(module) {
+  const side = new Side(module, env);
+  try {
+    return await side.call('describe');
+  } finally {
+    side.close();
+  }
+}
+
+/** Milliseconds for each of the things that a call does. */
+async function time(sides, { side, call, argument, per, times = 1 }) {
+  let total = 0;
+  for (let i = 0; i < times; i++) total += (await sides[side].call(call, argument)).ms;
+  return total / (times * per);
+}
+
+async function measure(part, sides, about) {
+  const { key, what, unit, values, figure, must, aim, mustRate } = part;
+  const beside = part.beside.side === 'peer' ? about.peer.name : 'Weft';
+  console.log(`${what} ...`);
+  let off;
+  if (values) {
+    const { value: found } = await sides.weft.call(...values);
+    const { value: wanted } = await sides.peer.call(...values);
+    off = difference(found, wanted);
+    if (!(off < TOLERANCE)) throw new Error(`${what}: the sides differ by ${off} of the largest value`);
+  }
+  for (const one of [part.weft, part.beside]) await time(sides, { ...one, times: 1 });
+  const [weft, other] = [[], []];
+  for (let round = 0; round < (rounds ?? part.rounds); round++) {
+    // Each goes first as often as the other.
+    const turns = [
+      async () => weft.push(await time(sides, part.weft)),
+      async () => other.push(await time(sides, part.beside)),
+    ];
+    for (const turn of round % 2 === 0 ? turns : turns.reverse()) await turn();
+  }
+  const figureOf = (weftMs, otherMs) => (figure === 'speedup' ? otherMs / weftMs : weftMs / otherMs);
+  const row = {
+    key,
+    what,
+    unit,
+    weft: spreadOf(weft),
+    beside: { name: beside, ...spreadOf(other) },
+    figure,
+    value: figureOf(median(weft), median(other)),
+    spread: spreadOf(weft.map((ms, i) => figureOf(ms, other[i]))),
+    must,
+    aim,
+    difference: off,
+  };
+  if (mustRate === undefined) return [row];
+  const rate = { figure: 'images/s', value: 1000 / row.weft.median, must: mustRate };
+  return [row, { key: `${key} rate`, what, unit, weft: row.weft, ...rate }];
+}
+
+const rows = [];
+const about = { adapter: undefined, versions: {}, counts: undefined };
+
+for (const { modules, fixture, parts } of GROUPS) {
+  const wanted = parts.filter((part) => chosen.includes(nameOf(part)));
+  if (wanted.length === 0) continue;
+  const needed = new Set(wanted.flatMap(({ weft, beside }) => [weft.side, beside.side]));
+  const sides = {};
+  try {
+    const given = await fixture(describe);
+    const opened = {};
+    for (const name of needed) {
+      sides[name] = new Side(modules[name], env);
+      opened[name] = await sides[name].call('open', given);
+    }
+    for (const { name, adapter, parameters } of Object.values(opened)) {
+      about.adapter ??= adapter;
+      if (adapter !== about.adapter)
+        throw new Error(`${name} uses another adapter: ${adapter}, not ${about.adapter}`);
+      if (parameters !== opened.weft.parameters)
+        throw new Error(`${name}'s model has ${parameters} parameters, Weft's ${opened.weft.parameters}`);
+    }
+    for (const part of wanted) rows.push(...(await measure(part, sides, opened)));
+    if (wanted.some(({ key }) => key === 'train'))
+      about.counts = (await sides.weft.call('creationCounts', 64)).value;
+  } finally {
+    for (const side of Object.values(sides)) side.close();
+  }
+}
+
+const read = (path) => JSON.parse(readFileSync(`${here}${path}`, 'utf8'));
+const git = (...args) => execFileSync('git', args, { cwd: here, encoding: 'utf8' }).trim();
+const commit = `${git('rev-parse', '--short', 'HEAD')}${git('status', '--porcelain', '--untracked-files=no') ? ' and changes' : ''}`;
+const { dependencies } = read('package.json');
+const result = {
+  adapter: about.adapter,
+  cores: availableParallelism(),
+  date: new Date().toISOString(),
+  commit,
+  versions: { weft: read('../../package.json').version, ...dependencies, node: process.version },
+  counts: about.counts,
+  rows,
+};
+
+const short = (value) => Number(value.toPrecision(3)).toString();
+const spread = ({ median, min, max }) => `${short(median)} (${short(min)}-${short(max)})`;
+const UNITS = { speedup: 'x', cost: 'x', 'images/s': '/s' };
+const isLower = ({ figure }) => figure === 'cost';
+const reaches = (row, bar) => (isLower(row) ? row.value <= bar : row.value >= bar);
+const bar = (row, name) => {
+  if (row[name] === undefined) return '';
+  const sign = isLower(row) ? '<=' : '>=';
+  return `${sign} ${row[name]}${UNITS[row.figure]} ${reaches(row, row[name]) ? 'yes' : 'NO'}`;
+};
+const table = [
+  ['what', 'Weft', 'beside', 'figure', 'must', 'aim'],
+  ...rows.map((row) => [
+    row.what,
+    `${spread(row.weft)} ${row.unit}`,
+    row.beside ? `${spread(row.beside)} ${row.beside.name}` : '',
+    `${short(row.value)}${UNITS[row.figure]}${row.spread ? ` (${short(row.spread.min)}-${short(row.spread.max)})` : ''}`,
+    bar(row, 'must'),
+    bar(row, 'aim'),
+  ]),
+];
+const widths = table[0].map((_, column) => Math.max(...table.map((line) => line[column].length)));
+console.log(
+  `\n${result.adapter}, ${result.cores} cores, commit ${result.commit}, ${result.date}\n${Object.entries(
+    result.versions,
+  )
+    .map(([name, version]) => `${name} ${version}`)
+    .join(', ')}\nmedians (smallest-largest)\n`,
+);
+for (const line of table)
   console.log(
-    `made by one recorded step of Weft: ${Object.entries(counts)
+    line
+      .map((cell, column) => cell.padEnd(widths[column]))
+      .join('  ')
+      .trimEnd(),
+  );
+const differences = rows.filter((row) => row.difference !== undefined);
+if (differences.length > 0)
+  console.log(
+    `\nlargest difference of the sides' results beside the largest value: ${Math.max(...differences.map((row) => row.difference)).toExponential(1)}`,
+  );
+if (result.counts)
+  console.log(
+    `made by one recorded training step of Weft: ${Object.entries(result.counts)
       .map(([name, count]) => `${count} ${name}`)
       .join(', ')}`,
   );
-  if (flags.json)
-    writeFileSync(
-      flags.json,
-      `${JSON.stringify({ adapter: about.weft.adapter, batch, date: new Date().toISOString(), peer: about.tfjs.name, difference, ...results, counts }, null, 2)}\n`,
-    );
-} finally {
-  for (const side of Object.values(sides)) side.close();
+if (flags.json) writeFileSync(flags.json, `${JSON.stringify(result, null, 2)}\n`);
+for (const row of rows.filter((row) => !reaches(row, row.must))) {
+  console.error(
+    `missed: ${row.what}: ${short(row.value)}${UNITS[row.figure]}, must be ${isLower(row) ? 'at most' : 'at least'} ${row.must}${UNITS[row.figure]}`,
+  );
+  process.exitCode = 1;
 }

@@ -1,5 +1,5 @@
 /** TensorFlow.js' WebGPU backend as a peer: the same model, built from Weft's description of it. */
-import { create, globals } from 'webgpu';
+import { provideDawn } from './dawn.mjs';
 
 /** The layers of a Weft model in TensorFlow.js' terms. */
 function buildModel(layers, { inputShape, layers: described }) {
@@ -14,19 +14,15 @@ function buildModel(layers, { inputShape, layers: described }) {
   return model;
 }
 
-/** @returns the peer's operations on one fixed batch; each resolves when the GPU is done */
+/** @returns the peer's operations on the first samples of a fixture; each resolves when the GPU is done */
 export async function open({ config, weights, images, labels, learningRate }) {
-  Object.assign(globalThis, globals);
-  const gpu = create([]);
-  Object.defineProperty(globalThis, 'navigator', { value: { gpu, userAgent: 'node' }, configurable: true });
-  globalThis.self = globalThis;
+  const adapter = await provideDawn();
   const tf = await import('@tensorflow/tfjs-core');
   await import('@tensorflow/tfjs-backend-webgpu');
   const layers = await import('@tensorflow/tfjs-layers');
   await tf.setBackend('webgpu');
   await tf.ready();
   if (tf.getBackend() !== 'webgpu') throw new Error(`TensorFlow.js fell back to ${tf.getBackend()}`);
-  const { info } = await gpu.requestAdapter();
   const model = buildModel(layers, config);
   // TensorFlow.js lists the trainable weights of all layers first.
   const ordered = [
@@ -39,21 +35,39 @@ export async function open({ config, weights, images, labels, learningRate }) {
     loss: 'categoricalCrossentropy',
     metrics: ['accuracy'],
   });
-  const x = tf.tensor(images.data, images.shape);
-  const y = tf.oneHot(tf.tensor1d(labels, 'int32'), model.outputShape[1]);
+  const batches = new Map();
+  const batch = (count) => {
+    if (!batches.has(count))
+      batches.set(count, {
+        x: tf.tensor(images.data.subarray(0, count * images.size), [count, ...config.inputShape]),
+        y: tf.oneHot(tf.tensor1d(labels.slice(0, count), 'int32'), model.outputShape[1]),
+      });
+    return batches.get(count);
+  };
+  const read = async (output) => {
+    const values = await output.data();
+    output.dispose();
+    return values;
+  };
   return {
-    name: `TensorFlow.js ${tf.version_core} WebGPU`,
-    adapter: info.description || info.device,
-    parameters: model.countParams(),
-    async trainStep() {
+    about: { name: `TensorFlow.js ${tf.version_core} WebGPU`, adapter, parameters: model.countParams() },
+    async trainStep(count) {
+      const { x, y } = batch(count);
       const [loss] = await model.trainOnBatch(x, y);
       return loss;
     },
-    async predict() {
-      const output = model.predict(x);
-      const values = await output.data();
-      output.dispose();
-      return [...values];
+    async predict(count) {
+      return read(model.predict(batch(count).x));
+    },
+    async predictOneByOne(count) {
+      const found = [];
+      for (let n = 0; n < count; n++) {
+        const pixels = images.data.subarray(n * images.size, (n + 1) * images.size);
+        const x = tf.tensor(pixels, [1, ...config.inputShape]);
+        found.push(...(await read(model.predict(x))));
+        x.dispose();
+      }
+      return Float32Array.from(found);
     },
   };
 }

@@ -4,7 +4,8 @@ import { Adam, add, close, init, record, softmaxCrossEntropy, type Tensor, tenso
 import '../../src/node/provideDawn.ts';
 
 export interface Fixture {
-  images: { shape: number[]; data: Float32Array };
+  /** One after the other; `size` is the pixels of one. */
+  images: { size: number; data: Float32Array };
   labels: number[];
   learningRate: number;
 }
@@ -17,39 +18,62 @@ export async function describe() {
   const weights = [];
   for (const parameter of model.parameters) {
     const { shape, trainable } = parameter;
-    weights.push({ shape, trainable, data: [...(await parameter.data())] });
+    weights.push({ shape, trainable, data: await parameter.data() });
   }
   close();
-  model.dispose();
   return { config: model.toConfig(), weights };
 }
 
+async function read(predicted: Promise<Tensor>): Promise<Float32Array> {
+  const probabilities = await predicted;
+  const values = await probabilities.data();
+  probabilities.dispose();
+  return values as Float32Array;
+}
+
+/** Weft's operations on the first samples of a fixture; each resolves when the GPU is done. */
 export async function open({ images, labels, learningRate }: Fixture) {
   const gpu = await init();
   const optimizer = new Adam({ learningRate });
-  const x = tensor(Float32Array.from(images.data), images.shape);
-  const y = tensor(Int32Array.from(labels));
   const train = record((x: Tensor, y: Tensor) => {
     const loss = add(softmaxCrossEntropy(model.logits(x, { training: true }), y), model.regularization()!);
     optimizer.minimize(loss, model.trainableParameters);
     return { loss };
   });
+  const batches = new Map<number, { x: Tensor; y: Tensor }>();
+  const batch = (count: number) => {
+    const found = batches.get(count) ?? {
+      x: tensor(images.data.subarray(0, count * images.size), [count, ...model.inputShape]),
+      y: tensor(Int32Array.from(labels.slice(0, count))),
+    };
+    batches.set(count, found);
+    return found;
+  };
   return {
-    name: 'Weft',
-    adapter: gpu.adapterName,
-    parameters: model.parameters.reduce((total, { size }) => total + size, 0),
-    async trainStep() {
+    about: {
+      name: 'Weft',
+      adapter: gpu.adapterName,
+      parameters: model.parameters.reduce((total, { size }) => total + size, 0),
+    },
+    async trainStep(count: number) {
+      const { x, y } = batch(count);
       const { loss } = await train(x, y);
       return loss.item();
     },
-    async predict() {
-      const probabilities = await model.predict(x);
-      const values = await probabilities.data();
-      probabilities.dispose();
-      return [...values];
+    predict: (count: number) => read(model.predict(batch(count).x)),
+    async predictOneByOne(count: number) {
+      const found: number[] = [];
+      for (let n = 0; n < count; n++) {
+        const pixels = images.data.subarray(n * images.size, (n + 1) * images.size);
+        const x = tensor(pixels, [1, ...model.inputShape]);
+        found.push(...(await read(model.predict(x))));
+        x.dispose();
+      }
+      return Float32Array.from(found);
     },
-    /** GPU objects made and values read back by one recorded step. */
-    async creationCounts() {
+    /** GPU objects made and values read back by one recorded step that ran before. */
+    async creationCounts(count: number) {
+      const { x, y } = batch(count);
       const before = { ...gpu.counters };
       await train(x, y);
       await gpu.sync();

@@ -1,0 +1,72 @@
+import { execFileSync, fork } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+export const here = fileURLToPath(new URL('.', import.meta.url));
+
+/** Installs the peers where they aren't yet, builds Weft's sides, and returns the environment that finds the adapter. */
+export async function prepare() {
+  const installed = ['@tensorflow/tfjs-core', '@jax-js/jax'].every((name) =>
+    existsSync(`${here}node_modules/${name}`),
+  );
+  if (!installed) {
+    console.log('installing the peers (once) ...');
+    execFileSync('npm', ['ci'], { cwd: here, stdio: 'inherit' });
+  }
+  await build({
+    entryPoints: {
+      weft: `${here}weft.ts`,
+      weftConvolution: `${here}weftConvolution.ts`,
+      adapter: `${here}../../src/node/adapter.ts`,
+    },
+    outdir: `${here}build`,
+    outExtension: { '.js': '.mjs' },
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    external: ['webgpu'],
+    logLevel: 'warning',
+  });
+  const { adapterEnvironment } = await import(`${here}build/adapter.mjs`);
+  return { ...process.env, ...(await adapterEnvironment()) };
+}
+
+/** A process that runs one side. */
+export class Side {
+  constructor(module, env) {
+    this.process = fork(`${here}worker.mjs`, [`${here}${module}`], {
+      env,
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      serialization: 'advanced',
+    });
+    this.stderr = '';
+    this.process.stderr.on('data', (text) => {
+      this.stderr += text;
+    });
+    this.ready = this.answer();
+  }
+
+  answer() {
+    return new Promise((resolve, reject) => {
+      const ended = (code) => reject(new Error(`the process ended with ${code}: ${this.stderr}`));
+      this.process.once('exit', ended);
+      this.process.once('message', ({ result, error }) => {
+        this.process.off('exit', ended);
+        if (error) reject(new Error(error));
+        else resolve(result);
+      });
+    });
+  }
+
+  async call(call, argument) {
+    await this.ready;
+    const answer = this.answer();
+    this.process.send({ call, argument });
+    return answer;
+  }
+
+  close() {
+    this.process.kill();
+  }
+}
