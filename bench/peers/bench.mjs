@@ -11,6 +11,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
+import { missed, tableOf } from '../rows.mjs';
 import { GROUPS, TOLERANCE } from './parts.mjs';
 import { here, prepare, Side } from './side.mjs';
 
@@ -90,23 +91,24 @@ async function measure(part, sides, about) {
   const row = {
     key,
     what,
+    value: figureOf(median(weft), median(other)),
+    suffix: 'x',
+    better: figure === 'speedup' ? 'higher' : 'lower',
+    must,
+    aim,
+    spread: spreadOf(weft.map((ms, i) => figureOf(ms, other[i]))),
     unit,
     weft: spreadOf(weft),
     beside: { name: beside, ...spreadOf(other) },
-    figure,
-    value: figureOf(median(weft), median(other)),
-    spread: spreadOf(weft.map((ms, i) => figureOf(ms, other[i]))),
-    must,
-    aim,
     difference: off,
   };
   if (mustRate === undefined) return [row];
-  const rate = { figure: 'images/s', value: 1000 / row.weft.median, must: mustRate };
-  return [row, { key: `${key} rate`, what, unit, weft: row.weft, ...rate }];
+  const rate = { value: 1000 / row.weft.median, suffix: '/s', better: 'higher', must: mustRate };
+  return [row, { key: `${key} rate`, what, ...rate, unit, weft: row.weft }];
 }
 
 const rows = [];
-const about = { adapter: undefined, versions: {}, counts: undefined };
+let adapterInUse;
 
 for (const { modules, fixture, parts } of GROUPS) {
   const wanted = parts.filter((part) => chosen.includes(nameOf(part)));
@@ -121,15 +123,18 @@ for (const { modules, fixture, parts } of GROUPS) {
       opened[name] = await sides[name].call('open', given);
     }
     for (const { name, adapter, parameters } of Object.values(opened)) {
-      about.adapter ??= adapter;
-      if (adapter !== about.adapter)
-        throw new Error(`${name} uses another adapter: ${adapter}, not ${about.adapter}`);
+      adapterInUse ??= adapter;
+      if (adapter !== adapterInUse)
+        throw new Error(`${name} uses another adapter: ${adapter}, not ${adapterInUse}`);
       if (parameters !== opened.weft.parameters)
         throw new Error(`${name}'s model has ${parameters} parameters, Weft's ${opened.weft.parameters}`);
     }
     for (const part of wanted) rows.push(...(await measure(part, sides, opened)));
-    if (wanted.some(({ key }) => key === 'train'))
-      about.counts = (await sides.weft.call('creationCounts', 64)).value;
+    if (wanted.some(({ key }) => key === 'train')) {
+      const { value } = await sides.weft.call('creations', 64);
+      const what = 'GPU objects made and values read back by one recorded training step';
+      rows.push({ key: 'creations', what, value, suffix: '', better: 'lower', must: 0 });
+    }
   } finally {
     for (const side of Object.values(sides)) side.close();
   }
@@ -140,43 +145,19 @@ const git = (...args) => execFileSync('git', args, { cwd: here, encoding: 'utf8'
 const commit = `${git('rev-parse', '--short', 'HEAD')}${git('status', '--porcelain', '--untracked-files=no') ? ' and changes' : ''}`;
 const { dependencies } = read('package.json');
 const result = {
-  adapter: about.adapter,
+  adapter: adapterInUse,
   cores: availableParallelism(),
   date: new Date().toISOString(),
   commit,
   versions: { weft: read('../../package.json').version, ...dependencies, node: process.version },
-  counts: about.counts,
   rows,
 };
 
-const short = (value) => Number(value.toPrecision(3)).toString();
-const spread = ({ median, min, max }) => `${short(median)} (${short(min)}-${short(max)})`;
-const UNITS = { speedup: 'x', cost: 'x', 'images/s': '/s' };
-const isLower = ({ figure }) => figure === 'cost';
-const reaches = (row, bar) => (isLower(row) ? row.value <= bar : row.value >= bar);
-const bar = (row, name) => {
-  if (row[name] === undefined) return '';
-  const sign = isLower(row) ? '<=' : '>=';
-  return `${sign} ${row[name]}${UNITS[row.figure]} ${reaches(row, row[name]) ? 'yes' : 'NO'}`;
-};
-const table = [
-  ['what', 'Weft', 'beside', 'figure', 'must', 'aim'],
-  ...rows.map((row) => [
-    row.what,
-    `${spread(row.weft)} ${row.unit}`,
-    row.beside ? `${spread(row.beside)} ${row.beside.name}` : '',
-    `${short(row.value)}${UNITS[row.figure]}${row.spread ? ` (${short(row.spread.min)}-${short(row.spread.max)})` : ''}`,
-    bar(row, 'must'),
-    bar(row, 'aim'),
-  ]),
-];
+const table = tableOf(rows);
 const widths = table[0].map((_, column) => Math.max(...table.map((line) => line[column].length)));
+const versions = Object.entries(result.versions).map(([name, version]) => `${name} ${version}`);
 console.log(
-  `\n${result.adapter}, ${result.cores} cores, commit ${result.commit}, ${result.date}\n${Object.entries(
-    result.versions,
-  )
-    .map(([name, version]) => `${name} ${version}`)
-    .join(', ')}\nmedians (smallest-largest)\n`,
+  `\n${result.adapter}, ${result.cores} cores, commit ${commit}, ${result.date}\n${versions.join(', ')}\nmedians (smallest-largest)\n`,
 );
 for (const line of table)
   console.log(
@@ -185,21 +166,13 @@ for (const line of table)
       .join('  ')
       .trimEnd(),
   );
-const differences = rows.filter((row) => row.difference !== undefined);
+const differences = rows.flatMap((row) => row.difference ?? []);
 if (differences.length > 0)
   console.log(
-    `\nlargest difference of the sides' results beside the largest value: ${Math.max(...differences.map((row) => row.difference)).toExponential(1)}`,
-  );
-if (result.counts)
-  console.log(
-    `made by one recorded training step of Weft: ${Object.entries(result.counts)
-      .map(([name, count]) => `${count} ${name}`)
-      .join(', ')}`,
+    `\nlargest difference of the sides' results beside the largest value: ${Math.max(...differences).toExponential(1)}`,
   );
 if (flags.json) writeFileSync(flags.json, `${JSON.stringify(result, null, 2)}\n`);
-for (const row of rows.filter((row) => !reaches(row, row.must))) {
-  console.error(
-    `missed: ${row.what}: ${short(row.value)}${UNITS[row.figure]}, must be ${isLower(row) ? 'at most' : 'at least'} ${row.must}${UNITS[row.figure]}`,
-  );
+for (const line of missed(rows)) {
+  console.error(line);
   process.exitCode = 1;
 }

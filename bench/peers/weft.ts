@@ -72,18 +72,16 @@ export async function open({ images, labels, learningRate }: Fixture) {
       return Float32Array.from(found);
     },
     /** GPU objects made and values read back by one recorded step that ran before. */
-    async creationCounts(count: number) {
+    async creations(count: number) {
       const { x, y } = batch(count);
-      const before = { ...gpu.counters };
+      const total = () => {
+        const { buffers, bindGroups, pipelines, readbacks } = gpu.counters;
+        return buffers + bindGroups + pipelines + readbacks;
+      };
+      const before = total();
       await train(x, y);
       await gpu.sync();
-      const { buffers, bindGroups, pipelines, readbacks } = gpu.counters;
-      return {
-        buffers: buffers - before.buffers,
-        bindGroups: bindGroups - before.bindGroups,
-        pipelines: pipelines - before.pipelines,
-        readbacks: readbacks - before.readbacks,
-      };
+      return total() - before;
     },
   };
 }

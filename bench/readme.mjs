@@ -1,0 +1,90 @@
+/**
+ * Measures what the README's performance table says, and writes the table from it.
+ *
+ *   npm run bench:readme [-- --only PART,...] [--rounds N]
+ *
+ * Options are those of `npm run bench:peers`; the parts it chooses replace their rows in results/performance-ADAPTER.json, with
+ * `profile` for what `weft profile v5` says. The table stands in the README between two comments, made from that file.
+ */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { tableOf } from './rows.mjs';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const START = '<!-- performance: written by `npm run bench:readme` -->';
+const END = '<!-- performance end -->';
+
+const { values: flags } = parseArgs({ options: { only: { type: 'string' }, rounds: { type: 'string' } } });
+const only = flags.only?.split(',');
+const peers = only?.filter((part) => part !== 'profile');
+const folder = mkdtempSync(join(tmpdir(), 'weft-bench-'));
+
+/** Runs a program that writes its result as JSON; a missed bar (exit code 1) is a result as well. */
+function measure(name, args) {
+  const file = join(folder, `${name}.json`);
+  const { status } = spawnSync(process.execPath, [...args, '--json', file], { cwd: root, stdio: 'inherit' });
+  if (!existsSync(file)) throw new Error(`${name} ended with ${status} and no result`);
+  return JSON.parse(readFileSync(file, 'utf8'));
+}
+
+/** `weft profile` where this version has it. */
+function profile() {
+  execFileSync('npm', ['run', '--silent', 'build:cli'], { cwd: root, stdio: 'inherit' });
+  const help = execFileSync(process.execPath, ['dist/weft.js', '--help'], { cwd: root, encoding: 'utf8' });
+  if (/^ *profile\b/m.test(help)) return measure('profile', ['dist/weft.js', 'profile', 'v5']);
+  console.log('no `weft profile` here: its rows are left out');
+}
+
+const found = [];
+try {
+  if (!peers || peers.length > 0) {
+    const options = [
+      ...(peers ? ['--only', peers.join(',')] : []),
+      ...(flags.rounds ? ['--rounds', flags.rounds] : []),
+    ];
+    found.push(measure('peers', ['bench/peers/bench.mjs', ...options]));
+  }
+  if (!only || only.includes('profile')) found.push(profile());
+} finally {
+  rmSync(folder, { recursive: true });
+}
+const results = found.filter((result) => result !== undefined);
+if (results.length === 0) process.exit();
+
+const { adapter, cores } = results[0];
+const slug = adapter
+  .split(':')[0]
+  .toLowerCase()
+  .replace('llvmpipe', 'lavapipe')
+  .replaceAll(/[^a-z0-9]+/g, '-');
+const path = join(root, 'results', `performance-${slug}.json`);
+const rows = new Map(
+  existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')).rows.map((row) => [row.key, row]) : [],
+);
+for (const { date, commit, versions, rows: measured } of results)
+  for (const row of measured) rows.set(row.key, { ...row, date, commit, versions });
+const performance = { adapter, cores, rows: [...rows.values()] };
+writeFileSync(path, `${JSON.stringify(performance, null, 2)}\n`);
+
+const [header, ...lines] = tableOf(performance.rows);
+const markdown = (cells) => `| ${cells.join(' | ')} |`;
+const moments = performance.rows.map(({ date, commit }) => `${date.slice(0, 10)} at ${commit}`);
+const text = [
+  markdown(header),
+  markdown(header.map(() => '---')),
+  ...lines.map(markdown),
+  '',
+  `Medians (smallest to largest) of runs in turns on ${adapter}, ${cores} cores; ${[...new Set(moments)].join(', ')}.`,
+].join('\n');
+const readme = readFileSync(join(root, 'README.md'), 'utf8');
+const [start, end] = [readme.indexOf(START), readme.indexOf(END)];
+if (start < 0 || end < start) throw new Error(`README.md has no place for the table: ${START} ... ${END}`);
+writeFileSync(
+  join(root, 'README.md'),
+  `${readme.slice(0, start + START.length)}\n\n${text}\n\n${readme.slice(end)}`,
+);
+console.log(`wrote ${path} and the README's table`);

@@ -1,0 +1,44 @@
+/*
+ * A row of a result says one thing that was measured:
+ *
+ *   key, what         which row it is, for programs and for people
+ *   value, suffix     the figure and what stands behind it: 'x', '/s', ' %', ' MiB'
+ *   better            'higher' or 'lower'
+ *   must, aim         bars, where there are any
+ *   spread            { min, max } of the figure, where it was measured several times
+ *   weft, beside      of what the figure was made: { median, min, max, all }, in `unit`; `beside` has a name
+ */
+
+export const short = (value) => Number(value.toPrecision(3)).toString();
+
+export const reaches = (row, bar) => (row.better === 'lower' ? row.value <= bar : row.value >= bar);
+
+const range = ({ min, max }) => `(${short(min)}-${short(max)})`;
+const timing = (times) => (times ? `${short(times.median)} ${range(times)}` : '');
+const bar = (row, name) => {
+  if (row[name] === undefined) return '';
+  const text = `${row.better === 'lower' ? '≤' : '≥'} ${row[name]}${row.suffix}`;
+  return reaches(row, row[name]) ? `${text}, met` : `${text}, missed`;
+};
+
+/** A table's lines as cells, the first of them the header. */
+export const tableOf = (rows) => [
+  ['what', 'Weft', 'beside', 'figure', 'must', 'aim'],
+  ...rows.map((row) => [
+    row.what,
+    row.weft ? `${timing(row.weft)} ${row.unit}` : '',
+    row.beside ? `${timing(row.beside)} ${row.beside.name}` : '',
+    `${short(row.value)}${row.suffix}${row.spread ? ` ${range(row.spread)}` : ''}`,
+    bar(row, 'must'),
+    bar(row, 'aim'),
+  ]),
+];
+
+/** A line for each bar that had to be cleared and wasn't. */
+export const missed = (rows) =>
+  rows
+    .filter((row) => row.must !== undefined && !reaches(row, row.must))
+    .map(
+      (row) =>
+        `missed: ${row.what}: ${short(row.value)}${row.suffix}, must be ${row.better === 'lower' ? 'at most' : 'at least'} ${row.must}${row.suffix}`,
+    );
