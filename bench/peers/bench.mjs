@@ -27,6 +27,9 @@ const rounds = flags.rounds === undefined ? undefined : Number(flags.rounds);
 if (rounds !== undefined && !(Number.isInteger(rounds) && rounds >= 1))
   throw new Error(`--rounds must be a whole number of at least 1, got ${flags.rounds}`);
 
+// Of what is built now, whatever is edited while it runs.
+const git = (...args) => execFileSync('git', args, { cwd: here, encoding: 'utf8' }).trim();
+const commit = `${git('rev-parse', '--short', 'HEAD')}${git('status', '--porcelain', '--untracked-files=no') ? ' and changes' : ''}`;
 const env = await prepare();
 
 const median = (values) => {
@@ -141,8 +144,6 @@ for (const { modules, fixture, parts } of GROUPS) {
 }
 
 const read = (path) => JSON.parse(readFileSync(`${here}${path}`, 'utf8'));
-const git = (...args) => execFileSync('git', args, { cwd: here, encoding: 'utf8' }).trim();
-const commit = `${git('rev-parse', '--short', 'HEAD')}${git('status', '--porcelain', '--untracked-files=no') ? ' and changes' : ''}`;
 const { dependencies } = read('package.json');
 const result = {
   adapter: adapterInUse,
