@@ -1,11 +1,12 @@
 /*
- * npm run bench -- [NAME...] [--batch N] [--adapter NAME]
+ * npm run bench -- [NAME...] [--batch N] [--adapter NAME] [--json FILE]
  *
- * Effective GFLOP/s (of the direct method) or GB/s of each kernel and variant at v5's shapes. Compilation and warm-up are left out,
- * and every sample waits until the GPU has done its work. NAME... chooses the kernels whose names hold all of these words.
+ * Effective GFLOP/s (of the direct method) or GB/s of each kernel and variant at the networks' shapes. Compilation and warm-up are left
+ * out, every sample waits until the GPU has done its work, and a kernel's variants take turns, so that whatever else the machine does
+ * meets all of them. NAME... chooses the kernels whose names hold all of these words.
  */
+import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import b from 'benny';
 import '../../src/node/provideDawn.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import { close, init } from '../../src/tensor/device.ts';
@@ -15,52 +16,70 @@ import { type Case, cases, Operands } from './cases.ts';
 /** A sample runs a kernel so often that it takes about this long: waiting for the queue then weighs little. */
 const SAMPLE_SECONDS = 0.03;
 const MOST_RUNS = 256;
-const SAMPLING = { minSamples: 5, maxTime: 1.5 };
+/** Samples of a variant: as many as fit in the time, within these bounds. */
+const SAMPLES = { least: 3, most: 15, seconds: 1.5 };
 
-/** Runs issued and waited for. */
-async function runs(gpu: Gpu, run: () => void, count: number): Promise<void> {
+interface Timing {
+  /** Of one run. */
+  readonly medianMs: number;
+  readonly minMs: number;
+  readonly maxMs: number;
+  /** At the median. */
+  readonly rate: number;
+  readonly unit: 'GFLOP/s' | 'GB/s';
+}
+
+/** Seconds of one of so many runs, issued and waited for together. */
+async function seconds(gpu: Gpu, run: () => void, count: number): Promise<number> {
+  const start = performance.now();
   for (let i = 0; i < count; i++) scope(run);
   await gpu.sync();
+  return (performance.now() - start) / 1000 / count;
 }
 
-/** Compiles, warms up, and says how many runs make a sample. */
-async function runsPerSample(gpu: Gpu, run: () => void): Promise<number> {
-  await runs(gpu, run, 1);
-  const start = performance.now();
-  await runs(gpu, run, 1);
-  const seconds = (performance.now() - start) / 1000;
-  return Math.min(MOST_RUNS, Math.max(1, Math.ceil(SAMPLE_SECONDS / seconds)));
-}
-
-async function measure(gpu: Gpu, { name, work, variants }: Case): Promise<void> {
-  const counts = new Map<string, number>();
-  for (const [variant, run] of Object.entries(variants)) counts.set(variant, await runsPerSample(gpu, run));
-  await b.suite(
-    name,
-    ...Object.entries(variants).map(([variant, run]) =>
-      b.add(variant, () => runs(gpu, run, counts.get(variant)!), SAMPLING),
-    ),
-    b.complete(({ results }) => {
-      for (const { name: variant, details, margin } of results) {
-        const seconds = details.median / counts.get(variant)!;
-        const rate =
-          'flops' in work
-            ? `${perSecond(work.flops / seconds)} GFLOP/s`
-            : `${perSecond(work.bytes / seconds)} GB/s`;
-        console.log(
-          `  ${variant.padEnd(20)} ${rate.padStart(15)} ${(seconds * 1000).toFixed(3).padStart(11)} ms ${`±${margin.toFixed(1)} %`.padStart(9)}`,
-        );
-      }
+async function measure(gpu: Gpu, { work, variants }: Case): Promise<Record<string, Timing>> {
+  const plans = [];
+  for (const [name, run] of Object.entries(variants)) {
+    // The first run compiles.
+    await seconds(gpu, run, 1);
+    const once = await seconds(gpu, run, 1);
+    const count = Math.min(MOST_RUNS, Math.max(1, Math.ceil(SAMPLE_SECONDS / once)));
+    const { least, most } = SAMPLES;
+    const samples = Math.min(most, Math.max(least, Math.floor(SAMPLES.seconds / (once * count))));
+    plans.push({ name, run, count, samples, times: count === 1 ? [once] : [] });
+  }
+  for (let round = 0; round < SAMPLES.most; round++) {
+    for (const { run, count, samples, times } of plans)
+      if (times.length < samples) times.push(await seconds(gpu, run, count));
+  }
+  const [amount, unit] = 'flops' in work ? [work.flops, 'GFLOP/s' as const] : [work.bytes, 'GB/s' as const];
+  return Object.fromEntries(
+    plans.map(({ name, times }) => {
+      times.sort((a, b) => a - b);
+      const [median, min, max] = [times[times.length >> 1], times[0], times[times.length - 1]];
+      const timing = {
+        medianMs: 1000 * median,
+        minMs: 1000 * min,
+        maxMs: 1000 * max,
+        rate: amount / median / 1e9,
+        unit,
+      };
+      return [name, timing];
     }),
   );
 }
 
-/** Thousands of millions, in three digits. */
-const perSecond = (amount: number): string => (amount / 1e9).toPrecision(3);
+function print(name: string, timings: Record<string, Timing>): void {
+  console.log(name);
+  for (const [variant, { medianMs, minMs, maxMs, rate, unit }] of Object.entries(timings))
+    console.log(
+      `  ${variant.padEnd(20)} ${`${rate.toPrecision(3)} ${unit}`.padStart(15)} ${medianMs.toFixed(3).padStart(11)} ms (${minMs.toFixed(3)}-${maxMs.toFixed(3)})`,
+    );
+}
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { adapter: { type: 'string' }, batch: { type: 'string' } },
+  options: { adapter: { type: 'string' }, batch: { type: 'string' }, json: { type: 'string' } },
 });
 const wanted = positionals.map((word) => word.toLowerCase());
 const chosen = cases.filter(({ name }) => wanted.every((word) => name.toLowerCase().includes(word)));
@@ -71,13 +90,22 @@ if (chosen.length === 0) {
   process.exit(1);
 }
 const gpu = await init({ adapter: values.adapter });
-const batch = Number(values.batch ?? (gpu.isSoftware ? 8 : 64));
+// Enough images that what a kernel does once for all of them weighs as in training.
+const batch = Number(values.batch ?? (gpu.isSoftware ? 16 : 64));
 if (!Number.isInteger(batch) || batch < 1)
   throw new Error(`--batch must be a whole number of at least 1, got ${values.batch}`);
-console.log(`${gpu.adapterName}, batch ${batch}`);
+console.log(`${gpu.adapterName}, batch ${batch}; medians (smallest-largest)`);
+const kernels = [];
 for (const planned of chosen) {
   const operands = new Operands();
-  await measure(gpu, planned.prepare(gpu, batch, operands));
+  const { name, work, variants } = planned.prepare(gpu, batch, operands);
+  const timings = await measure(gpu, { name, work, variants });
   operands.dispose();
+  print(name, timings);
+  kernels.push({ name, ...work, variants: timings });
+}
+if (values.json) {
+  const result = { adapter: gpu.adapterName, batch, date: new Date().toISOString(), kernels };
+  writeFileSync(values.json, `${JSON.stringify(result, null, 2)}\n`);
 }
 close();

@@ -1,7 +1,7 @@
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import { adamUpdate } from '../../src/kernels/adam.ts';
 import { batchNormInference, batchNormTraining } from '../../src/kernels/batchNorm.ts';
-import { type Geometry, geometryOf, type Padding } from '../../src/kernels/conv2d/geometry.ts';
+import { directFlops, type Geometry, geometryOf, type Padding } from '../../src/kernels/conv2d/geometry.ts';
 import { variants as convVariants } from '../../src/kernels/conv2d/index.ts';
 import { dropout } from '../../src/kernels/dropout.ts';
 import { gatherImages } from '../../src/kernels/gatherImages.ts';
@@ -69,14 +69,32 @@ export class Operands {
 
 const bytesOf = (...tensors: Tensor[]): number => tensors.reduce((total, { size }) => total + 4 * size, 0);
 
-/** v5's convolutions: image, input channels, filters, padding. */
-const CONVOLUTIONS: [size: number, C: number, K: number, padding: Padding][] = [
-  [28, 1, 64, 'same'],
-  [28, 64, 128, 'same'],
-  [14, 128, 64, 'same'],
-  [14, 64, 128, 'same'],
-  [7, 128, 64, 'same'],
-  [7, 64, 128, 'valid'],
+/** Square kernel and image, input channels, filters, padding. */
+type ConvolutionShape = [kernel: number, size: number, C: number, K: number, padding: Padding];
+
+const CONVOLUTIONS: ConvolutionShape[] = [
+  // v5
+  [3, 28, 1, 64, 'same'],
+  [3, 28, 64, 128, 'same'],
+  [3, 14, 128, 64, 'same'],
+  [3, 14, 64, 128, 'same'],
+  [3, 7, 128, 64, 'same'],
+  [3, 7, 64, 128, 'valid'],
+  // Residual networks: the 3x3 of stride 1 in each stage ...
+  [3, 28, 64, 64, 'same'],
+  [3, 14, 64, 64, 'same'],
+  [3, 14, 128, 128, 'same'],
+  [3, 7, 128, 128, 'same'],
+  [3, 7, 256, 256, 'same'],
+  [3, 4, 256, 256, 'same'],
+  [3, 4, 512, 512, 'same'],
+  [3, 2, 512, 512, 'same'],
+  // ... and bottlenecks: to four times as many channels and back.
+  [1, 28, 64, 256, 'same'],
+  [1, 14, 512, 128, 'same'],
+  // A dense block's step, and the layer that halves its channels.
+  [3, 28, 64, 16, 'same'],
+  [1, 28, 192, 96, 'same'],
 ];
 
 type Pass = 'forward' | 'input gradient' | 'filter gradient';
@@ -86,11 +104,11 @@ const PASS = {
   'filter gradient': 'filterGradient',
 } as const;
 
-function convolution([size, C, K, padding]: (typeof CONVOLUTIONS)[number], pass: Pass): PlannedCase {
-  const name = `conv2d ${size}x${size}, ${C} to ${K}, ${padding}, ${pass}`;
+function convolution([kernel, size, C, K, padding]: ConvolutionShape, pass: Pass): PlannedCase {
+  const name = `conv2d ${kernel}x${kernel}, ${size}x${size}, ${C} to ${K}, ${padding}, ${pass}`;
   const prepare = (gpu: Gpu, batch: number, operands: Operands): Case => {
     const x = operands.random(batch, size, size, C);
-    const w = operands.random(3, 3, C, K);
+    const w = operands.random(kernel, kernel, C, K);
     const g: Geometry = geometryOf([x.shape, w.shape], padding);
     const y = operands.random(batch, g.Y, g.X, K);
     const bias = operands.random(K);
@@ -102,10 +120,9 @@ function convolution([size, C, K, padding]: (typeof CONVOLUTIONS)[number], pass:
       'input gradient': (variant) => variant.inputGradient(g, { dy: y }, w, dx),
       'filter gradient': (variant) => void variant.filterGradient(g, x, { dy: y }),
     };
-    const flops = 2 * 9 * C * K * g.Y * g.X * batch;
     return {
       name,
-      work: { flops },
+      work: { flops: directFlops(g) },
       variants: Object.fromEntries(suited.map((variant) => [variant.name, () => runs[pass](variant)])),
     };
   };
@@ -228,10 +245,10 @@ const DENSE = [
   [512, 10],
 ];
 
-/** Every kernel of a training step of v5, at v5's shapes. The network's input takes no gradient. */
+/** Every kernel of a training step of v5, at v5's shapes, and convolutions of other networks. An input of one channel takes no gradient. */
 export const cases: readonly PlannedCase[] = [
   ...CONVOLUTIONS.flatMap((shape) =>
-    PASSES.filter((pass) => pass !== 'input gradient' || shape[1] > 1).map((pass) =>
+    PASSES.filter((pass) => pass !== 'input gradient' || shape[2] > 1).map((pass) =>
       convolution(shape, pass),
     ),
   ),
