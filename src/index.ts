@@ -34,7 +34,9 @@ export {
   type OpDefinition,
   variable,
 } from './tensor/autograd.ts';
+export { browserChoices } from './tensor/browserChoices.ts';
 export { checkGradients } from './tensor/checkGradients.ts';
+export { pinChoices } from './tensor/choices.ts';
 export { full, ones, zeros } from './tensor/create.ts';
 export { close, init } from './tensor/device.ts';
 export { launch, range, split } from './tensor/launch.ts';
@@ -43,3 +45,4 @@ export { type Recorded, record } from './tensor/record.ts';
 export { keep, scope } from './tensor/scope.ts';
 export type { Shape } from './tensor/shape.ts';
 export { type DType, empty, hostTensor, Tensor, tensor } from './tensor/tensor.ts';
+export { type ChoiceStore, type StoredChoice, type TuneOptions, type TuneRow, tune } from './tensor/tune.ts';

@@ -85,6 +85,8 @@ export class Gpu {
   readonly limits: GPUSupportedLimits;
   /** The adapter in words, as its driver names it. */
   readonly adapterName: string;
+  /** The adapter with its driver's version, as far as the platform says: what was measured on one doesn't hold on another. */
+  readonly adapterKey: string;
   readonly isSoftware: boolean;
   /** The width of a subgroup where the adapter promises one and only one; else 0, and subgroup kernels aren't offered. */
   readonly subgroupSize: number;
@@ -115,6 +117,8 @@ export class Gpu {
     this.limits = device.limits;
     const info = adapter.info;
     this.adapterName = adapterName(info);
+    const { vendor, architecture, device: name, description } = info;
+    this.adapterKey = [vendor, architecture, name, description].filter(Boolean).join(', ');
     this.isSoftware = isSoftwareAdapter(info);
     const fixed = info.subgroupMinSize !== undefined && info.subgroupMinSize === info.subgroupMaxSize;
     this.subgroupSize =

@@ -43,7 +43,11 @@ export const batchBucket = (images: number): 'one' | 'small' | 'large' =>
 /** Images of a trial for a batch: what its bucket is timed with. */
 export const trialImages = (images: number): number => Math.min(images, TRIAL_IMAGES);
 
+/** Is told of a decision that can't be kept, and what is taken instead. */
+export type MissingCandidate = (key: string, candidate: string, instead: string) => void;
+
 const decided = new WeakMap<Gpu, Map<string, string>>();
+const missing = new WeakMap<Gpu, MissingCandidate>();
 let listener: ((request: ChoiceRequest) => void) | undefined;
 
 /** What was decided on a device, by key. Entries may be set before an op asks. */
@@ -56,14 +60,38 @@ export function choicesOf(gpu: Gpu): Map<string, string> {
   return choices;
 }
 
+/**
+ * Takes these decisions in the place of all that was decided on a device before. What isn't among them goes by predicted cost alone, so
+ * the same decisions give the same bits, whatever was measured since.
+ * @param onMissing told once of each decision for a candidate that this device doesn't offer, when an op asks for it
+ */
+export function pinChoices(
+  gpu: Gpu,
+  decisions: Readonly<Record<string, string>>,
+  onMissing: MissingCandidate = () => {},
+): void {
+  decided.set(gpu, new Map(Object.entries(decisions)));
+  missing.set(gpu, onMissing);
+}
+
 /** The candidate that an op takes. A decision for a candidate that isn't offered (any more) doesn't count. */
 export function choose(gpu: Gpu, request: ChoiceRequest): string {
   listener?.(request);
   const { key, candidates } = request;
-  const found = choicesOf(gpu).get(key);
+  const choices = choicesOf(gpu);
+  const found = choices.get(key);
   if (found !== undefined && candidates.some(({ name }) => name === found)) return found;
-  return candidates.reduce((best, candidate) => (candidate.cost < best.cost ? candidate : best)).name;
+  const { name } = byCost(candidates)[0];
+  if (found !== undefined) {
+    choices.set(key, name);
+    missing.get(gpu)?.(key, found, name);
+  }
+  return name;
 }
+
+/** Candidates, the lowest predicted cost first; of equal ones, the first. */
+export const byCost = (candidates: readonly Candidate[]): Candidate[] =>
+  [...candidates].sort((a, b) => a.cost - b.cost);
 
 /** Calls `fn` and hands every request that is made in it to `listen`. */
 export function listenToChoices<T>(listen: (request: ChoiceRequest) => void, fn: () => T): T {

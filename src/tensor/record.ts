@@ -126,7 +126,8 @@ function copyIn(gpu: Gpu, args: readonly Tensor[], inputs: readonly GpuBuffer[],
   });
 }
 
-function capture<A extends readonly Tensor[], R>(
+/** Calls `fn` and keeps its commands, unexecuted. */
+export function capture<A extends readonly Tensor[], R>(
   gpu: Gpu,
   arenas: Arenas,
   fn: (...args: A) => R,

@@ -31,11 +31,18 @@ export function geometryOf(op: string, a: Shape, b: Shape, { transposeA, transpo
   return { M, N, K, transposeA, transposeB };
 }
 
+/** Floating-point operations of a product by the direct method: two a multiply-add. */
+export const directFlops = ({ M, N, K }: Pick<Geometry, 'M' | 'N' | 'K'>): number => 2 * M * N * K;
+
 /** One way to compute a product. */
 export interface MatmulVariant {
   readonly name: string;
   /** Whether this adapter and these shapes suit it. */
   supports(g: Geometry, gpu: Gpu): boolean;
+  /** Predicted nanoseconds on this adapter; only their order among variants matters. */
+  cost(g: Geometry, gpu: Gpu): number;
+  /** Bound of its error: so many round-offs (2^-24) of a sum's root-mean-square kind, sqrt(K), at the scale of the largest value. */
+  readonly roundOffs: number;
   /** Writes the product, plus `bias` [N] on every row, into y [M, N]. */
   run(g: Geometry, a: Tensor, b: Tensor, bias: Tensor | undefined, y: Tensor): void;
 }

@@ -1,8 +1,12 @@
+import type { Gpu } from '../../gpu/gpu.ts';
 import { defineOp } from '../../tensor/autograd.ts';
-import type { Shape } from '../../tensor/shape.ts';
-import { empty, type Tensor } from '../../tensor/tensor.ts';
+import { batchBucket, type ChoiceRequest, choose, type Trial } from '../../tensor/choices.ts';
+import { RandomStream } from '../../tensor/random.ts';
+import { keep } from '../../tensor/scope.ts';
+import { type Shape, sizeOf } from '../../tensor/shape.ts';
+import { empty, type Tensor, tensor } from '../../tensor/tensor.ts';
 import { expectTensor } from '../shared/expectTensor.ts';
-import { geometryOf, type MatmulVariant, type Transposes } from './geometry.ts';
+import { directFlops, type Geometry, geometryOf, type MatmulVariant, type Transposes } from './geometry.ts';
 import { plain } from './plain.ts';
 import { subgroup } from './subgroup.ts';
 import { tiled } from './tiled.ts';
@@ -16,28 +20,76 @@ import { tiled } from './tiled.ts';
  *   dB[k, n] = sum_m A[m, k] * dy[m, n]    dB = A^T * dy, likewise (dB)^T = dy^T * A
  */
 
-/** Fastest first; the first that supports the shapes on the adapter is taken. */
 export const variants: readonly MatmulVariant[] = [subgroup, tiled, plain];
 
 export interface MatmulOptions extends Partial<Transposes> {
-  /** Which implementation, by name; default: the fastest that fits. For tests and benchmarks. */
+  /** Which implementation, by name, where it suits; default: the one that was chosen for this adapter. For tests and benchmarks. */
   variant?: string;
+}
+
+/** The variant of that name if it suits, else the one that was chosen for this product. */
+function variantFor(g: Geometry, asked: string | undefined, gpu: Gpu): MatmulVariant {
+  const offered = variants.filter((variant) => variant.supports(g, gpu));
+  const name = asked ?? choose(gpu, requestFor(g, offered, gpu));
+  return offered.find((variant) => variant.name === name) ?? plain;
+}
+
+/** Rows of a batch that a trial has at most: with as few as of images, most of a tile would be idle. */
+const TRIAL_ROWS = 64;
+
+/** Which extent is the batch: A's rows, as it is stored, are those of a layer's inputs or of its output's gradient. */
+const batchOf = ({ transposeA, M, K }: Geometry) => (transposeA ? K : M);
+
+function requestFor(g: Geometry, offered: readonly MatmulVariant[], gpu: Gpu): ChoiceRequest {
+  const { transposeA, transposeB, M, N, K } = g;
+  const rows = Math.min(batchOf(g), TRIAL_ROWS);
+  const trial = { ...g, ...(transposeA ? { K: rows } : { M: rows }) };
+  const a = transposeA ? `[n,${M}]T` : `[n,${K}]`;
+  const inner = transposeA ? 'n' : K;
+  const b = transposeB ? `[${N},${inner}]T` : `[${inner},${N}]`;
+  return {
+    key: `matmul ${a} ${b}, ${batchBucket(batchOf(g))}`,
+    candidates: offered.map(({ name, cost, roundOffs }) => ({
+      name,
+      cost: cost(g, gpu),
+      tolerance: roundOffs * 2 ** -24 * Math.sqrt(trial.K + 1),
+    })),
+    flops: directFlops(trial),
+    prepare: () => prepareTrial(trial),
+  };
+}
+
+/** Random operands. */
+function prepareTrial(g: Geometry): Trial {
+  const { M, N, K, transposeA, transposeB } = g;
+  const random = new RandomStream(1, 'trial');
+  const make = (shape: Shape) => {
+    const values = random.uniform(sizeOf(shape)).map((value) => value - 0.5);
+    return keep(tensor(values, shape));
+  };
+  const a = make(transposeA ? [K, M] : [M, K]);
+  const b = make(transposeB ? [N, K] : [K, N]);
+  return {
+    run: (variant) => product(a, b, { transposeA, transposeB, variant }),
+    dispose() {
+      a.dispose();
+      b.dispose();
+    },
+  };
 }
 
 /** The product of two matrices, off the tape, with `bias` [N] added to every row. */
 export function product(
   a: Tensor,
   b: Tensor,
-  { transposeA = false, transposeB = false, variant: name }: MatmulOptions,
+  { transposeA = false, transposeB = false, variant }: MatmulOptions,
   bias?: Tensor,
   y?: Tensor,
 ): Tensor {
   const g = geometryOf('matmul', a.shape, b.shape, { transposeA, transposeB });
   const { gpu } = a.storage;
-  const variant =
-    variants.find((v) => (name === undefined || v.name === name) && v.supports(g, gpu)) ?? plain;
   const to = y ?? empty([g.M, g.N], 'f32', gpu);
-  variant.run(g, a, b, bias, to);
+  variantFor(g, variant, gpu).run(g, a, b, bias, to);
   return to;
 }
 

@@ -1,6 +1,6 @@
 import { kernel } from '../../gpu/kernel.ts';
 import { launch, split } from '../../tensor/launch.ts';
-import type { MatmulVariant } from './geometry.ts';
+import { directFlops, type MatmulVariant } from './geometry.ts';
 
 /*
  * The product as `index.ts` states it, one invocation an output value: the variant to read first, and the one that the others are
@@ -37,6 +37,8 @@ const productKernel = kernel({
 export const plain: MatmulVariant = {
   name: 'plain',
   supports: () => true,
+  cost: (g, gpu) => directFlops(g) / (gpu.isSoftware ? 0.7 : 200),
+  roundOffs: 8,
   run({ M, N, K, transposeA, transposeB }, a, b, bias, y) {
     const [aRow, aColumn] = transposeA ? [1, M] : [K, 1];
     const [bRow, bColumn] = transposeB ? [1, K] : [N, 1];

@@ -1,6 +1,6 @@
 import { kernelFamily } from '../../gpu/kernel.ts';
-import type { MatmulVariant, Transposes } from './geometry.ts';
-import { launchTiles, tileUniforms, tileWgsl } from './tiles.ts';
+import type { Geometry, MatmulVariant, Transposes } from './geometry.ts';
+import { launchTiles, tiledFlops, tileUniforms, tileWgsl } from './tiles.ts';
 
 /*
  * Register tiles over workgroup memory: 8 x 8 lanes, each with a block of R x 4 values of y in registers. A step stages DEPTH terms
@@ -70,12 +70,16 @@ var<workgroup> bTile: array<vec4f, ${DEPTH * (COLUMNS / 4 + 1)}>;`,
 /** Outputs from which on blocks of 8 x 4 leave enough workgroups. */
 const MANY_OUTPUTS = 2 ** 20;
 
+const laneRowsOf = ({ M, N }: Geometry) => (M * N >= MANY_OUTPUTS ? 8 : 4);
+const tileOf = (g: Geometry) => ({ rows: SIDE * laneRowsOf(g), columns: COLUMNS });
+
 export const tiled: MatmulVariant = {
   name: 'tiled',
   supports: () => true,
+  cost: (g, gpu) => tiledFlops(g, tileOf(g)) / (gpu.isSoftware ? 1.5 : 2000),
+  roundOffs: 8,
   run(g, a, b, bias, y) {
-    const laneRows = g.M * g.N >= MANY_OUTPUTS ? 8 : 4;
-    const kernel = family({ laneRows, transposeA: g.transposeA, transposeB: g.transposeB });
-    launchTiles(kernel, { rows: SIDE * laneRows, columns: COLUMNS }, g, a, b, bias, y);
+    const { transposeA, transposeB } = g;
+    launchTiles(family({ laneRows: laneRowsOf(g), transposeA, transposeB }), tileOf(g), g, a, b, bias, y);
   },
 };

@@ -2,7 +2,7 @@ import type { Kernel, UniformType } from '../../gpu/kernel.ts';
 import { launch, split } from '../../tensor/launch.ts';
 import { empty, type Tensor } from '../../tensor/tensor.ts';
 import { sumPartialsInto } from '../shared/sumRows.ts';
-import type { Geometry } from './geometry.ts';
+import { directFlops, type Geometry } from './geometry.ts';
 
 /*
  * How tiles of the output are laid over workgroups, for the variants that compute one tile a workgroup.
@@ -20,6 +20,10 @@ export interface Tile {
   readonly rows: number;
   readonly columns: number;
 }
+
+/** Operations with the rows and columns that the last tiles compute in vain. */
+export const tiledFlops = ({ M, N, K }: Geometry, { rows, columns }: Tile): number =>
+  directFlops({ M: Math.ceil(M / rows) * rows, N: Math.ceil(N / columns) * columns, K });
 
 const names = [
   'M',

@@ -1,0 +1,52 @@
+import fs from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { ChoiceStore, StoredChoice } from '../tensor/tune.ts';
+import { cachePath } from './cacheDir.ts';
+import { atomicWrite, hasCode } from './files.ts';
+import { note, type Reporting } from './progress.ts';
+
+export interface FileChoicesOptions extends Pick<Reporting, 'onNote'> {
+  /** Default: `choices.json` in the cache folder. */
+  path?: string;
+}
+
+/** The file: decisions by adapter, then by key. */
+type Contents = Record<string, Record<string, StoredChoice>>;
+
+/** Keeps decisions in a JSON file. Where it is damaged or can't be written, a note says so; nothing fails. */
+export function fileChoices({
+  path = cachePath('choices.json'),
+  ...reporting
+}: FileChoicesOptions = {}): ChoiceStore {
+  const read = async (onDamage: (why: string) => void): Promise<Contents> => {
+    try {
+      const contents: unknown = JSON.parse(await fs.readFile(path, 'utf8'));
+      if (!isRecord(contents) || !Object.values(contents).every(isRecord))
+        throw new Error('it holds no choices');
+      return contents as Contents;
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT')) onDamage((error as Error).message);
+      return {};
+    }
+  };
+  return {
+    async load(adapter) {
+      const warn = (why: string) => note(reporting, `the tuned choices in ${path} can't be used: ${why}`);
+      return (await read(warn))[adapter] ?? {};
+    },
+    async save(adapter, choices) {
+      // Read anew: another process may have added its own. A damaged file, of which `load` told, is replaced.
+      const contents = await read(() => {});
+      const merged = { ...contents, [adapter]: { ...contents[adapter], ...choices } };
+      try {
+        await fs.mkdir(dirname(path), { recursive: true });
+        await atomicWrite(path, `${JSON.stringify(merged, null, 2)}\n`);
+      } catch (error) {
+        note(reporting, `tuned choices are not kept: ${(error as Error).message}`);
+      }
+    },
+  };
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
