@@ -1,18 +1,30 @@
 import { Command, Option } from 'commander';
 import { WeftError } from '../errors.ts';
+import { VERSION } from '../tensor/version.ts';
 import { Console } from './console.ts';
 import { type DoctorOptions, doctor } from './doctor.ts';
 import { type EvaluateOptions, evaluateRuns } from './evaluate.ts';
 import { experiments } from './index.ts';
 import { folderName, positiveNumber, timeSpan, wholeNumber } from './options.ts';
 import { type PredictOptions, predict } from './predict.ts';
-import { weftVersion } from './session.ts';
 import { type TrainOptions, train } from './train.ts';
+import { type TuneCommandOptions, tuneExperiment } from './tune.ts';
 
 const out = new Console();
 
 /** What decides a run: a run that is gone on with, or repeated, has it in its manifest. */
-const DECIDING = ['preset', 'epochs', 'repeats', 'seed', 'limit', 'batchSize', 'lr', 'augment', 'fullTest'];
+const DECIDING = [
+  'preset',
+  'epochs',
+  'repeats',
+  'seed',
+  'limit',
+  'batchSize',
+  'lr',
+  'augment',
+  'tune',
+  'fullTest',
+];
 const PLACE = ['out', 'name'];
 
 const dataOption = () =>
@@ -40,7 +52,7 @@ const option = (
 
 const program = new Command('weft')
   .description('Trains convolutional networks on WebGPU.')
-  .version(weftVersion())
+  .version(VERSION)
   .showHelpAfterError('(weft --help lists what there is)');
 
 program
@@ -64,6 +76,7 @@ program
   .addOption(option('--batch-size <n>', 'images a step', wholeNumber(1)))
   .addOption(option('--lr <rate>', "Adam's learning rate", positiveNumber))
   .addOption(option('--no-augment', 'train without shifts and flips'))
+  .addOption(option('--no-tune', 'choose kernels by predicted cost, without timing them'))
   .addOption(option('--max-time <time>', 'checkpoint and end with success after 90s, 10m, 1h', timeSpan))
   .addOption(fullTestOption())
   .addOption(option('--out <dir>', "the run's folder (default: runs/<name>)", undefined, ['name']))
@@ -75,14 +88,24 @@ program
   .addOption(dataOption())
   .addOption(adapterOption())
   .addOption(option('--allow-other-adapter', 'go on with, or repeat, a run on another adapter than its own'))
-  .action((experiment: string, { lr, augment, ...options }) =>
-    finish(
-      train(
-        experiment,
-        { ...options, learningRate: lr, noAugment: augment === false || undefined } as TrainOptions,
-        out,
-      ),
-    ),
+  .action((experiment: string, { lr, augment, tune, ...options }) => {
+    const noAugment = augment === false || undefined;
+    const noTune = tune === false || undefined;
+    return finish(
+      train(experiment, { ...options, learningRate: lr, noAugment, noTune } as TrainOptions, out),
+    );
+  });
+
+program
+  .command('tune')
+  .description('time the variants of the kernels on this adapter, and keep which are fastest')
+  .argument('<experiment>', Object.keys(experiments).join(', '))
+  .addOption(option('--batch-size <n>', "images a step (default: the preset's)", wholeNumber(1)))
+  .addOption(option('--retune', 'time again what was decided by an earlier tuning'))
+  .addOption(option('--json <file>', 'write the table to a file, too'))
+  .addOption(adapterOption())
+  .action((experiment: string, options: TuneCommandOptions) =>
+    finish(tuneExperiment(experiment, options, out)),
   );
 
 program

@@ -2,8 +2,8 @@ import { WeftError } from '../errors.ts';
 import { loadModel, type Sequential } from '../nn/sequential.ts';
 import type { Console } from './console.ts';
 import { SET_SIZES } from './presets.ts';
-import { RunFolder } from './run.ts';
-import { close, openData, openGpu } from './session.ts';
+import { type Kernels, RunFolder } from './run.ts';
+import { close, openData, openGpu, pinKernels } from './session.ts';
 import { Stopped, StopSignal } from './stop.ts';
 import { printResult, printSummary, summarize, type Tested, test } from './testing.ts';
 
@@ -18,6 +18,7 @@ export interface EvaluateOptions {
 export interface Member {
   readonly name: string;
   readonly file: Uint8Array;
+  readonly kernels: Kernels;
 }
 
 /** The members of a run. @throws WeftError where it has none yet. */
@@ -25,7 +26,7 @@ export async function membersOf(run: RunFolder): Promise<Member[]> {
   const members: Member[] = [];
   for (const { path, best } of run.repeats) {
     const file = await best();
-    if (file) members.push({ name: path, file });
+    if (file) members.push({ name: path, file, kernels: run.kernels });
   }
   if (members.length > 0) return members;
   const { experiment } = run.manifest;
@@ -49,9 +50,10 @@ export async function evaluateRuns(
   const stop = new StopSignal(undefined, () => {});
   let model: Sequential | undefined;
   try {
-    await openGpu(options.adapter, out);
+    const gpu = await openGpu(options.adapter, out);
     const tested: Tested[] = [];
-    for (const { name, file } of members) {
+    for (const { name, file, kernels } of members) {
+      pinKernels(gpu, kernels, out);
       model = loadModel(file);
       const onProgress = (done: number, total: number) => {
         out.progress(name, done, total);

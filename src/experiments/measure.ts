@@ -2,6 +2,8 @@ import { type ImageSet, ImageSource } from '../data/batchSource.ts';
 import { add } from '../kernels/binary.ts';
 import { softmaxCrossEntropy } from '../kernels/softmaxCrossEntropy.ts';
 import { Adam } from '../nn/optimizers.ts';
+import type { Sequential } from '../nn/sequential.ts';
+import { noGrad } from '../tensor/autograd.ts';
 import { record } from '../tensor/record.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import type { Experiment } from './experiment.ts';
@@ -10,28 +12,49 @@ import type { Experiment } from './experiment.ts';
 const TIMED_STEPS = 2;
 const TIMED_MS = 2000;
 
+/** An experiment's network with weights and random streams of its own: the run that follows isn't changed by what is tried on it. */
+export class Rehearsal {
+  private readonly model: Sequential;
+  private readonly optimizer = new Adam();
+  private readonly source: ImageSource;
+
+  constructor({ network }: Experiment, set: ImageSet) {
+    this.model = network(0);
+    this.source = new ImageSource(set);
+  }
+
+  /** Issues a training step. @returns the loss, a scalar */
+  train(indices: Tensor): Tensor {
+    const { x, labels } = this.source.batch(indices, true);
+    const loss = softmaxCrossEntropy(this.model.logits(x, { training: true }), labels);
+    const penalty = this.model.regularization();
+    this.optimizer.minimize(penalty ? add(loss, penalty) : loss, this.model.trainableParameters);
+    return loss;
+  }
+
+  /** Issues a prediction. */
+  predict(indices: Tensor): Tensor {
+    return noGrad(() => this.model.call(this.source.batch(indices, false).x));
+  }
+
+  dispose(): void {
+    this.source.dispose();
+    this.optimizer.dispose();
+    this.model.dispose();
+  }
+}
+
 /**
- * Seconds that a training step takes for an image of a batch, once its kernels are compiled. Measured on weights and random streams
- * of its own, which are thrown away: the run that follows isn't changed by it.
+ * Seconds that a training step takes for an image of a batch, once its kernels are compiled.
  * @param onStep called after each step; what it throws ends the measurement
  */
 export async function secondsPerImage(
-  { network }: Experiment,
-  set: ImageSet,
+  rehearsal: Rehearsal,
   batchSize: number,
   onStep: () => void,
 ): Promise<number> {
-  const model = network(0);
-  const optimizer = new Adam();
-  const source = new ImageSource(set);
   const indices = tensor(Uint32Array.from({ length: batchSize }, (_, i) => i));
-  const step = record((batch: Tensor) => {
-    const { x, labels } = source.batch(batch, true);
-    const loss = softmaxCrossEntropy(model.logits(x, { training: true }), labels);
-    const penalty = model.regularization();
-    optimizer.minimize(penalty ? add(loss, penalty) : loss, model.trainableParameters);
-    return { loss };
-  });
+  const step = record((batch: Tensor) => ({ loss: rehearsal.train(batch) }));
   const finishStep = async () => {
     await (await step(indices)).loss.item();
     onStep();
@@ -48,8 +71,5 @@ export async function secondsPerImage(
   } finally {
     step.dispose();
     indices.dispose();
-    source.dispose();
-    optimizer.dispose();
-    model.dispose();
   }
 }

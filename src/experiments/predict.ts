@@ -8,7 +8,7 @@ import type { Console } from './console.ts';
 import { membersOf } from './evaluate.ts';
 import { type PreparedImage, prepare, readPicture, SIDE } from './image.ts';
 import { RunFolder } from './run.ts';
-import { close, openData, openGpu } from './session.ts';
+import { close, openData, openGpu, pinKernels } from './session.ts';
 
 export interface PredictOptions {
   data?: string;
@@ -33,12 +33,13 @@ export async function predict(
   for (const image of images) questions.push(await readQuestion(image, options, out));
   for (const { image, steps } of questions) if (steps.length > 0) out.line(`${image}: ${steps.join('; ')}`);
   try {
-    await openGpu(options.adapter, out);
+    const gpu = await openGpu(options.adapter, out);
     const pixels = questions.flatMap(({ pixels }) => Array.from(pixels, (value) => value / 255));
     const x = tensor(Float32Array.from(pixels), [questions.length, SIDE, SIDE, 1]);
     const classes = FASHION_MNIST_CLASSES.length;
     const means = new Array<number>(questions.length * classes).fill(0);
-    for (const { file } of members) {
+    for (const { file, kernels } of members) {
+      pinKernels(gpu, kernels, out);
       const model = loadModel(file);
       const y = await model.predict(x);
       (await y.data()).forEach((probability, i) => {

@@ -10,6 +10,8 @@ export interface Overrides {
   batchSize?: number;
   learningRate?: number;
   noAugment?: boolean;
+  /** Kernels are chosen by predicted cost alone. */
+  noTune?: boolean;
   fullTest?: boolean;
 }
 
@@ -80,6 +82,28 @@ export function settle(
   const passes = overrides.limit === undefined ? Math.max(1, Math.floor(affordable / trainingImages)) : 1;
   const epochs = preset.epochs === 'measured' ? passes : preset.epochs;
   return { ...preset, preset: name, trainingImages, epochs };
+}
+
+/** Sizes of the batches that a run's work comes in. */
+export interface BatchSizes {
+  readonly training: readonly number[];
+  readonly inference: readonly number[];
+}
+
+/** Images that a trained network is validated and tested with at a time. */
+export const inferenceBatch = (batchSize: number): number => Math.min(2 * batchSize, 256);
+
+export function batchSizes(preset: Preset, limit = Number.POSITIVE_INFINITY): BatchSizes {
+  const { batchSize, trainingImages, validationImages, testImages, statisticsImages } = preset;
+  const available = Math.min(limit, trainingImages === 'measured' ? limit : trainingImages);
+  const whole = inferenceBatch(batchSize);
+  const parts = (images: number) => [Math.min(images, whole), images % whole];
+  const inference = [...parts(validationImages), ...parts(testImages)];
+  inference.push(Math.min(batchSize, statisticsImages, available));
+  return {
+    training: [Math.min(batchSize, available)],
+    inference: [...new Set(inference)].filter((size) => size > 0),
+  };
 }
 
 /** Whole batches; what is left of a pass over the images begins the next epoch. */

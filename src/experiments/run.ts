@@ -26,12 +26,17 @@ import type { Overrides, Plan } from './presets.ts';
 export const MANIFEST = 'manifest.json';
 const LOCK = 'lock';
 
+/** Which candidate ops take, by what is decided; see `tune`. */
+export type Kernels = Readonly<Record<string, string>>;
+
 /** What was chosen when the run began, on what grounds. */
 export interface Choices {
   readonly plan: Plan;
   readonly why: string;
   /** Seconds a training image takes, by which sizes were chosen. */
   readonly secondsPerImage: number;
+  /** The kernels that the run is made with. */
+  readonly kernels: Kernels;
 }
 
 export interface Flags extends Overrides {
@@ -156,6 +161,11 @@ export class RunFolder {
   async update(changes: Partial<Manifest>): Promise<void> {
     this.manifest = { ...this.manifest, ...changes };
     await atomicWrite(join(this.path, MANIFEST), json(this.manifest));
+  }
+
+  /** The kernels that the run is made with; none before its choices are made. */
+  get kernels(): Kernels {
+    return this.manifest.choices?.kernels ?? {};
   }
 
   /** The files of a repeat, counted from 1, of as many as the run has. */

@@ -1,12 +1,13 @@
-import { existsSync, readFileSync } from 'node:fs';
 import type { DataSet } from '../data/fashionMnist.ts';
 import { Gpu } from '../gpu/gpu.ts';
 import { openAdapter } from '../node/adapter.ts';
 import { findDawn } from '../node/dawn.ts';
 import { loadFashionMnist } from '../node/fashionMnist.ts';
+import { pinChoices } from '../tensor/choices.ts';
 import { close, useGpu } from '../tensor/device.ts';
+import { VERSION } from '../tensor/version.ts';
 import type { Console } from './console.ts';
-import type { Versions } from './run.ts';
+import type { Kernels, Versions } from './run.ts';
 
 export interface Data {
   readonly train: DataSet;
@@ -42,20 +43,19 @@ export async function openGpu(choice: string | undefined, out: Console): Promise
   return { gpu, name, isSoftware };
 }
 
+/** Makes ops take the kernels that a run was made with, and says where this adapter doesn't offer one. */
+export function pinKernels({ gpu }: OpenGpu, kernels: Kernels, out: Console): void {
+  pinChoices(gpu, kernels, (key, candidate, instead) =>
+    out.line(
+      `the run was made with the kernel '${candidate}' for ${key}, which this adapter and version don't offer: '${instead}' takes its place, so the bits are others`,
+    ),
+  );
+}
+
 export { close };
 
 export const versions = (): Versions => ({
-  weft: weftVersion(),
+  weft: VERSION,
   node: process.version,
   webgpu: findDawn().version,
 });
-
-/** Of the package that this file is part of, as source or in the bundle. */
-export function weftVersion(): string {
-  for (let folder = new URL('./', import.meta.url); ; folder = new URL('../', folder)) {
-    const file = new URL('package.json', folder);
-    const found = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined;
-    if (found?.name === 'weft-gpu') return found.version;
-    if (folder.pathname === '/') return 'unknown';
-  }
-}

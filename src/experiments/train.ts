@@ -8,22 +8,26 @@ import { Adam } from '../nn/optimizers.ts';
 import { loadModel } from '../nn/sequential.ts';
 import { drawCurves } from '../report/curves.ts';
 import { RandomStream } from '../tensor/random.ts';
+import type { TuneRow } from '../tensor/tune.ts';
 import { Display, FreshStatistics, Stretches } from './callbacks.ts';
 import { type Console, duration } from './console.ts';
 import type { Experiment, PresetName } from './experiment.ts';
 import { findExperiment } from './index.ts';
-import { secondsPerImage } from './measure.ts';
+import { Rehearsal, secondsPerImage } from './measure.ts';
 import {
+  batchSizes,
   choosePreset,
   describePlan,
   estimate,
+  inferenceBatch,
   type Overrides,
   type Plan,
   settle,
   stepsPerEpoch,
+  withOverrides,
 } from './presets.ts';
 import { type Choices, type History, newRunPath, type RepeatFolder, RunFolder, readManifest } from './run.ts';
-import { close, type Data, type OpenGpu, openData, openGpu, versions } from './session.ts';
+import { close, type Data, type OpenGpu, openData, openGpu, pinKernels, versions } from './session.ts';
 import { Stopped, StopSignal } from './stop.ts';
 import {
   decodeTested,
@@ -35,6 +39,7 @@ import {
   type TestResult,
   test,
 } from './testing.ts';
+import { describeKernels, kernelsOf, tuneKernels } from './tune.ts';
 
 export interface TrainOptions extends Overrides {
   seed?: number;
@@ -125,6 +130,7 @@ async function openRunGpu(
   try {
     const gpu = await openGpu(options.adapter ?? run.manifest.flags.adapter, out);
     await settleAdapter(run, gpu, options.allowOtherAdapter ?? false, !isNew, out);
+    pinKernels(gpu, run.kernels, out);
     return gpu;
   } catch (error) {
     if (isNew) await run.discard();
@@ -140,7 +146,7 @@ async function startRun(
   out: Console,
 ): Promise<RunFolder> {
   const { seed: asked, like, out: folder, name, data: dir, adapter } = options;
-  const { preset, epochs, repeats, limit, batchSize, learningRate, noAugment, fullTest } = options;
+  const { preset, epochs, repeats, limit, batchSize, learningRate, noAugment, noTune, fullTest } = options;
   const source = like === undefined ? undefined : await readManifest(like);
   if (source && source.experiment !== experiment)
     throw new WeftError(`--like ${like}: that is a run of ${source.experiment}, not of ${experiment}`);
@@ -157,6 +163,7 @@ async function startRun(
     batchSize,
     learningRate,
     noAugment,
+    noTune,
     fullTest,
   };
   const run = await RunFolder.create(newRunPath(experiment, seed, { out: folder, name }), {
@@ -205,7 +212,7 @@ async function settleAdapter(
 const describeVersions = ({ weft, node, webgpu }: ReturnType<typeof versions>) =>
   `weft ${weft}, Node ${node}, webgpu ${webgpu}`;
 
-/** The run's choices: those in its manifest, else made now by timing a step. Printed either way. */
+/** The run's choices: those in its manifest, else made now by timing kernels and then a step. Printed either way. */
 async function settleChoices(
   experiment: Experiment,
   run: RunFolder,
@@ -216,7 +223,8 @@ async function settleChoices(
 ): Promise<Choices> {
   const choices = run.manifest.choices ?? (await makeChoices(experiment, run, gpu, data, stop, out));
   const { plan, why, secondsPerImage } = choices;
-  if (!run.manifest.choices) await run.update({ choices });
+  if (run.manifest.choices) out.line(`kernels (from the manifest): ${describeKernels(run.kernels)}`);
+  else await run.update({ choices });
   const flags = run.manifest.flags;
   const other: PresetName = plan.preset === 'quick' ? 'recipe' : 'quick';
   const otherPlan = settle(experiment, other, {}, secondsPerImage);
@@ -250,16 +258,34 @@ async function makeChoices(
 ): Promise<Choices> {
   const { flags } = manifest;
   const { preset, why } = choosePreset(flags.preset, gpu.isSoftware);
-  const batchSize = Math.min(
-    flags.batchSize ?? experiment.presets[preset].batchSize,
-    flags.limit ?? Number.POSITIVE_INFINITY,
-  );
-  let steps = 0;
-  const seconds = await secondsPerImage(experiment, data.train, batchSize, () => {
-    out.progress(`timing a step of ${batchSize} images`, ++steps, 0);
-    stop.check();
-  });
-  return { plan: settle(experiment, preset, flags, seconds), why, secondsPerImage: seconds };
+  const sizes = batchSizes(withOverrides(experiment.presets[preset], flags), flags.limit);
+  const rehearsal = new Rehearsal(experiment, data.train);
+  try {
+    const { rows, seconds } = await tuneKernels(rehearsal, sizes, { time: !flags.noTune }, stop, out);
+    const kernels = kernelsOf(rows);
+    out.line(`kernels (${howDecided(rows, seconds)}): ${describeKernels(kernels)}`);
+    const [batchSize] = sizes.training;
+    let steps = 0;
+    const perImage = await secondsPerImage(rehearsal, batchSize, () => {
+      out.progress(`timing a step of ${batchSize} images`, ++steps, 0);
+      stop.check();
+    });
+    return { plan: settle(experiment, preset, flags, perImage), why, secondsPerImage: perImage, kernels };
+  } finally {
+    rehearsal.dispose();
+  }
+}
+
+/** On what grounds kernels were chosen. */
+function howDecided(rows: readonly TuneRow[], seconds: number): string {
+  const from = (source: TuneRow['source']) =>
+    rows.filter((row) => row.chosen && row.source === source).length;
+  const parts = [
+    from('timed') > 0 && `${from('timed')} timed here in ${duration(seconds)}`,
+    from('stored') > 0 && `${from('stored')} from an earlier tuning`,
+    from('predicted') > 0 && `${from('predicted')} by predicted cost`,
+  ];
+  return parts.filter(Boolean).join(', ');
 }
 
 async function isFinished(run: RunFolder): Promise<boolean> {
@@ -382,7 +408,7 @@ async function testBest({ plan, data, stop, out }: Context, folder: RepeatFolder
   try {
     return await test(model, data, {
       images: plan.testImages,
-      batchSize: Math.min(2 * plan.batchSize, 256),
+      batchSize: inferenceBatch(plan.batchSize),
       onProgress: (done, total) => {
         out.progress('test', done, total);
         stop.checkSignals();

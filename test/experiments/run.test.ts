@@ -39,6 +39,7 @@ const choices = (repeats: number): Choices => ({
   plan: settle(v5, 'quick', { repeats }, 1),
   why: '',
   secondsPerImage: 1,
+  kernels: { 'conv2d forward 28x28': 'plain' },
 });
 
 describe("a run's folder", () => {

@@ -1,0 +1,133 @@
+import type { ImageSet } from '../data/batchSource.ts';
+import { fileChoices } from '../node/choices.ts';
+import { atomicWrite } from '../node/files.ts';
+import { table } from '../report/table.ts';
+import { tensor } from '../tensor/tensor.ts';
+import { type TuneOptions, type TuneRow, tune } from '../tensor/tune.ts';
+import { type Console, duration } from './console.ts';
+import { SIDE } from './image.ts';
+import { findExperiment } from './index.ts';
+import { Rehearsal } from './measure.ts';
+import { type BatchSizes, batchSizes, choosePreset, withOverrides } from './presets.ts';
+import type { Kernels } from './run.ts';
+import { close, openGpu } from './session.ts';
+import { Stopped, StopSignal } from './stop.ts';
+
+export interface TuneCommandOptions {
+  batchSize?: number;
+  retune?: boolean;
+  /** Where the rows are written to. */
+  json?: string;
+  adapter?: string;
+}
+
+/** Decides which kernels an experiment's training, validation and predictions take. Resolves with the exit code. */
+export async function tuneExperiment(
+  name: string,
+  { batchSize, retune, json, adapter }: TuneCommandOptions,
+  out: Console,
+): Promise<number> {
+  const experiment = findExperiment(name);
+  const stop = new StopSignal(undefined, () => {});
+  try {
+    const { isSoftware } = await openGpu(adapter, out);
+    const { preset } = choosePreset(undefined, isSoftware);
+    const sizes = batchSizes(withOverrides(experiment.presets[preset], { batchSize }));
+    const { rows, seconds } = await tuneKernels(
+      new Rehearsal(experiment, blankImage),
+      { ...sizes, inference: [...sizes.inference, 1] },
+      { retune },
+      stop,
+      out,
+    );
+    out.line(`\n${formatRows(rows)}\n`);
+    for (const { key, candidate, error } of rows.filter(({ wrong }) => wrong))
+      out.line(`${candidate} computes ${key} wrongly: off by ${error}`);
+    out.line(
+      rows.some(({ source }) => source === 'timed')
+        ? `tuned in ${duration(seconds)}`
+        : 'nothing was timed: all of it is from an earlier tuning (--retune times it again)',
+    );
+    if (json !== undefined) await atomicWrite(json, `${JSON.stringify(rows, null, 2)}\n`);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof Stopped)) throw error;
+    out.line(`${error.reason}; what was decided by then is kept`);
+    return error.exitCode;
+  } finally {
+    out.endProgress();
+    stop.dispose();
+    close();
+  }
+}
+
+/** What a rehearsal that never runs takes for a data set. */
+const blankImage: ImageSet = {
+  images: new Uint8Array(SIDE * SIDE),
+  labels: new Uint8Array(1),
+  count: 1,
+  height: SIDE,
+  width: SIDE,
+  channels: 1,
+  classNames: [],
+};
+
+/** Tunes what batches of these sizes ask for; decisions are kept in the cache folder. */
+export async function tuneKernels(
+  rehearsal: Rehearsal,
+  { training, inference }: BatchSizes,
+  options: Pick<TuneOptions, 'retune' | 'time'>,
+  stop: StopSignal,
+  out: Console,
+): Promise<{ rows: TuneRow[]; seconds: number }> {
+  const start = performance.now();
+  const work = () => {
+    for (const size of training) rehearsal.train(tensor(new Uint32Array(size)));
+    for (const size of inference) rehearsal.predict(tensor(new Uint32Array(size)));
+  };
+  const rows = await tune(work, {
+    ...options,
+    store: options.time === false ? undefined : fileChoices({ onNote: (line) => out.line(line) }),
+    onProgress(done, total, current) {
+      out.progress('timing kernels', done, total, current);
+      stop.check();
+    },
+  });
+  return { rows, seconds: (performance.now() - start) / 1000 };
+}
+
+/** What was decided, by key. */
+export const kernelsOf = (rows: readonly TuneRow[]): Kernels =>
+  Object.fromEntries(rows.filter(({ chosen }) => chosen).map(({ key, candidate }) => [key, candidate]));
+
+/** Decisions in a line: how many keys of each op and pass take which candidate. */
+export function describeKernels(kernels: Kernels): string {
+  const ops = new Map<string, Map<string, number>>();
+  for (const [key, candidate] of Object.entries(kernels)) {
+    // The words before the first size.
+    const op = key.match(/^[^\d[]*(?=[\d[])/)?.[0].trim() ?? key;
+    const counts = ops.get(op) ?? new Map<string, number>();
+    ops.set(op, counts.set(candidate, (counts.get(candidate) ?? 0) + 1));
+  }
+  return Array.from(
+    ops,
+    ([op, counts]) => `${op} ${Array.from(counts, ([name, count]) => `${count} ${name}`).join(', ')}`,
+  ).join('; ');
+}
+
+function formatRows(rows: readonly TuneRow[]): string {
+  const orDash = (value: number | undefined, show: (value: number) => string) =>
+    value === undefined ? '-' : show(value);
+  return table(
+    ['op', 'variant', 'ms', 'GFLOP/s', 'error', 'predicted', ''],
+    rows.map(({ key, candidate, ms, gflops, error, predicted, chosen, wrong }, i) => [
+      rows[i - 1]?.key === key ? '' : key,
+      candidate,
+      orDash(ms, (value) => value.toPrecision(3)),
+      orDash(gflops, (value) => value.toFixed(2)),
+      orDash(error, (value) => value.toExponential(1)),
+      `x ${predicted.toPrecision(2)}`,
+      chosen ? 'chosen' : wrong ? 'wrong' : '',
+    ]),
+  );
+}
