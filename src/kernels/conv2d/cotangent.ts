@@ -1,5 +1,5 @@
-import { kernelFamily } from '../../gpu/kernel.ts';
-import { launch, split } from '../../tensor/launch.ts';
+import { type ElementType, kernelFamily } from '../../gpu/kernel.ts';
+import { launch, type Part, split } from '../../tensor/launch.ts';
 import { empty, type Tensor } from '../../tensor/tensor.ts';
 import { NOWHERE, unpool } from '../maxPool2d.ts';
 import { reluGradient } from '../relu.ts';
@@ -19,6 +19,102 @@ import { type Cotangent, type Geometry, POOL } from './geometry.ts';
 export function unfold({ N, Y, X, K }: Geometry, { dy, y, winners }: Cotangent): Tensor {
   if (winners) return unpool(dy, winners, POOL, [N, Y, X, K]);
   return y ? reluGradient(y, dy) : dy;
+}
+
+/** How a cotangent is folded, for kernels that read it so: K is then a multiple of 4. */
+export type CotangentForm = 'whole' | 'masked' | 'pooled';
+
+export const formOf = ({ y, winners }: Cotangent): CotangentForm =>
+  winners ? 'pooled' : y ? 'masked' : 'whole';
+
+/** What a kernel that reads a cotangent declares as `read`. */
+export const cotangentReads = (form: CotangentForm): Record<string, ElementType> => ({
+  dy: 'vec4f',
+  ...(form !== 'whole' && { mask: form === 'pooled' ? 'u32' : 'vec4f' }),
+});
+
+/** What it binds for that, split into items of `images` images. */
+export function cotangentParts(
+  { N }: Geometry,
+  { dy, y, winners }: Cotangent,
+  images = 1,
+): Record<string, Part> {
+  const mask = winners ?? y;
+  const part = (tensor: Tensor) => split(tensor, (tensor.size / N) * images);
+  return { dy: part(dy), ...(mask && { mask: part(mask) }) };
+}
+
+/** Height, width and groups of four channels of the sum: what the WGSL below calls them. */
+export interface CotangentExtents {
+  readonly Y: string;
+  readonly X: string;
+  readonly G: string;
+}
+
+/** WGSL: four places of winners from their word. */
+const unpack = (word: string) => `((vec4u(${word}) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(255u))`;
+
+/**
+ * WGSL: `fn cotangentAt(n: u32, oy: u32, ox: u32, g: u32) -> vec4f`, the gradient of the sum at pixel (oy, ox) of image n, channels
+ * 4g to 4g + 3; 0 outside the image, also where oy or ox wrapped below zero.
+ */
+export function cotangentWgsl(form: CotangentForm, { Y, X, G }: CotangentExtents): string {
+  const place = (n: string, oy: string, ox: string, rows: string, columns: string) => `
+      let inside = ${oy} < ${rows} && ${ox} < ${columns};
+      let at = select(0u, ((${n} * (${rows}) + ${oy}) * (${columns}) + ${ox}) * ${G} + g, inside);`;
+  const body = {
+    whole: `${place('n', 'oy', 'ox', Y, X)}
+      return select(vec4f(), dy[at], inside);`,
+    masked: `${place('n', 'oy', 'ox', Y, X)}
+      return select(vec4f(), dy[at], vec4<bool>(inside) & (mask[at] > vec4f()));`,
+    pooled: `${place('n', '(oy / 2u)', '(ox / 2u)', `(${Y} / 2u)`, `(${X} / 2u)`)}
+      let wins = ${unpack('mask[at]')} == vec4u(oy % 2u * 2u + ox % 2u);
+      return select(vec4f(), dy[at], vec4<bool>(inside) & wins);`,
+  }[form];
+  return `
+    fn cotangentAt(n: u32, oy: u32, ox: u32, g: u32) -> vec4f {${body}
+    }`;
+}
+
+/**
+ * WGSL for a block of `rows` x `columns` pixels of the gradient of the sum that begins at (`oy`, `ox`) of image `n`, channel group `g`
+ * (names of u32 variables; the first two may have wrapped below zero). `load` goes before its uses and declares names that begin with
+ * `cotangent`; `at(i, j)` is then the value i rows and j columns on, to be used once. Pooled, every window is loaded once.
+ *
+ * @param begins parity of oy and ox, which must be the same for every invocation: 0 or 1
+ */
+export function cotangentBlock(
+  form: CotangentForm,
+  extents: CotangentExtents,
+  [rows, columns]: readonly [number, number],
+  begins: readonly [number, number],
+): { load: string; at: (i: number, j: number) => string } {
+  if (form !== 'pooled') return { load: '', at: (i, j) => `cotangentAt(n, oy + ${i}u, ox + ${j}u, g)` };
+  const [oddY, oddX] = begins;
+  const { Y, X, G } = extents;
+  const lines: string[] = [];
+  for (let wy = 0; wy < Math.ceil((rows + oddY) / 2); wy++) {
+    for (let wx = 0; wx < Math.ceil((columns + oddX) / 2); wx++) {
+      const name = `${wy}_${wx}`;
+      // Signed, since the block may begin at -1 or -2.
+      lines.push(
+        `let cotangentY${name} = u32(i32(oy + ${oddY}u) >> 1u) + ${wy}u - ${oddY}u;`,
+        `let cotangentX${name} = u32(i32(ox + ${oddX}u) >> 1u) + ${wx}u - ${oddX}u;`,
+        `let cotangentInside${name} = cotangentY${name} < ${Y} / 2u && cotangentX${name} < ${X} / 2u;`,
+        `let cotangentAt${name} = select(0u, ((n * (${Y} / 2u) + cotangentY${name}) * (${X} / 2u) + cotangentX${name}) * ${G} + g, cotangentInside${name});`,
+        `let cotangent${name} = select(vec4f(), dy[cotangentAt${name}], cotangentInside${name});`,
+        `let cotangentPlaces${name} = ${unpack(`mask[cotangentAt${name}]`)};`,
+      );
+    }
+  }
+  return {
+    load: lines.join('\n'),
+    at(i, j) {
+      const [y, x] = [i + oddY, j + oddX];
+      const name = `${y >> 1}_${x >> 1}`;
+      return `select(vec4f(), cotangent${name}, cotangentPlaces${name} == vec4u(${(y % 2) * 2 + (x % 2)}u))`;
+    },
+  };
 }
 
 const LANES = 64;
