@@ -44,12 +44,17 @@ export function cotangentParts(
   return { dy: part(dy), ...(mask && { mask: part(mask) }) };
 }
 
-/** Height, width and groups of four channels of the sum: what the WGSL below calls them. */
+/** What the WGSL below calls height, width and groups of four channels of the sum, and the elements before image 0 in each array (none by default). */
 export interface CotangentExtents {
   readonly Y: string;
   readonly X: string;
   readonly G: string;
+  readonly before?: { readonly dy: string; readonly mask: string };
 }
+
+/** WGSL: an element of `dy` or `mask`. */
+const element = (array: 'dy' | 'mask', { before }: CotangentExtents, at: string) =>
+  `${array}[${before ? `${before[array]} + ` : ''}${at}]`;
 
 /** WGSL: four places of winners from their word. */
 const unpack = (word: string) => `((vec4u(${word}) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(255u))`;
@@ -58,18 +63,20 @@ const unpack = (word: string) => `((vec4u(${word}) >> vec4u(0u, 8u, 16u, 24u)) &
  * WGSL: `fn cotangentAt(n: u32, oy: u32, ox: u32, g: u32) -> vec4f`, the gradient of the sum at pixel (oy, ox) of image n, channels
  * 4g to 4g + 3; 0 outside the image, also where oy or ox wrapped below zero.
  */
-export function cotangentWgsl(form: CotangentForm, { Y, X, G }: CotangentExtents): string {
+export function cotangentWgsl(form: CotangentForm, extents: CotangentExtents): string {
+  const { Y, X, G } = extents;
+  const [dy, mask] = [element('dy', extents, 'at'), element('mask', extents, 'at')];
   const place = (n: string, oy: string, ox: string, rows: string, columns: string) => `
       let inside = ${oy} < ${rows} && ${ox} < ${columns};
       let at = select(0u, ((${n} * (${rows}) + ${oy}) * (${columns}) + ${ox}) * ${G} + g, inside);`;
   const body = {
     whole: `${place('n', 'oy', 'ox', Y, X)}
-      return select(vec4f(), dy[at], inside);`,
+      return select(vec4f(), ${dy}, inside);`,
     masked: `${place('n', 'oy', 'ox', Y, X)}
-      return select(vec4f(), dy[at], vec4<bool>(inside) & (mask[at] > vec4f()));`,
+      return select(vec4f(), ${dy}, vec4<bool>(inside) & (${mask} > vec4f()));`,
     pooled: `${place('n', '(oy / 2u)', '(ox / 2u)', `(${Y} / 2u)`, `(${X} / 2u)`)}
-      let wins = ${unpack('mask[at]')} == vec4u(oy % 2u * 2u + ox % 2u);
-      return select(vec4f(), dy[at], vec4<bool>(inside) & wins);`,
+      let wins = ${unpack(mask)} == vec4u(oy % 2u * 2u + ox % 2u);
+      return select(vec4f(), ${dy}, vec4<bool>(inside) & wins);`,
   }[form];
   return `
     fn cotangentAt(n: u32, oy: u32, ox: u32, g: u32) -> vec4f {${body}
@@ -102,8 +109,8 @@ export function cotangentBlock(
         `let cotangentX${name} = u32(i32(ox + ${oddX}u) >> 1u) + ${wx}u - ${oddX}u;`,
         `let cotangentInside${name} = cotangentY${name} < ${Y} / 2u && cotangentX${name} < ${X} / 2u;`,
         `let cotangentAt${name} = select(0u, ((n * (${Y} / 2u) + cotangentY${name}) * (${X} / 2u) + cotangentX${name}) * ${G} + g, cotangentInside${name});`,
-        `let cotangent${name} = select(vec4f(), dy[cotangentAt${name}], cotangentInside${name});`,
-        `let cotangentPlaces${name} = ${unpack(`mask[cotangentAt${name}]`)};`,
+        `let cotangent${name} = select(vec4f(), ${element('dy', extents, `cotangentAt${name}`)}, cotangentInside${name});`,
+        `let cotangentPlaces${name} = ${unpack(element('mask', extents, `cotangentAt${name}`))};`,
       );
     }
   }

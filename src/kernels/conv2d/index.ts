@@ -23,6 +23,7 @@ import {
 import { plain } from './plain.ts';
 import { product } from './product.ts';
 import { tiled } from './tiled.ts';
+import { winograd2, winograd4 } from './winograd/index.ts';
 
 /*
  * Two-dimensional convolution with stride 1 (cross-correlation, as in every deep-learning library), with the ReLU and the 2x2 max-pool
@@ -42,7 +43,7 @@ import { tiled } from './tiled.ts';
  * sum itself is never kept, and dy is unfolded from the output's gradient: see `cotangent.ts`.
  */
 
-export const variants: readonly ConvVariant[] = [broadcast, tiled, product, plain];
+export const variants: readonly ConvVariant[] = [winograd4, winograd2, broadcast, tiled, product, plain];
 
 type Activation = 'linear' | 'relu';
 

@@ -1,0 +1,171 @@
+import type { Gpu } from '../../../gpu/gpu.ts';
+import { kernelFamily } from '../../../gpu/kernel.ts';
+import { launch, range } from '../../../tensor/launch.ts';
+import type { Tensor } from '../../../tensor/tensor.ts';
+
+/*
+ * One matrix product a frequency: M[xi] = V[xi] U[xi], V [t^2, rows, C], U [t^2, C, K], M [t^2, rows, K].
+ *
+ * On software adapters, where a load costs as much as dozens of multiplications, a subgroup of L lanes has a register tile of `tileRows`
+ * rows and 4 L columns: a lane four columns. Of V, lane l loads four terms of row l, and they are handed round; of U each lane loads
+ * its columns. On others, workgroups of 256 stage 16 terms of 64 x 64 values of M in workgroup memory.
+ *
+ * f32 sums in the order of the terms.
+ */
+
+export interface Product {
+  readonly rows: number;
+  readonly C: number;
+  readonly K: number;
+  readonly frequencies: number;
+}
+
+interface RegisterTile {
+  readonly C: number;
+  readonly K: number;
+  readonly tileRows: number;
+  readonly lanes: number;
+  /** U of one frequency is a uniform binding; else all frequencies are one dispatch and U is in storage. */
+  readonly uniform: boolean;
+}
+
+const sequence = (n: number) => Array.from({ length: n }, (_, i) => i);
+const lines = <T>(items: readonly T[], line: (item: T) => string) => items.map(line).join('\n');
+
+const registerKernel = kernelFamily(({ C, K, tileRows, lanes: L, uniform }: RegisterTile) => {
+  const blocks = Math.ceil(K / (4 * L));
+  const rows = sequence(tileRows);
+  const loads = sequence(Math.ceil(tileRows / L));
+  return {
+    name: `winograd-product ${C}-${K}`,
+    lanes: L,
+    subgroups: true,
+    read: { V: 'vec4f' as const, ...(!uniform && { U: 'vec4f' as const }) },
+    write: { M: 'vec4f' },
+    ...(uniform && { uniformArrays: { U: ['vec4f', (C * K) / 4] as const } }),
+    uniforms: { rows: 'u32' },
+    body: `
+      let n = workgroup % ${blocks}u * ${L}u + lane;
+      let column = ${K % (4 * L) ? `min(n, ${K / 4 - 1}u)` : 'n'};
+      // Rows are counted through all frequencies.
+      let row = workgroup / ${blocks}u * ${tileRows}u;
+      let first = ${uniform ? '0u' : `row / u.rows * ${C}u`};
+      ${lines(loads, (v) => `let at${v} = (row + ${v * L}u + lane${tileRows % L ? ` % ${tileRows}u` : ''}) * ${C / 4}u;`)}
+      ${lines(rows, (r) => `var s${r} = vec4f();`)}
+      for (var c = 0u; c < ${C / 4}u; c++) {
+        ${lines(loads, (v) => `let v${v} = V[at${v} + c];`)}
+        ${lines(sequence(4), (e) => `let u${e} = U[(first + c * 4u + ${e}u) * ${K / 4}u + column];`)}
+        ${lines(rows, (r) =>
+          lines(
+            sequence(4),
+            (e) =>
+              `s${r} = fma(vec4f(subgroupBroadcast(v${Math.floor(r / L)}[${e}], ${r % L}u)), u${e}, s${r});`,
+          ),
+        )}
+      }
+      ${K % (4 * L) ? `if (n >= ${K / 4}u) { return; }` : ''}
+      ${lines(rows, (r) => `M[(row + ${r}u) * ${K / 4}u + n] = s${r};`)}`,
+  };
+});
+
+const TILE = 64;
+const DEPTH = 16;
+
+const tiledKernel = kernelFamily(() => ({
+  name: 'winograd-product-tiled',
+  lanes: 256,
+  read: { V: 'vec4f', U: 'vec4f' },
+  write: { M: 'vec4f' },
+  // Groups of four terms and columns.
+  uniforms: { rows: 'u32', terms: 'u32', columns: 'u32' },
+  declarations: `
+    var<workgroup> left: array<vec4f, ${(TILE * DEPTH) / 4}>; // [term / 4][row]
+    var<workgroup> right: array<vec4f, ${(TILE * DEPTH) / 4}>; // [term][column / 4]`,
+  body: `
+    let columnTiles = (u.columns + 15u) / 16u;
+    let column = workgroup % columnTiles * 16u + lane % 16u;
+    let row0 = workgroup / columnTiles * ${TILE}u;
+    let first = row0 / u.rows * u.terms * 4u;
+    let r = lane / 16u * 4u;
+    var s0 = vec4f(); var s1 = vec4f(); var s2 = vec4f(); var s3 = vec4f();
+    for (var begin = 0u; begin < u.terms; begin += ${DEPTH / 4}u) {
+      let group = begin + lane % 4u;
+      let v = V[(row0 + lane / 4u) * u.terms + min(group, u.terms - 1u)];
+      left[lane % 4u * ${TILE}u + lane / 4u] = select(vec4f(), v, group < u.terms);
+      let term = begin * 4u + lane / 16u;
+      let b = U[(first + min(term, u.terms * 4u - 1u)) * u.columns + min(column, u.columns - 1u)];
+      right[lane] = select(vec4f(), b, term < u.terms * 4u);
+      workgroupBarrier();
+      for (var q = 0u; q < ${DEPTH / 4}u; q++) {
+        let at = q * ${TILE}u + r;
+        let a0 = left[at]; let a1 = left[at + 1u]; let a2 = left[at + 2u]; let a3 = left[at + 3u];
+        ${lines(
+          sequence(4),
+          (e) => `let b${e} = right[(q * 4u + ${e}u) * 16u + lane % 16u];
+          ${lines(sequence(4), (i) => `s${i} = fma(vec4f(a${i}[${e}]), b${e}, s${i});`)}`,
+        )}
+      }
+      workgroupBarrier();
+    }
+    if (column >= u.columns) { return; }
+    ${lines(sequence(4), (i) => `M[(row0 + r + ${i}u) * u.columns + column] = s${i};`)}`,
+}));
+
+/** Bytes of a uniform binding that WebGPU guarantees. */
+const UNIFORM_BYTES = 65536;
+/** Widths that the subgroup kernel is generated for. */
+const WIDTHS = [4, 8, 16, 32];
+/** Rows of a register tile, and the rows from which on a dispatch a frequency pays. */
+const TILE_ROWS = [32, 16, 8];
+const MANY_ROWS = 256;
+
+const hasSubgroups = (gpu: Gpu) => gpu.isSoftware && WIDTHS.includes(gpu.subgroupSize);
+
+/** Rows of a tile of M for so many rows: V and M have a multiple of them. */
+export function tileRowsFor(rows: number, gpu: Gpu): number {
+  if (!hasSubgroups(gpu)) return TILE;
+  return TILE_ROWS.find((size) => rows > size / 2) ?? TILE_ROWS[TILE_ROWS.length - 1];
+}
+
+/** M = V U, frequency by frequency. */
+export function multiply(
+  { rows, C, K, frequencies }: Product,
+  tileRows: number,
+  V: Tensor,
+  U: Tensor,
+  M: Tensor,
+): void {
+  const { gpu } = V.storage;
+  if (!hasSubgroups(gpu)) {
+    launch(
+      tiledKernel({}),
+      { V, U, M },
+      {
+        items: (frequencies * rows) / TILE,
+        workgroups: (items) => items * Math.ceil(K / TILE),
+        uniforms: { rows, terms: C / 4, columns: K / 4 },
+      },
+    );
+    return;
+  }
+  const lanes = gpu.subgroupSize;
+  const workgroups = (items: number) => items * Math.ceil(K / (4 * lanes));
+  const slab = C * K;
+  const uniform = rows >= MANY_ROWS && slab * 4 <= UNIFORM_BYTES && slab % 64 === 0;
+  const kernel = registerKernel({ C, K, tileRows, lanes, uniform });
+  if (!uniform) {
+    launch(kernel, { V, U, M }, { items: (frequencies * rows) / tileRows, workgroups, uniforms: { rows } });
+    return;
+  }
+  for (let xi = 0; xi < frequencies; xi++) {
+    launch(
+      kernel,
+      {
+        V: range(V, xi * rows * C, rows * C),
+        U: range(U, xi * slab, slab),
+        M: range(M, xi * rows * K, rows * K),
+      },
+      { items: rows / tileRows, workgroups, uniforms: { rows } },
+    );
+  }
+}
