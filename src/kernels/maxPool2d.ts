@@ -1,5 +1,5 @@
 import { ShapeError } from '../errors.ts';
-import { kernelFamily, type UniformType } from '../gpu/kernel.ts';
+import { type KernelSpec, kernelFamily, type UniformType } from '../gpu/kernel.ts';
 import { defineOp } from '../tensor/autograd.ts';
 import { launch, split } from '../tensor/launch.ts';
 import { type Shape, showShape } from '../tensor/shape.ts';
@@ -16,8 +16,8 @@ import { expectTensor } from './shared/expectTensor.ts';
  *   dx[n,h,v,c]       = sum of dy[n,oy,ox,c] over the windows that hold (h, v) and whose winner is its place there,
  *                       (h - oy*P)*J + v - ox*Q
  *
- * The winners are all that the backward pass needs: a byte each. It gathers, input by input; where windows
- * don't overlap there is at most one window to ask.
+ * The winners are all that the backward pass needs: a byte each. It gathers, input by input, from the windows that hold it; where
+ * windows adjoin (P = I, Q = J) it goes through the windows instead, each of which is read once and written whole.
  *
  * An invocation takes four channels of a row; G = ceil(C / 4) such groups. Along the row it only counts:
  * divisions of integers are dear.
@@ -34,7 +34,15 @@ interface Variant {
   readonly vector: boolean;
   /** A window holds more places than a byte tells apart: winners take four words instead of one. */
   readonly wide: boolean;
+  /** I = J = P = Q = 2, the usual pool: known to the compiler. */
+  readonly two: boolean;
 }
+
+/** WGSL of I, J, P and Q. */
+const sizesOf = ({ two }: Variant) =>
+  ['I', 'J', 'P', 'Q']
+    .map((letter) => `${two ? 'const' : 'let'} ${letter} = ${two ? '2u' : `u.${letter}`};`)
+    .join(' ');
 
 const uniforms: Record<string, UniformType> = {
   H: 'u32',
@@ -83,21 +91,22 @@ const forwardKernel = kernelFamily((variant: Variant & { rectified: boolean }) =
         : 'fn pack(places: vec4u) -> u32 { return places.x | (places.y << 8u) | (places.z << 16u) | (places.w << 24u); }'
     }`,
   body: `
+    ${sizesOf(variant)}
     if (item >= u.items * u.Y * u.G) { return; }
     let g = item % u.G;
     let row = item / u.G;
     let n = row / u.Y;
     let oy = row - n * u.Y;
     for (var ox = 0u; ox < u.X; ox++) {
-      let corner = (n * u.H + oy * u.P) * u.W + ox * u.Q;
+      let corner = (n * u.H + oy * P) * u.W + ox * Q;
       var best = vec4f();
       var places = vec4u();
-      for (var i = 0u; i < u.I; i++) {
-        for (var j = 0u; j < u.J; j++) {
+      for (var i = 0u; i < I; i++) {
+        for (var j = 0u; j < J; j++) {
           let value = load(corner + i * u.W + j, g);
           let wins = (value > best) | vec4<bool>(i + j == 0u);
           best = select(best, value, wins);
-          places = select(places, vec4u(i * u.J + j), wins);
+          places = select(places, vec4u(i * J + j), wins);
         }
       }
       let window = row * u.X + ox;
@@ -107,8 +116,7 @@ const forwardKernel = kernelFamily((variant: Variant & { rectified: boolean }) =
     }`,
 }));
 
-const backwardKernel = kernelFamily((variant: Variant) => ({
-  name: 'max-pool-2d-gradient',
+const gradientBindings = (variant: Variant): Omit<KernelSpec, 'name' | 'body'> => ({
   lanes: LANES,
   read: { dy: elementOf(variant), winners: winnersOf(variant) },
   write: { dx: elementOf(variant) },
@@ -120,6 +128,12 @@ const backwardKernel = kernelFamily((variant: Variant) => ({
         ? 'fn unpack(places: vec4u) -> vec4u { return places; }'
         : 'fn unpack(places: u32) -> vec4u { return vec4u(places, places >> 8u, places >> 16u, places >> 24u) & vec4u(255u); }'
     }`,
+});
+
+/** For any windows. */
+const gatheringGradient = kernelFamily((variant: Variant) => ({
+  ...gradientBindings(variant),
+  name: 'max-pool-2d-gradient',
   body: `
     if (item >= u.items * u.H * u.G) { return; }
     let g = item % u.G;
@@ -147,6 +161,37 @@ const backwardKernel = kernelFamily((variant: Variant) => ({
     }`,
 }));
 
+/** For windows that adjoin: an item is an image, whose rows and columns past the last window make up windows without a winner. */
+const adjoiningGradient = kernelFamily((variant: Variant) => ({
+  ...gradientBindings(variant),
+  name: 'max-pool-2d-gradient',
+  body: `
+    ${sizesOf(variant)}
+    let bands = (u.H + I - 1u) / I;
+    if (item >= u.items * bands * u.G) { return; }
+    let g = item % u.G;
+    let band = item / u.G;
+    let n = band / bands;
+    let oy = band - n * bands;
+    let lastI = min(I, u.H - oy * I);
+    for (var ox = 0u; ox * J < u.W; ox++) {
+      var slope = vec4f();
+      var winner = vec4u();
+      if (oy < u.Y && ox < u.X) {
+        let window = (n * u.Y + oy) * u.X + ox;
+        slope = load(window, g);
+        winner = unpack(winners[window * u.G + g]);
+      }
+      let corner = (n * u.H + oy * I) * u.W + ox * J;
+      let lastJ = min(J, u.W - ox * J);
+      for (var i = 0u; i < lastI; i++) {
+        for (var j = 0u; j < lastJ; j++) {
+          store(corner + i * u.W + j, g, select(vec4f(), slope, winner == vec4u(i * J + j)));
+        }
+      }
+    }`,
+}));
+
 type Pair = readonly [number, number];
 
 export interface Windows {
@@ -171,9 +216,10 @@ function geometryOf(x: Shape, { size: [I, J], strides: [P, Q] }: Windows) {
   return { N, H, W, C, G: Math.ceil(C / 4), Y, X, I, J, P, Q };
 }
 
-const variantOf = ({ C, I, J }: ReturnType<typeof geometryOf>): Variant => ({
+const variantOf = ({ C, I, J, P, Q }: ReturnType<typeof geometryOf>): Variant => ({
   vector: C % 4 === 0,
   wide: I * J > BYTE_PLACES,
+  two: [I, J, P, Q].every((size) => size === 2),
 });
 
 /** Words of winners a group of four channels takes. */
@@ -200,12 +246,14 @@ export function pool(x: Tensor, windows: Windows, y: Tensor, rectified = false):
 /** The gradient of x, of shape `shape`, from that of its maxima. */
 export function unpool(dy: Tensor, winners: Tensor, windows: Windows, shape: Shape): Tensor {
   const g = geometryOf(shape, windows);
-  const { N, H, W, C, G, Y, X } = g;
+  const { N, H, W, C, G, Y, X, I, J, P, Q } = g;
+  const adjoining = P === I && Q === J;
+  const bands = adjoining ? Math.ceil(H / I) : H;
   const dx = empty(shape);
   launch(
-    backwardKernel(variantOf(g)),
+    (adjoining ? adjoiningGradient : gatheringGradient)(variantOf(g)),
     { dy: split(dy, Y * X * C), winners: split(winners, winners.size / N), dx: split(dx, H * W * C) },
-    { items: N, workgroups: (items) => Math.ceil((items * H * G) / LANES), uniforms: g },
+    { items: N, workgroups: (items) => Math.ceil((items * bands * G) / LANES), uniforms: g },
   );
   return dx;
 }

@@ -1,4 +1,4 @@
-import { kernel } from '../../gpu/kernel.ts';
+import { kernel, kernelFamily } from '../../gpu/kernel.ts';
 import { launch, split } from '../../tensor/launch.ts';
 import type { Shape } from '../../tensor/shape.ts';
 import { sizeOf } from '../../tensor/shape.ts';
@@ -36,13 +36,17 @@ const frame = (before: string, each: string, after: string): string => `
     for (var at = begin + item % width; at < end; at += width) { ${each} }
     ${after}`;
 
-const sumKernel = kernel({
-  name: 'sum-axis',
-  lanes: LANES,
-  read: { x: 'f32' },
-  write: { y: 'f32' },
-  uniforms: { ...uniforms, divisor: 'f32' },
-  body: frame('var s = 0.0;', 's += x[at];', 'y[to] = s / u.divisor;'),
+// Sums take blocks of four where there are that many inner elements: `inner` then counts blocks.
+const sumKernel = kernelFamily(({ inBlocks }: { inBlocks: boolean }) => {
+  const type = inBlocks ? 'vec4f' : 'f32';
+  return {
+    name: 'sum-axis',
+    lanes: LANES,
+    read: { x: type },
+    write: { y: type },
+    uniforms: { ...uniforms, divisor: 'f32' },
+    body: frame(`var s = ${type}();`, 's += x[at];', 'y[to] = s / u.divisor;'),
+  };
 });
 
 // Of equal values the one that comes first in x wins. A lane with no rows leaves the index NONE.
@@ -162,13 +166,15 @@ const workgroupsOf = (lanes: number, inner: number) => (items: number) =>
 export function sumAxes(x: Tensor, axes: readonly number[], y: Tensor, divisor = 1): void {
   runPasses(x, x.shape, axes, (from, { segments, lanes, inner }, uniforms, last) => {
     const to = last ? y : empty([segments, lanes, inner]);
+    const inBlocks = inner % 4 === 0;
+    const innerItems = inBlocks ? inner / 4 : inner;
     launch(
-      sumKernel,
+      sumKernel({ inBlocks }),
       { x: split(from, uniforms.segmentRows * inner), y: uniforms.whole ? to : split(to, lanes * inner) },
       {
         items: segments,
-        uniforms: { ...uniforms, divisor: last ? divisor : 1 },
-        workgroups: workgroupsOf(lanes, inner),
+        uniforms: { ...uniforms, inner: innerItems, divisor: last ? divisor : 1 },
+        workgroups: workgroupsOf(lanes, innerItems),
       },
     );
     return to;
