@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { tableOf } from './rows.mjs';
+import { markdownOf } from './rows.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const START = '<!-- performance: written by `npm run bench:readme` -->';
@@ -70,21 +70,11 @@ for (const { date, commit, versions, rows: measured } of results)
 const performance = { adapter, cores, rows: [...rows.values()] };
 writeFileSync(path, `${JSON.stringify(performance, null, 2)}\n`);
 
-const [header, ...lines] = tableOf(performance.rows);
-const markdown = (cells) => `| ${cells.join(' | ')} |`;
-const moments = performance.rows.map(({ date, commit }) => `${date.slice(0, 10)} at ${commit}`);
-const text = [
-  markdown(header),
-  markdown(header.map(() => '---')),
-  ...lines.map(markdown),
-  '',
-  `Medians (smallest to largest) of runs in turns on ${adapter}, ${cores} cores; ${[...new Set(moments)].join(', ')}.`,
-].join('\n');
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
 const [start, end] = [readme.indexOf(START), readme.indexOf(END)];
 if (start < 0 || end < start) throw new Error(`README.md has no place for the table: ${START} ... ${END}`);
 writeFileSync(
   join(root, 'README.md'),
-  `${readme.slice(0, start + START.length)}\n\n${text}\n\n${readme.slice(end)}`,
+  `${readme.slice(0, start + START.length)}\n\n${markdownOf(performance)}\n\n${readme.slice(end)}`,
 );
 console.log(`wrote ${path} and the README's table`);

@@ -9,9 +9,9 @@
  *   weft, beside      of what the figure was made: { median, min, max, all }, in `unit`; `beside` has a name
  */
 
-export const short = (value) => Number(value.toPrecision(3)).toString();
+const short = (value) => Number(value.toPrecision(3)).toString();
 
-export const reaches = (row, bar) => (row.better === 'lower' ? row.value <= bar : row.value >= bar);
+const reaches = (row, bar) => (row.better === 'lower' ? row.value <= bar : row.value >= bar);
 
 const range = ({ min, max }) => `(${short(min)}-${short(max)})`;
 const timing = (times) => (times ? `${short(times.median)} ${range(times)}` : '');
@@ -42,3 +42,17 @@ export const missed = (rows) =>
       (row) =>
         `missed: ${row.what}: ${short(row.value)}${row.suffix}, must be ${row.better === 'lower' ? 'at most' : 'at least'} ${row.must}${row.suffix}`,
     );
+
+/** The README's table: rows that were measured at several times, each with its `date` and `commit`. */
+export function markdownOf({ adapter, cores, rows }) {
+  const [header, ...lines] = tableOf(rows);
+  const markdown = (cells) => `| ${cells.join(' | ')} |`;
+  const moments = rows.map(({ date, commit }) => `${date.slice(0, 10)} at ${commit}`);
+  return [
+    markdown(header),
+    markdown(header.map(() => '---')),
+    ...lines.map(markdown),
+    '',
+    `Medians (smallest-largest) of runs in turns on ${adapter}, ${cores} cores; ${[...new Set(moments)].join(', ')}.`,
+  ].join('\n');
+}

@@ -29,7 +29,8 @@ if (rounds !== undefined && !(Number.isInteger(rounds) && rounds >= 1))
 
 // Of what is built now, whatever is edited while it runs.
 const git = (...args) => execFileSync('git', args, { cwd: here, encoding: 'utf8' }).trim();
-const commit = `${git('rev-parse', '--short', 'HEAD')}${git('status', '--porcelain', '--untracked-files=no') ? ' and changes' : ''}`;
+const changed = git('status', '--porcelain', '--untracked-files=no', '--', ':/src', ':/bench');
+const commit = `${git('rev-parse', '--short', 'HEAD')}${changed ? ' and changes' : ''}`;
 const env = await prepare();
 
 const median = (values) => {
