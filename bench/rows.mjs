@@ -2,7 +2,7 @@
  * A row of a result says one thing that was measured:
  *
  *   key, what         which row it is, for programs and for people
- *   value, suffix     the figure and what stands behind it: 'x', '/s', ' %', ' MiB'
+ *   value, suffix     the figure (a ratio is the median of the rounds' ratios) and what stands behind it: 'x', '/s', ' %', ' MiB'
  *   better            'higher' or 'lower'
  *   must, aim         bars, where there are any
  *   spread            { min, max } of the figure, where it was measured several times

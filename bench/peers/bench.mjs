@@ -92,15 +92,17 @@ async function measure(part, sides, about) {
     for (const turn of round % 2 === 0 ? turns : turns.reverse()) await turn();
   }
   const figureOf = (weftMs, otherMs) => (figure === 'speedup' ? otherMs / weftMs : weftMs / otherMs);
+  // Of each round's two times: what slows the machine for a while slows both, where medians of each side may come from different whiles.
+  const figures = spreadOf(weft.map((ms, i) => figureOf(ms, other[i])));
   const row = {
     key,
     what,
-    value: figureOf(median(weft), median(other)),
+    value: figures.median,
     suffix: 'x',
     better: figure === 'speedup' ? 'higher' : 'lower',
     must,
     aim,
-    spread: spreadOf(weft.map((ms, i) => figureOf(ms, other[i]))),
+    spread: figures,
     unit,
     weft: spreadOf(weft),
     beside: { name: beside, ...spreadOf(other) },

@@ -74,7 +74,7 @@ const v5 = {
       weft: { side: 'weft', call: 'trainStep', argument: LARGE_BATCH, per: LARGE_BATCH },
       beside: { side: 'weft', call: 'trainStep', argument: BATCH, per: BATCH, times: 4 },
       figure: 'cost',
-      rounds: 3,
+      rounds: 5,
       must: 1.1,
       aim: 0.9,
     },
