@@ -3,6 +3,7 @@ import { type Operand, planDispatches } from './dispatch.ts';
 import { type Kernel, kernel, UNIFORM_SLOT_BYTES } from './kernel.ts';
 import { Arenas, bind, type Command, type Draft, encode, Recording, type Work } from './plan.ts';
 import { BufferPool, type GpuBuffer } from './pool.ts';
+import { timeByCpu, timeByGpu } from './timing.ts';
 
 /** A byte range of a buffer, bound to a kernel: whole, or split along the items of the launch. */
 export interface Binding {
@@ -90,6 +91,8 @@ export class Gpu {
   readonly isSoftware: boolean;
   /** The width of a subgroup where the adapter promises one and only one; else 0, and subgroup kernels aren't offered. */
   readonly subgroupSize: number;
+  /** What times single dispatches: the GPU's own clock where the adapter offers `timestamp-query`, else the CPU's. */
+  readonly clock: 'gpu' | 'cpu';
   readonly pool: BufferPool;
 
   private readonly pipelines = new Map<
@@ -123,6 +126,7 @@ export class Gpu {
     const fixed = info.subgroupMinSize !== undefined && info.subgroupMinSize === info.subgroupMaxSize;
     this.subgroupSize =
       fixed && device.features.has('subgroups' as GPUFeatureName) ? info.subgroupMinSize : 0;
+    this.clock = device.features.has('timestamp-query') ? 'gpu' : 'cpu';
     this.pool = new BufferPool(this.bufferSource(), EAGER_KEPT_FREE_BYTES);
     this.uniformRing = new UniformBlock(this.makeUniformBuffer());
     this.lost = new Promise<never>((_, reject) => {
@@ -306,17 +310,36 @@ export class Gpu {
 
   /** Writes a recording's host inputs, encodes its commands and submits them. */
   replay(recording: Recording): void {
-    this.throwIfFailed();
-    this.flush();
-    for (const { buffer, produce } of recording.hostInputs) {
-      const { handle, offset } = buffer;
-      this.device.queue.writeBuffer(handle, offset, produce() as ArrayBufferView<ArrayBuffer>);
-    }
+    this.writeHostInputs(recording);
     const encoder = this.device.createCommandEncoder();
     encode(encoder, recording.commands);
     this.counters.dispatches += recording.commands.length;
     this.counters.submits++;
     this.device.queue.submit([encoder.finish()]);
+  }
+
+  /** Runs a recording as `replay` does, with each dispatch timed on `clock`. Milliseconds of each, in order. */
+  async replayTimed(recording: Recording): Promise<number[]> {
+    this.writeHostInputs(recording);
+    // What came before isn't part of the first dispatch.
+    await this.submittedWorkDone();
+    this.counters.dispatches += recording.commands.length;
+    const time = this.clock === 'gpu' ? timeByGpu : timeByCpu;
+    const host = {
+      device: this.device,
+      makeBuffer: (bytes: number, usage: GPUBufferUsageFlags) => this.makeBuffer(bytes, usage),
+      settled: <T>(promise: Promise<T>) => this.orLost(this.asked(promise)),
+    };
+    return time(host, recording.commands);
+  }
+
+  private writeHostInputs({ hostInputs }: Recording): void {
+    this.throwIfFailed();
+    this.flush();
+    for (const { buffer, produce } of hostInputs) {
+      const { handle, offset } = buffer;
+      this.device.queue.writeBuffer(handle, offset, produce() as ArrayBufferView<ArrayBuffer>);
+    }
   }
 
   /** Resolves when what was submitted so far is done. */

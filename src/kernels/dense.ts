@@ -2,6 +2,7 @@ import { ShapeError } from '../errors.ts';
 import { defineOp } from '../tensor/autograd.ts';
 import { showShape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { work } from '../tensor/work.ts';
 import { product, productShape } from './matmul/index.ts';
 import { expectTensor } from './shared/expectTensor.ts';
 import { sumRows } from './shared/sumRows.ts';
@@ -19,6 +20,12 @@ export interface DenseOptions {
   variant?: string;
 }
 
+/** Issues the kernels of one product, named for profiles: each pass takes as many operations. */
+function pass<T>(x: Tensor, w: Tensor, name: string, issue: () => T): T {
+  const [I, O] = w.shape;
+  return work({ op: `dense ${I}-${O}`, pass: name, flops: 2 * x.shape[0] * I * O }, issue);
+}
+
 const op = defineOp<DenseOptions>({
   name: 'dense',
   shape([x, w, bias]) {
@@ -28,13 +35,13 @@ const op = defineOp<DenseOptions>({
     return shape;
   },
   forward({ inputs: [x, w, bias], attrs: { variant }, output, save }) {
-    product(x, w, { variant }, bias, output);
+    pass(x, w, 'forward', () => product(x, w, { variant }, bias, output));
     save(x, w);
   },
   backward({ gradient: dy, saved: [x, w], attrs: { variant }, needs }) {
     return [
-      needs[0] ? product(dy, w, { transposeB: true, variant }) : null,
-      needs[1] ? product(x, dy, { transposeA: true, variant }) : null,
+      needs[0] ? pass(x, w, 'input gradient', () => product(dy, w, { transposeB: true, variant })) : null,
+      needs[1] ? pass(x, w, 'weight gradient', () => product(x, dy, { transposeA: true, variant })) : null,
       needs[2] ? sumRows(dy, w.shape[1]) : null,
     ];
   },

@@ -97,7 +97,11 @@ export async function openAdapter(options: AdapterOptions = {}): Promise<OpenAda
   enterEnvironment(variables);
   const { create, globals } = await loadDawn();
   Object.assign(globalThis, globals);
-  const gpu = create([`backend=${chosen.backend}`, `adapter=${chosen.name}`]);
+  const gpu = create([
+    `backend=${chosen.backend}`,
+    `adapter=${chosen.name}`,
+    'disable-dawn-features=timestamp_quantization',
+  ]);
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
   if (!adapter) throw new WeftError(`the adapter ${chosen.name} was found, but Dawn doesn't open it`);
   const key = Symbol(chosen.name);

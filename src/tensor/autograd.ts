@@ -5,6 +5,7 @@ import { launch } from './launch.ts';
 import { adopt, keep, scope } from './scope.ts';
 import { type Shape, sameShape, showShape } from './shape.ts';
 import { type DType, empty, type Tensor } from './tensor.ts';
+import { currentWork, work, workUnlessNamed } from './work.ts';
 
 /** Where a gradient goes: to the op that made the tensor, or to the tensor itself if it is a leaf. */
 type Source = TapeNode | Tensor;
@@ -126,7 +127,11 @@ export function defineOp<A = undefined>(
         if (onTape) saved.push(...tensors.map((tensor) => tensor.alias()));
       };
       try {
-        noGrad(() => forward({ inputs, attrs, output: made, needs, save }));
+        noGrad(() =>
+          workUnlessNamed({ op: name, pass: 'forward' }, () =>
+            forward({ inputs, attrs, output: made, needs, save }),
+          ),
+        );
       } catch (error) {
         for (const tensor of saved) tensor.dispose();
         throw error;
@@ -134,8 +139,11 @@ export function defineOp<A = undefined>(
       return made;
     });
     if (onTape) {
+      const label = { op: currentWork()?.op ?? name, pass: 'backward' };
       output.node = new TapeNode(name, sources, saved, (gradient) => {
-        const gradients = backward!({ gradient, saved, attrs, inputShapes, needs });
+        const gradients = workUnlessNamed(label, () =>
+          backward!({ gradient, saved, attrs, inputShapes, needs }),
+        );
         gradients.forEach((g, i) => {
           if (g && !sameShape(g.shape, inputShapes[i]))
             throw new ShapeError(`gradient of ${name}`, showShape(inputShapes[i]), showShape(g.shape));
@@ -156,7 +164,7 @@ const addKernel = blockKernel({
 
 function addGradients(a: Tensor, b: Tensor): Tensor {
   const sum = empty(a.shape, 'f32', a.storage.gpu);
-  launchBlocks(addKernel, { a, b, sum });
+  work({ op: 'accumulate-gradient', pass: 'backward' }, () => launchBlocks(addKernel, { a, b, sum }));
   return sum;
 }
 
@@ -183,7 +191,7 @@ export function gradients(loss: Tensor, targets: readonly Tensor[]): Tensor[] {
       }
     };
     const seed = empty(loss.shape, 'f32', loss.storage.gpu);
-    launch(oneKernel, { one: seed }, { items: 1 });
+    work({ op: 'seed-gradient', pass: 'backward' }, () => launch(oneKernel, { one: seed }, { items: 1 }));
     give(sourceOf(loss), seed);
     for (const node of nodesBehind(loss.node)) {
       const gradient = pending.get(node);

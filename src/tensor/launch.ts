@@ -1,6 +1,7 @@
 import type { Binding } from '../gpu/gpu.ts';
 import type { Kernel } from '../gpu/kernel.ts';
 import type { Tensor } from './tensor.ts';
+import { currentWork } from './work.ts';
 
 /** A tensor bound in parts: `perItem` elements belong to each item of the launch, or a fixed range serves them all. */
 export interface Part {
@@ -52,5 +53,5 @@ export function launch(
       bytesPerItem: part.perItem * 4,
     };
   }
-  gpu?.launch({ kernel, bindings, ...options });
+  gpu?.launch({ kernel, bindings, ...options, work: currentWork() });
 }

@@ -3,6 +3,7 @@ import type { Gpu } from '../gpu/gpu.ts';
 import type { Arenas, RecordedMemory, Recording } from '../gpu/plan.ts';
 import type { GpuBuffer } from '../gpu/pool.ts';
 import { currentGpu } from './device.ts';
+import { type Profile, profileRecording } from './profile.ts';
 import { collect, keep, mapTensors, scope } from './scope.ts';
 import { Storage, Tensor } from './tensor.ts';
 
@@ -25,6 +26,11 @@ export interface Recorded<A extends readonly Tensor[], R> {
   (...args: A): Promise<R>;
   /** Records the step for arguments of these shapes, if it isn't yet, and runs nothing. */
   prepare(...args: A): Promise<void>;
+  /**
+   * Runs the step several times with each dispatch timed, and tells what each took. Copies aren't timed. What the step changes, it
+   * changes each time.
+   */
+  profile(...args: A): Promise<Profile>;
   /** Bytes of GPU memory that the recorded steps hold for themselves. */
   readonly allocatedBytes: number;
   /** Bytes of each buffer that the steps' temporaries share, and what was in use at the peak of the step that needs most. */
@@ -83,6 +89,13 @@ export function record<A extends readonly Tensor[], R>(fn: (...args: A) => R): R
   const recordings = () => [...plans.values()].map(({ recording }) => recording);
   return Object.defineProperties((...args: A) => inTurn(args, run), {
     prepare: { value: (...args: A) => inTurn(args, (gpu) => void planFor(gpu, args)) },
+    profile: {
+      value: (...args: A) =>
+        inTurn(args, (gpu) => {
+          const { recording, inputs } = planFor(gpu, args);
+          return profileRecording(gpu, recording, () => copyIn(gpu, args, inputs, arenas!));
+        }),
+    },
     allocatedBytes: {
       get: () =>
         recordings().reduce(

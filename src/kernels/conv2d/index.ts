@@ -6,6 +6,7 @@ import { RandomStream } from '../../tensor/random.ts';
 import { keep } from '../../tensor/scope.ts';
 import { type Shape, sizeOf } from '../../tensor/shape.ts';
 import { empty, type Tensor, tensor } from '../../tensor/tensor.ts';
+import { work } from '../../tensor/work.ts';
 import { pool } from '../maxPool2d.ts';
 import { broadcast } from './broadcast.ts';
 import { biasGradient, unfold } from './cotangent.ts';
@@ -103,7 +104,7 @@ function prepareTrial(g: Geometry, pass: Pass, attrs: Attributes): Trial {
   } else if (attrs.activation === 'relu') cotangent = { dy, y: make(outputShape) };
   return {
     run(name) {
-      const variant = named(name);
+      const variant = variants.find((variant) => variant.name === name) ?? plain;
       if (pass === 'filterGradient') return filterGradient(variant, g, x, cotangent);
       if (pass === 'inputGradient') return inputGradient(variant, g, cotangent, w);
       const y = empty(outputShape);
@@ -115,8 +116,6 @@ function prepareTrial(g: Geometry, pass: Pass, attrs: Attributes): Trial {
     },
   };
 }
-
-const named = (name: string): ConvVariant => variants.find((variant) => variant.name === name) ?? plain;
 
 const outputShapeOf = ({ N, Y, X, K }: Geometry, { maxPool }: Attributes): Shape =>
   maxPool ? [N, Math.floor(Y / 2), Math.floor(X / 2), K] : [N, Y, X, K];
@@ -164,6 +163,10 @@ function filterGradient(variant: ConvVariant, g: Geometry, x: Tensor, cotangent:
   return variant.filterGradient(g, x, variant.unfolds ? cotangent : { dy: unfold(g, cotangent) });
 }
 
+/** Issues the kernels of one pass, named for profiles. */
+const named = <T>(g: Geometry, pass: string, issue: () => T): T =>
+  work({ op: `conv2d ${g.I}x${g.J} ${g.H}x${g.W} ${g.C}-${g.K}`, pass, flops: directFlops(g) }, issue);
+
 const op = defineOp<Attributes>({
   name: 'conv2d',
   shape(inputs, attrs) {
@@ -175,7 +178,8 @@ const op = defineOp<Attributes>({
   forward({ inputs: [x, w, bias], attrs, output, save, needs }) {
     const g = geometryOf([x.shape, w.shape], attrs.padding);
     const variant = variantFor(g, 'forward', attrs, x.storage.gpu);
-    const winners = forward(variant, g, attrs, x, w, bias, output, needs.includes(true));
+    const keepsWinners = needs.includes(true);
+    const winners = named(g, 'forward', () => forward(variant, g, attrs, x, w, bias, output, keepsWinners));
     save(x, w);
     if (winners) save(winners);
     else if (attrs.activation === 'relu') save(output);
@@ -192,8 +196,8 @@ const op = defineOp<Attributes>({
     // Unfolded once for all that can't read it folded: then nobody needs it folded.
     if (mask && asked.some((variant) => !variant.unfolds)) cotangent = { dy: unfold(g, cotangent) };
     return [
-      toInput ? inputGradient(toInput, g, cotangent, w) : null,
-      toFilter ? filterGradient(toFilter, g, x, cotangent) : null,
+      toInput ? named(g, 'input gradient', () => inputGradient(toInput, g, cotangent, w)) : null,
+      toFilter ? named(g, 'filter gradient', () => filterGradient(toFilter, g, x, cotangent)) : null,
       needs[2] ? biasGradient(g, cotangent) : null,
     ];
   },
