@@ -7,7 +7,7 @@ import type { Tensor } from '../../../tensor/tensor.ts';
  * One matrix product a frequency: M[xi] = V[xi] U[xi], V [t^2, rows, C], U [t^2, C, K], M [t^2, rows, K].
  *
  * On software adapters, where a load costs as much as dozens of multiplications, a subgroup of L lanes has a register tile of `tileRows`
- * rows and 4 L columns: a lane four columns. Of V, lane l loads four terms of row l, and they are handed round; of U each lane loads
+ * rows and 8 L columns: a lane two groups of four. Of V, lane l loads four terms of row l, and they are handed round; of U each lane loads
  * its columns. On others, workgroups of 256 stage 16 terms of 64 x 64 values of M in workgroup memory.
  *
  * f32 sums in the order of the terms.
@@ -24,6 +24,8 @@ interface RegisterTile {
   readonly C: number;
   readonly K: number;
   readonly tileRows: number;
+  /** Groups of four columns a lane. */
+  readonly vectors: number;
   readonly lanes: number;
   /** U of one frequency is a uniform binding; else all frequencies are one dispatch and U is in storage. */
   readonly uniform: boolean;
@@ -32,10 +34,16 @@ interface RegisterTile {
 const sequence = (n: number) => Array.from({ length: n }, (_, i) => i);
 const lines = <T>(items: readonly T[], line: (item: T) => string) => items.map(line).join('\n');
 
-const registerKernel = kernelFamily(({ C, K, tileRows, lanes: L, uniform }: RegisterTile) => {
-  const blocks = Math.ceil(K / (4 * L));
+/** Terms that a load of V brings. */
+const TERMS = sequence(4);
+
+const registerKernel = kernelFamily(({ C, K, tileRows, vectors, lanes: L, uniform }: RegisterTile) => {
+  const width = L * vectors;
+  const blocks = Math.ceil(K / (4 * width));
   const rows = sequence(tileRows);
   const loads = sequence(Math.ceil(tileRows / L));
+  const columns = sequence(vectors);
+  const hasTail = K % (4 * width) > 0;
   return {
     name: `winograd-product ${C}-${K}`,
     lanes: L,
@@ -45,26 +53,33 @@ const registerKernel = kernelFamily(({ C, K, tileRows, lanes: L, uniform }: Regi
     ...(uniform && { uniformArrays: { U: ['vec4f', (C * K) / 4] as const } }),
     uniforms: { rows: 'u32' },
     body: `
-      let n = workgroup % ${blocks}u * ${L}u + lane;
-      let column = ${K % (4 * L) ? `min(n, ${K / 4 - 1}u)` : 'n'};
+      ${lines(
+        columns,
+        (q) => `let n${q} = workgroup % ${blocks}u * ${width}u + ${q * L}u + lane;
+        let column${q} = ${hasTail ? `min(n${q}, ${K / 4 - 1}u)` : `n${q}`};`,
+      )}
       // Rows are counted through all frequencies.
       let row = workgroup / ${blocks}u * ${tileRows}u;
       let first = ${uniform ? '0u' : `row / u.rows * ${C}u`};
       ${lines(loads, (v) => `let at${v} = (row + ${v * L}u + lane${tileRows % L ? ` % ${tileRows}u` : ''}) * ${C / 4}u;`)}
-      ${lines(rows, (r) => `var s${r} = vec4f();`)}
+      ${lines(rows, (r) => lines(columns, (q) => `var s${r}_${q} = vec4f();`))}
       for (var c = 0u; c < ${C / 4}u; c++) {
         ${lines(loads, (v) => `let v${v} = V[at${v} + c];`)}
-        ${lines(sequence(4), (e) => `let u${e} = U[(first + c * 4u + ${e}u) * ${K / 4}u + column];`)}
+        ${lines(TERMS, (e) =>
+          lines(columns, (q) => `let u${e}_${q} = U[(first + c * 4u + ${e}u) * ${K / 4}u + column${q}];`),
+        )}
         ${lines(rows, (r) =>
           lines(
-            sequence(4),
-            (e) =>
-              `s${r} = fma(vec4f(subgroupBroadcast(v${Math.floor(r / L)}[${e}], ${r % L}u)), u${e}, s${r});`,
+            TERMS,
+            (e) => `let b${r}_${e} = vec4f(subgroupBroadcast(v${Math.floor(r / L)}[${e}], ${r % L}u));
+            ${lines(columns, (q) => `s${r}_${q} = fma(b${r}_${e}, u${e}_${q}, s${r}_${q});`)}`,
           ),
         )}
       }
-      ${K % (4 * L) ? `if (n >= ${K / 4}u) { return; }` : ''}
-      ${lines(rows, (r) => `M[(row + ${r}u) * ${K / 4}u + n] = s${r};`)}`,
+      ${lines(columns, (q) => {
+        const stores = lines(rows, (r) => `M[(row + ${r}u) * ${K / 4}u + n${q}] = s${r}_${q};`);
+        return hasTail ? `if (n${q} < ${K / 4}u) { ${stores} }` : stores;
+      })}`,
   };
 });
 
@@ -149,10 +164,11 @@ export function multiply(
     return;
   }
   const lanes = gpu.subgroupSize;
-  const workgroups = (items: number) => items * Math.ceil(K / (4 * lanes));
+  const vectors = K > 4 * lanes ? 2 : 1;
+  const workgroups = (items: number) => items * Math.ceil(K / (4 * lanes * vectors));
   const slab = C * K;
   const uniform = rows >= MANY_ROWS && slab * 4 <= UNIFORM_BYTES && slab % 64 === 0;
-  const kernel = registerKernel({ C, K, tileRows, lanes, uniform });
+  const kernel = registerKernel({ C, K, tileRows, vectors, lanes, uniform });
   if (!uniform) {
     launch(kernel, { V, U, M }, { items: (frequencies * rows) / tileRows, workgroups, uniforms: { rows } });
     return;
