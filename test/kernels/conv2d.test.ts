@@ -116,7 +116,7 @@ const check = (variant: ConvVariant, { inputs, attrs }: Drawn, random: Draw['ran
   });
 
 /** Random shapes for each variant: few for those that are compiled anew, in seconds, for every shape. */
-const counts: Record<string, number> = { broadcast: 3, plain: 8 };
+const counts: Record<string, number> = { winograd4: 3, winograd2: 3, broadcast: 3, plain: 8 };
 
 /** Heights and widths of the kernels that a variant is drawn for; else 3. */
 const kernels: Record<string, readonly number[]> = { plain: [1, 3, 5], product: [1] };
@@ -153,6 +153,35 @@ describe.each(offered)('$name', (variant) => {
     expect(checked).toBeGreaterThan(0);
   });
 });
+
+/** What runs on an adapter that promises no subgroup width. */
+describe.each(variants.filter(({ name }) => name.startsWith('winograd')))(
+  '$name without subgroups',
+  (variant) => {
+    test('matches the reference', async () => {
+      const { subgroupSize } = gpu;
+      const setSubgroupSize = (value: number) => Object.defineProperty(gpu, 'subgroupSize', { value });
+      setSubgroupSize(0);
+      try {
+        let checked = 0;
+        for (const drawn of draws(`conv2d ${variant.name} without subgroups`, 60)) {
+          const given = draw(drawn, false);
+          const g = geometryOf(
+            given.inputs.map(({ shape }) => shape),
+            given.attrs.padding,
+          );
+          if (checked === 3 || !variant.supports(g, 'forward', gpu)) continue;
+          if (given.attrs.maxPool && (g.Y < 2 || g.X < 2)) continue;
+          await check(variant, given, drawn.random, drawn.label);
+          checked++;
+        }
+        expect(checked).toBe(3);
+      } finally {
+        setSubgroupSize(subgroupSize);
+      }
+    });
+  },
+);
 
 describe("v5's shapes, few images", () => {
   // [height and width, channels, filters, padding]
