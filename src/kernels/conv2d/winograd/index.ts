@@ -81,5 +81,5 @@ function winograd(filtering: Filtering, roundOffs: number): ConvVariant {
   };
 }
 
-export const winograd4 = winograd(F4, 100);
-export const winograd2 = winograd(F2, 16);
+export const winograd4 = winograd(F4, 32);
+export const winograd2 = winograd(F2, 8);

@@ -131,7 +131,7 @@ const UNIFORM_BYTES = 65536;
 /** Widths that the subgroup kernel is generated for. */
 const WIDTHS = [4, 8, 16, 32];
 /** Rows of a register tile, and the rows from which on a dispatch a frequency pays. */
-const TILE_ROWS = [32, 16, 8];
+const TILE_ROWS = [24, 16, 8];
 const MANY_ROWS = 256;
 
 const hasSubgroups = (gpu: Gpu) => gpu.isSoftware && WIDTHS.includes(gpu.subgroupSize);
