@@ -33,23 +33,24 @@ interface Product {
   leftAlong: 'k' | 'row';
 }
 
-const productKernel = kernelFamily(({ name, read, write, uniforms, access, setup, leftAlong }: Product) => {
-  const [row, k] =
-    leftAlong === 'k' ? ['lane / 16u + 16u * i', 'lane % 16u'] : ['lane % 64u', 'lane / 64u + 4u * i'];
-  return {
-    name,
-    lanes: LANES,
-    read,
-    write,
-    uniforms: Object.fromEntries(uniforms.map((uniform) => [uniform, 'u32'])),
-    declarations: `
+export const productKernel = kernelFamily(
+  ({ name, read, write, uniforms, access, setup, leftAlong }: Product) => {
+    const [row, k] =
+      leftAlong === 'k' ? ['lane / 16u + 16u * i', 'lane % 16u'] : ['lane % 64u', 'lane / 64u + 4u * i'];
+    return {
+      name,
+      lanes: LANES,
+      read,
+      write,
+      uniforms: Object.fromEntries(uniforms.map((uniform) => [uniform, 'u32'])),
+      declarations: `
       var<workgroup> a: array<f32, ${TILE * DEPTH}>; // [k][row]
       var<workgroup> b: array<f32, ${TILE * DEPTH}>; // [k][column]
       var<private> product: u32;
       var<private> begin: u32;
       var<private> end: u32;
       ${access}`,
-    body: `
+      body: `
       var rowTiles = 0u;
       var columnTiles = 0u;
       ${setup}
@@ -87,8 +88,9 @@ const productKernel = kernelFamily(({ name, read, write, uniforms, access, setup
         store(row0 + r + 2u, column0 + c + j, s2[j]);
         store(row0 + r + 3u, column0 + c + j, s3[j]);
       }`,
-  };
-});
+    };
+  },
+);
 
 const geometryUniforms = ['H', 'W', 'C', 'K', 'Y', 'X', 'P'] as const;
 

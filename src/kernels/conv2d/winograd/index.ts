@@ -1,7 +1,7 @@
-import { WeftError } from '../../../errors.ts';
 import { empty, type Tensor } from '../../../tensor/tensor.ts';
 import type { ConvVariant, Cotangent, Output } from '../geometry.ts';
 import { transformFilter } from './filter.ts';
+import { filterGradient, supportsFilterGradient } from './filterGradient.ts';
 import { transformInput } from './input.ts';
 import { transformOutput } from './output.ts';
 import { multiply, tileRowsFor } from './product.ts';
@@ -55,8 +55,10 @@ function winograd(filtering: Filtering, roundOffs: number): ConvVariant {
   const name = `winograd${m}`;
   return {
     name,
-    supports({ C, K, I, J, Y, X, H, W }, pass, gpu) {
-      if (pass === 'filterGradient' || I !== 3 || J !== 3 || C % 4 || K % 4) return false;
+    supports(g, pass, gpu) {
+      if (pass === 'filterGradient') return supportsFilterGradient(filtering, g, gpu);
+      const { C, K, I, J, Y, X, H, W } = g;
+      if (I !== 3 || J !== 3 || C % 4 || K % 4) return false;
       const [height, width] = pass === 'forward' ? [Y, X] : [H, W];
       const { tiles } = tilesOf(filtering, { Y: height, X: width }, 1);
       const largest = Math.max((tiles + 64) * Math.max(C, K), C * K) * t * t * 4;
@@ -75,9 +77,7 @@ function winograd(filtering: Filtering, roundOffs: number): ConvVariant {
       const output = { y: dx, bias: undefined, relu: false, pool: false };
       convolve(filtering, turned, cotangent, transformFilter(filtering, g, w, true), output);
     },
-    filterGradient() {
-      throw new WeftError(`${name} has no filter gradient`);
-    },
+    filterGradient: (g, x, cotangent) => filterGradient(filtering, g, x, cotangent),
   };
 }
 
