@@ -1,7 +1,7 @@
 import { empty, type Tensor } from '../../../tensor/tensor.ts';
 import type { ConvVariant, Cotangent, Output } from '../geometry.ts';
 import { transformFilter } from './filter.ts';
-import { filterGradient, supportsFilterGradient } from './filterGradient.ts';
+import { filterGradient, filterGradientCost, supportsFilterGradient } from './filterGradient.ts';
 import { transformInput } from './input.ts';
 import { transformOutput } from './output.ts';
 import { multiply, tileRowsFor } from './product.ts';
@@ -64,7 +64,7 @@ function winograd(filtering: Filtering, roundOffs: number): ConvVariant {
       const largest = Math.max((tiles + 64) * Math.max(C, K), C * K) * t * t * 4;
       return largest <= gpu.limits.maxStorageBufferBindingSize;
     },
-    cost: () => 1e9,
+    cost: (g, pass, gpu) => (pass === 'filterGradient' ? filterGradientCost(filtering, g, gpu) : 1e9),
     roundOffs,
     pools: true,
     unfolds: true,
