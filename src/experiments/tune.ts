@@ -100,12 +100,17 @@ export async function tuneKernels(
 export const kernelsOf = (rows: readonly TuneRow[]): Kernels =>
   Object.fromEntries(rows.filter(({ chosen }) => chosen).map(({ key, candidate }) => [key, candidate]));
 
-/** Decisions in a line: how many keys of each op and pass take which candidate. */
+/** Decisions in a line: how many keys of each op and pass (what a key begins with, before sizes) take which candidate. */
 export function describeKernels(kernels: Kernels): string {
   const ops = new Map<string, Map<string, number>>();
   for (const [key, candidate] of Object.entries(kernels)) {
-    // The words before the first size.
-    const op = key.match(/^[^\d[]*(?=[\d[])/)?.[0].trim() ?? key;
+    const words = key.split(' ');
+    const op = words
+      .slice(
+        0,
+        words.findIndex((word) => /^[\d[]/.test(word)),
+      )
+      .join(' ');
     const counts = ops.get(op) ?? new Map<string, number>();
     ops.set(op, counts.set(candidate, (counts.get(candidate) ?? 0) + 1));
   }

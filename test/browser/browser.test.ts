@@ -99,6 +99,33 @@ describe('the built library in Chromium', () => {
   });
 });
 
+describe('tuning in Chromium', () => {
+  const openGpu = async (page: Page) => {
+    await page.waitForFunction(() => 'testPage' in globalThis);
+    await page.evaluate(() => testPage.open());
+  };
+
+  it('keeps what it decided in the browser', async () => {
+    const { page, failed } = await openPage('/samples.html');
+    const decided = async () => {
+      await Promise.race([openGpu(page), failed]);
+      return page.evaluate(() => testPage.tune());
+    };
+    expect(await decided()).toEqual(['matmul [n,24] [24,8], small: timed']);
+    await page.reload();
+    expect(await decided()).toEqual(['matmul [n,24] [24,8], small: stored']);
+    await page.close();
+  });
+
+  it('does without where the browser keeps nothing, and says so', async () => {
+    const { page, lines, failed } = await openPage('/samples.html');
+    await Promise.race([page.waitForFunction(() => 'testPage' in globalThis), failed]);
+    expect(await page.evaluate(() => testPage.keepWithoutDatabase())).toEqual({});
+    expect(lines.filter((line) => line.startsWith('tuned choices are not kept: '))).toHaveLength(2);
+    await page.close();
+  });
+});
+
 describe('the example in Chromium', () => {
   it('trains with falling loss', async () => {
     const { page, lines, failed } = await openPage('/example.html');

@@ -1,4 +1,4 @@
-import { close, init } from '../../src/index.ts';
+import { browserChoices, close, init, matmul, ones, tune } from '../../src/index.ts';
 import { samples } from '../adapters/samples.ts';
 
 /** What the test asks of the page. */
@@ -15,6 +15,19 @@ const page = {
     } catch (error) {
       return (error as Error).stack ?? String(error);
     }
+  },
+  /** Tunes a product with decisions kept in the browser, and says how each key was decided. */
+  async tune(): Promise<string[]> {
+    const [a, b] = [ones([4, 24]), ones([24, 8])];
+    const rows = await tune(() => matmul(a, b), { store: browserChoices('test') });
+    return rows.filter(({ chosen }) => chosen).map(({ key, source }) => `${key}: ${source}`);
+  },
+  /** Keeps choices in the browser where it doesn't let it; what is there afterwards. */
+  async keepWithoutDatabase(): Promise<object> {
+    Object.defineProperty(globalThis, 'indexedDB', { value: undefined });
+    const store = browserChoices('test');
+    await store.save('adapter', { key: { candidate: 'plain', among: ['plain'] } });
+    return store.load('adapter');
   },
   close,
 };
