@@ -4,9 +4,10 @@ import { VERSION } from '../tensor/version.ts';
 import { Console } from './console.ts';
 import { type DoctorOptions, doctor } from './doctor.ts';
 import { type EvaluateOptions, evaluateRuns } from './evaluate.ts';
-import { experiments } from './index.ts';
+import { experiments, findExperiment } from './index.ts';
 import { folderName, positiveNumber, timeSpan, wholeNumber } from './options.ts';
 import { type PredictOptions, predict } from './predict.ts';
+import { type ProfileOptions, profileStep } from './profile.ts';
 import { type TrainOptions, train } from './train.ts';
 import { type TuneCommandOptions, tuneExperiment } from './tune.ts';
 
@@ -133,6 +134,19 @@ program
   .addOption(adapterOption())
   .action((run: string, images: string[], options: PredictOptions) =>
     finish(predict(run, images, options, out)),
+  );
+
+program
+  .command('profile')
+  .description('show what each dispatch of a step takes, and the memory that a step needs')
+  .argument('<experiment>', Object.keys(experiments).join(', '))
+  .addOption(option('--batch <n>', 'images a step', wholeNumber(1)).default(64))
+  .addOption(option('--inference', 'a step of inference instead of training'))
+  .addOption(option('--trace <file>', 'write a trace for chrome://tracing or Perfetto'))
+  .addOption(option('--json <file>', 'write the figures'))
+  .addOption(adapterOption())
+  .action((experiment: string, options: ProfileOptions) =>
+    finish((async () => profileStep(findExperiment(experiment), options, out))()),
   );
 
 program

@@ -1,4 +1,4 @@
-import { type ImageSet, ImageSource } from '../data/batchSource.ts';
+import { type Augmentation, type ImageSet, ImageSource } from '../data/batchSource.ts';
 import { add } from '../kernels/binary.ts';
 import { softmaxCrossEntropy } from '../kernels/softmaxCrossEntropy.ts';
 import { Adam } from '../nn/optimizers.ts';
@@ -7,6 +7,16 @@ import { noGrad } from '../tensor/autograd.ts';
 import { record } from '../tensor/record.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import type { Experiment } from './experiment.ts';
+
+/** A training step on the samples at some indices, as `fit` makes it, without its log. */
+export const recordTrainingStep = (model: Sequential, optimizer: Adam, source: ImageSource) =>
+  record((indices: Tensor) => {
+    const { x, labels } = source.batch(indices, true);
+    const loss = softmaxCrossEntropy(model.logits(x, { training: true }), labels);
+    const penalty = model.regularization();
+    optimizer.minimize(penalty ? add(loss, penalty) : loss, model.trainableParameters);
+    return { loss };
+  });
 
 /** At least as much is timed. */
 const TIMED_STEPS = 2;
@@ -18,9 +28,9 @@ export class Rehearsal {
   private readonly optimizer = new Adam();
   private readonly source: ImageSource;
 
-  constructor({ network }: Experiment, set: ImageSet) {
+  constructor({ network }: Pick<Experiment, 'network'>, set: ImageSet, augment?: Augmentation) {
     this.model = network(0);
-    this.source = new ImageSource(set);
+    this.source = new ImageSource(set, { augment });
   }
 
   /** Issues a training step. @returns the loss, a scalar */

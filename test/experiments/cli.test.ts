@@ -15,7 +15,8 @@ describe('weft', () => {
   it('says what it can do, and its version', async () => {
     const help = await weft(['--help']);
     expect(help.code).toBe(0);
-    for (const command of ['train', 'evaluate', 'predict', 'doctor']) expect(help.stdout).toContain(command);
+    for (const command of ['train', 'evaluate', 'predict', 'profile', 'doctor'])
+      expect(help.stdout).toContain(command);
     expect((await weft(['--version'])).stdout.trim()).toBe(packageJson.version);
   });
 
@@ -83,6 +84,14 @@ describe('weft', () => {
     [['evaluate'], "missing required argument 'run'"],
     [['evaluate', '/no/such/run'], '/no/such/run is no run'],
     [['predict', '/no/such/run', 'x.png'], '/no/such/run is no run'],
+    [['profile'], "missing required argument 'experiment'"],
+    [['profile', 'v6'], "no experiment 'v6'; there is: v5"],
+    [
+      ['profile', 'v5', '--batch', '0'],
+      "option '--batch <n>' argument '0' is invalid. It must be a whole number, at least 1.",
+    ],
+    [['profile', 'v5', '--trace'], "option '--trace <file>' argument missing"],
+    [['profile', 'v5', '--data', 'x'], "unknown option '--data'"],
     [['doctor', '--fix'], "unknown option '--fix'"],
   ];
   it.concurrent.each(wrong)('%j is refused by name', async (args, message) => {

@@ -181,7 +181,7 @@ describe('a run', () => {
       expect(await evaluateRuns([path('old'), path('first')], { adapter, limit: 16 }, out)).toBe(0);
       expect(found(message)).toHaveLength(1);
       out = new Lines();
-      expect(await predict(path('old'), 'test:0', { adapter }, out)).toBe(0);
+      expect(await predict(path('old'), ['test:0'], { adapter }, out)).toBe(0);
       // One image is another decision, which the run hasn't made.
       expect(found(message)).toHaveLength(0);
     },
