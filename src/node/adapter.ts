@@ -97,6 +97,7 @@ export async function openAdapter(options: AdapterOptions = {}): Promise<OpenAda
   enterEnvironment(variables);
   const { create, globals } = await loadDawn();
   Object.assign(globalThis, globals);
+  // A profile needs the GPU's clock as it is; Dawn rounds it to steps of 0.066 ms, which protects the users of web pages.
   const gpu = create([
     `backend=${chosen.backend}`,
     `adapter=${chosen.name}`,
