@@ -38,7 +38,7 @@ export async function openGpu(choice: string | undefined, out: Console): Promise
     onNote: (line) => out.line(line),
   });
   const { adapter, name, isSoftware } = opened;
-  const gpu = useGpu(await Gpu.open(adapter, { onClose: opened.close }));
+  const gpu = useGpu(await Gpu.open(adapter, { onClose: opened.close, whileWaiting: opened.whileWaiting }));
   out.line(`adapter: ${name} (${isSoftware ? 'software' : 'hardware'})`);
   return { gpu, name, isSoftware };
 }

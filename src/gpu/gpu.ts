@@ -38,6 +38,8 @@ export interface GpuOptions {
   limits?: 'adapter' | 'default';
   /** Called once when the device closes, to let go of what keeps it alive. */
   onClose?: () => void;
+  /** Called with each answer that comes only when the GPU has done its work. */
+  whileWaiting?: (answer: Promise<unknown>) => void;
 }
 
 /** Bytes of the eager uniform ring and of each block that a recording takes. */
@@ -116,6 +118,7 @@ export class Gpu {
     private readonly device: GPUDevice,
     adapter: GPUAdapter,
     private readonly onClose: () => void,
+    private readonly whileWaiting: GpuOptions['whileWaiting'],
   ) {
     this.limits = device.limits;
     const info = adapter.info;
@@ -160,7 +163,7 @@ export class Gpu {
     } catch (error) {
       throw new GpuError(`${adapterName(adapter.info)} gave no device: ${(error as Error).message}`);
     }
-    const gpu = new Gpu(device, adapter, options.onClose ?? (() => {}));
+    const gpu = new Gpu(device, adapter, options.onClose ?? (() => {}), options.whileWaiting);
     await gpu.selfCheck();
     return gpu;
   }
@@ -236,7 +239,7 @@ export class Gpu {
     const copied = Math.ceil(bytes / 4) * 4;
     this.enqueue({ kind: 'copy', from, fromOffset, to: staging, toOffset: 0, bytes: copied });
     this.flush();
-    await this.orLost(this.asked(staging.mapAsync(GPUMapMode.READ, 0, copied)));
+    await this.workDone(staging.mapAsync(GPUMapMode.READ, 0, copied));
     const data = staging.getMappedRange(0, copied).slice(0, bytes);
     staging.unmap();
     const free = this.staging.get(capacity);
@@ -344,7 +347,7 @@ export class Gpu {
 
   /** Resolves when what was submitted so far is done. */
   submittedWorkDone(): Promise<undefined> {
-    return this.orLost(this.asked(this.device.queue.onSubmittedWorkDone()));
+    return this.workDone(this.device.queue.onSubmittedWorkDone());
   }
 
   /** Memory for recordings that never run at the same time. */
@@ -361,6 +364,11 @@ export class Gpu {
     this.device.destroy();
     // Dawn still works through what it was asked. Letting go of it before its last answer crashes or hangs the process.
     Promise.allSettled(this.unanswered).then(() => this.onClose());
+  }
+
+  private workDone<T>(answer: Promise<T>): Promise<T> {
+    this.whileWaiting?.(answer);
+    return this.orLost(this.asked(answer));
   }
 
   private asked<T>(answer: Promise<T>): Promise<T> {

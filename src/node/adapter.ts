@@ -13,6 +13,7 @@ import {
   loaderVariables,
   loadLibrary,
 } from './lavapipe.ts';
+import { napUntil } from './nap.ts';
 import { readOsRelease } from './osRelease.ts';
 import { note, type Reporting } from './progress.ts';
 
@@ -35,6 +36,8 @@ export interface OpenAdapter {
   found: FoundAdapter[];
   /** Lets go of Dawn, so that the process can end; the adapter's devices can't be used any more. */
   close(): void;
+  /** To be called with answers that wait for the GPU: leaves a software adapter the cores that it computes on. */
+  whileWaiting: ((answer: Promise<unknown>) => void) | undefined;
 }
 
 /** The files that Chromium's packages keep SwiftShader's manifest in. */
@@ -114,6 +117,7 @@ export async function openAdapter(options: AdapterOptions = {}): Promise<OpenAda
     isSoftware: isSoftwareAdapter(adapter.info),
     found,
     close: () => void held.delete(key),
+    whileWaiting: isSoftwareAdapter(adapter.info) ? napUntil : undefined,
   };
 }
 

@@ -4,7 +4,7 @@ import { Gpu, type GpuOptions } from '../gpu/gpu.ts';
 /** Finds an adapter on a platform without `navigator.gpu` of its own; the Node entry point registers Dawn's. */
 export type AdapterProvider = (
   choice: string | undefined,
-) => Promise<{ adapter: GPUAdapter; close: () => void }>;
+) => Promise<{ adapter: GPUAdapter; close: () => void; whileWaiting: GpuOptions['whileWaiting'] }>;
 
 let provider: AdapterProvider | undefined;
 let current: Gpu | undefined;
@@ -25,8 +25,8 @@ export interface InitOptions extends Pick<GpuOptions, 'limits'> {
 export async function init(options: InitOptions = {}): Promise<Gpu> {
   if (current) return current;
   if (provider) {
-    const { adapter, close } = await provider(options.adapter);
-    return useGpu(await Gpu.open(adapter, { limits: options.limits, onClose: close }));
+    const { adapter, close, whileWaiting } = await provider(options.adapter);
+    return useGpu(await Gpu.open(adapter, { limits: options.limits, onClose: close, whileWaiting }));
   }
   const adapter = await globalThis.navigator?.gpu?.requestAdapter({ powerPreference: 'high-performance' });
   if (!adapter)
