@@ -2,6 +2,7 @@ import { kernelFamily } from '../../../gpu/kernel.ts';
 import { launch } from '../../../tensor/launch.ts';
 import { empty, type Tensor } from '../../../tensor/tensor.ts';
 import type { Geometry } from '../geometry.ts';
+import { SPARE } from './product.ts';
 import { type Filtering, transform } from './transforms.ts';
 
 /*
@@ -34,7 +35,7 @@ const filterKernel = kernelFamily(({ filtering, turned }: { filtering: Filtering
   };
 });
 
-/** U [t^2, C, K], or turned [t^2, K, C]. */
+/** U [t^2, C, K], or turned [t^2, K, C], flat and with `SPARE` elements after it. */
 export function transformFilter(
   filtering: Filtering,
   { C, K }: Geometry,
@@ -42,7 +43,7 @@ export function transformFilter(
   turned: boolean,
 ): Tensor {
   const [rows, outputs] = turned ? [K, C] : [C, K];
-  const U = empty([filtering.t ** 2, rows, outputs]);
+  const U = empty([filtering.t ** 2 * rows * outputs + SPARE]);
   launch(
     filterKernel({ filtering, turned }),
     { w, U },

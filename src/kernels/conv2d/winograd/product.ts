@@ -1,6 +1,6 @@
 import type { Gpu } from '../../../gpu/gpu.ts';
 import { kernelFamily } from '../../../gpu/kernel.ts';
-import { launch, range } from '../../../tensor/launch.ts';
+import { launch, type Part, range } from '../../../tensor/launch.ts';
 import type { Tensor } from '../../../tensor/tensor.ts';
 
 /*
@@ -21,8 +21,6 @@ export interface Product {
 }
 
 interface RegisterTile {
-  readonly C: number;
-  readonly K: number;
   readonly tileRows: number;
   /** Groups of four columns a lane. */
   readonly vectors: number;
@@ -34,39 +32,46 @@ interface RegisterTile {
 const sequence = (n: number) => Array.from({ length: n }, (_, i) => i);
 const lines = <T>(items: readonly T[], line: (item: T) => string) => items.map(line).join('\n');
 
+/** Rows of V and M a frequency, groups of four terms and of four columns. */
+const uniforms = { rows: 'u32', terms: 'u32', columns: 'u32' } as const;
+
+/** Bytes of a uniform binding that WebGPU guarantees. */
+const UNIFORM_BYTES = 65536;
+/** Elements after U's last: the shader is the same for every shape, so that a frequency is bound with what comes after it. */
+export const SPARE = UNIFORM_BYTES / 4;
+
 /** Terms that a load of V brings. */
 const TERMS = sequence(4);
 
-const registerKernel = kernelFamily(({ C, K, tileRows, vectors, lanes: L, uniform }: RegisterTile) => {
+const registerKernel = kernelFamily(({ tileRows, vectors, lanes: L, uniform }: RegisterTile) => {
   const width = L * vectors;
-  const blocks = Math.ceil(K / (4 * width));
   const rows = sequence(tileRows);
   const loads = sequence(Math.ceil(tileRows / L));
   const columns = sequence(vectors);
-  const hasTail = K % (4 * width) > 0;
   return {
-    name: `winograd-product ${C}-${K}`,
+    name: 'winograd-product',
     lanes: L,
     subgroups: true,
     read: { V: 'vec4f' as const, ...(!uniform && { U: 'vec4f' as const }) },
     write: { M: 'vec4f' },
-    ...(uniform && { uniformArrays: { U: ['vec4f', (C * K) / 4] as const } }),
-    uniforms: { rows: 'u32' },
+    ...(uniform && { uniformArrays: { U: ['vec4f', UNIFORM_BYTES / 16] as const } }),
+    uniforms,
     body: `
+      let blocks = (u.columns + ${width - 1}u) / ${width}u;
       ${lines(
         columns,
-        (q) => `let n${q} = workgroup % ${blocks}u * ${width}u + ${q * L}u + lane;
-        let column${q} = ${hasTail ? `min(n${q}, ${K / 4 - 1}u)` : `n${q}`};`,
+        (q) => `let n${q} = workgroup % blocks * ${width}u + ${q * L}u + lane;
+        let column${q} = min(n${q}, u.columns - 1u);`,
       )}
       // Rows are counted through all frequencies.
-      let row = workgroup / ${blocks}u * ${tileRows}u;
-      let first = ${uniform ? '0u' : `row / u.rows * ${C}u`};
-      ${lines(loads, (v) => `let at${v} = (row + ${v * L}u + lane${tileRows % L ? ` % ${tileRows}u` : ''}) * ${C / 4}u;`)}
+      let row = workgroup / blocks * ${tileRows}u;
+      let first = ${uniform ? '0u' : 'row / u.rows * u.terms * 4u'};
+      ${lines(loads, (v) => `let at${v} = (row + ${v * L}u + lane${tileRows % L ? ` % ${tileRows}u` : ''}) * u.terms;`)}
       ${lines(rows, (r) => lines(columns, (q) => `var s${r}_${q} = vec4f();`))}
-      for (var c = 0u; c < ${C / 4}u; c++) {
+      for (var c = 0u; c < u.terms; c++) {
         ${lines(loads, (v) => `let v${v} = V[at${v} + c];`)}
         ${lines(TERMS, (e) =>
-          lines(columns, (q) => `let u${e}_${q} = U[(first + c * 4u + ${e}u) * ${K / 4}u + column${q}];`),
+          lines(columns, (q) => `let u${e}_${q} = U[(first + c * 4u + ${e}u) * u.columns + column${q}];`),
         )}
         ${lines(rows, (r) =>
           lines(
@@ -76,10 +81,12 @@ const registerKernel = kernelFamily(({ C, K, tileRows, vectors, lanes: L, unifor
           ),
         )}
       }
-      ${lines(columns, (q) => {
-        const stores = lines(rows, (r) => `M[(row + ${r}u) * ${K / 4}u + n${q}] = s${r}_${q};`);
-        return hasTail ? `if (n${q} < ${K / 4}u) { ${stores} }` : stores;
-      })}`,
+      ${lines(
+        columns,
+        (q) => `if (n${q} < u.columns) {
+          ${lines(rows, (r) => `M[(row + ${r}u) * u.columns + n${q}] = s${r}_${q};`)}
+        }`,
+      )}`,
   };
 });
 
@@ -91,8 +98,7 @@ const tiledKernel = kernelFamily(() => ({
   lanes: 256,
   read: { V: 'vec4f', U: 'vec4f' },
   write: { M: 'vec4f' },
-  // Groups of four terms and columns.
-  uniforms: { rows: 'u32', terms: 'u32', columns: 'u32' },
+  uniforms,
   declarations: `
     var<workgroup> left: array<vec4f, ${(TILE * DEPTH) / 4}>; // [term / 4][row]
     var<workgroup> right: array<vec4f, ${(TILE * DEPTH) / 4}>; // [term][column / 4]`,
@@ -126,13 +132,12 @@ const tiledKernel = kernelFamily(() => ({
     ${lines(sequence(4), (i) => `M[(row0 + r + ${i}u) * u.columns + column] = s${i};`)}`,
 }));
 
-/** Bytes of a uniform binding that WebGPU guarantees. */
-const UNIFORM_BYTES = 65536;
 /** Widths that the subgroup kernel is generated for. */
 const WIDTHS = [4, 8, 16, 32];
-/** Rows of a register tile, and the rows from which on a dispatch a frequency pays. */
+/** Rows from which on a dispatch a frequency pays: a load from a uniform binding costs less than one from storage. */
+const MANY_ROWS = 96;
+/** Rows of a register tile, the most that there are rows for. */
 const TILE_ROWS = [24, 16, 8];
-const MANY_ROWS = 256;
 
 const hasSubgroups = (gpu: Gpu) => gpu.isSoftware && WIDTHS.includes(gpu.subgroupSize);
 
@@ -151,37 +156,30 @@ export function multiply(
   M: Tensor,
 ): void {
   const { gpu } = V.storage;
-  if (!hasSubgroups(gpu)) {
-    launch(
-      tiledKernel({}),
-      { V, U, M },
-      {
-        items: (frequencies * rows) / TILE,
-        workgroups: (items) => items * Math.ceil(K / TILE),
-        uniforms: { rows, terms: C / 4, columns: K / 4 },
-      },
-    );
-    return;
-  }
   const lanes = gpu.subgroupSize;
   const vectors = K > 4 * lanes ? 2 : 1;
-  const workgroups = (items: number) => items * Math.ceil(K / (4 * lanes * vectors));
+  const inRegisters = hasSubgroups(gpu);
   const slab = C * K;
-  const uniform = rows >= MANY_ROWS && slab * 4 <= UNIFORM_BYTES && slab % 64 === 0;
-  const kernel = registerKernel({ C, K, tileRows, vectors, lanes, uniform });
+  const aligned = [slab, rows * C, rows * K].every((size) => size % 64 === 0);
+  const uniform = inRegisters && rows >= MANY_ROWS && slab <= SPARE && aligned;
+  const kernel = inRegisters ? registerKernel({ tileRows, vectors, lanes, uniform }) : tiledKernel({});
+  const tileColumns = inRegisters ? 4 * lanes * vectors : TILE;
+  const launchRows = (operands: Record<string, Tensor | Part>, count: number) =>
+    launch(kernel, operands, {
+      items: count / tileRows,
+      workgroups: (items) => items * Math.ceil(K / tileColumns),
+      uniforms: { rows, terms: C / 4, columns: K / 4 },
+    });
   if (!uniform) {
-    launch(kernel, { V, U, M }, { items: (frequencies * rows) / tileRows, workgroups, uniforms: { rows } });
+    launchRows({ V, U, M }, frequencies * rows);
     return;
   }
   for (let xi = 0; xi < frequencies; xi++) {
-    launch(
-      kernel,
-      {
-        V: range(V, xi * rows * C, rows * C),
-        U: range(U, xi * slab, slab),
-        M: range(M, xi * rows * K, rows * K),
-      },
-      { items: rows / tileRows, workgroups, uniforms: { rows } },
-    );
+    const operands = {
+      V: range(V, xi * rows * C, rows * C),
+      U: range(U, xi * slab, SPARE),
+      M: range(M, xi * rows * K, rows * K),
+    };
+    launchRows(operands, rows);
   }
 }
