@@ -1,13 +1,16 @@
 import { describe, expect, test } from 'vitest';
-import { type ConvVariant, geometryOf } from '../../src/kernels/conv2d/geometry.ts';
+import { unfold } from '../../src/kernels/conv2d/cotangent.ts';
+import { type ConvVariant, geometryOf, POOL as POOL_WINDOWS } from '../../src/kernels/conv2d/geometry.ts';
 import { conv2d, variants } from '../../src/kernels/conv2d/index.ts';
-import { tensor } from '../../src/tensor/tensor.ts';
-import type { Array64 } from '../reference/array64.ts';
+import { plain } from '../../src/kernels/conv2d/plain.ts';
+import { pool } from '../../src/kernels/maxPool2d.ts';
+import { empty, type Tensor, tensor } from '../../src/tensor/tensor.ts';
+import { type Array64, make } from '../reference/array64.ts';
 import { type Conv2dAttrs, conv2d as reference } from '../reference/conv2d.ts';
 import { maxPool2d } from '../reference/maxPool2d.ts';
 import type { Reference } from '../reference/reference.ts';
 import { relu } from '../reference/relu.ts';
-import { checkOp } from '../support/checkOp.ts';
+import { checkOp, compare } from '../support/checkOp.ts';
 import { testGpu } from '../support/gpu.ts';
 import { type Draw, draws } from '../support/property.ts';
 
@@ -182,6 +185,54 @@ describe.each(variants.filter(({ name }) => name.startsWith('winograd')))(
     });
   },
 );
+
+describe('more images than go through Winograd at a time', () => {
+  const [N, size, C, K] = [40, 27, 16, 32];
+  const g = geometryOf(
+    [
+      [N, size, size, C],
+      [3, 3, C, K],
+    ],
+    'same',
+  );
+  const winograd = variants.filter(({ name }) => name.startsWith('winograd'));
+  test.each(winograd)('$name is as plain', async (variant) => {
+    const [{ random, label }] = draws(`conv2d chunks ${variant.name}`, 1);
+    const given = (...shape: number[]) => tensor(Float32Array.from(random.uniform(shape).data), shape);
+    const [x, w, bias] = [given(N, size, size, C), given(3, 3, C, K), given(K)];
+    const pooled = [N, 13, 13, K];
+    const expectClose = async (actual: Tensor, expected: Tensor, terms: number, what: string) => {
+      const wanted = make(expected.shape, await expected.data());
+      compare(await actual.data(), wanted, terms, `${label}: ${what}`, variant.roundOffs + plain.roundOffs);
+    };
+
+    const whole = empty([N, size, size, K]);
+    plain.forward(g, x, w, { bias, relu: true, pool: false, y: whole });
+    const y = empty(whole.shape);
+    variant.forward(g, x, w, { bias, relu: true, pool: false, y });
+    await expectClose(y, whole, 9 * C, 'output');
+    const [maxima, wantedMaxima] = [empty(pooled), empty(pooled)];
+    variant.forward(g, x, w, { bias, relu: true, pool: true, y: maxima });
+    pool(whole, POOL_WINDOWS, wantedMaxima, true);
+    await expectClose(maxima, wantedMaxima, 9 * C, 'pooled output');
+
+    // A byte a window: any of its places.
+    const words = Uint32Array.from(
+      random.integers(N * 13 * 13 * (K / 4), 2 ** 30),
+      (word) => word & 0x03030303,
+    );
+    const folded = [
+      { dy: given(N, size, size, K), y: whole },
+      { dy: given(...pooled), winners: tensor(words, [N, 13, 13, K / 4]) },
+    ];
+    for (const cotangent of folded) {
+      const [dx, wanted] = [empty(x.shape), empty(x.shape)];
+      variant.inputGradient(g, cotangent, w, dx);
+      plain.inputGradient(g, { dy: unfold(g, cotangent) }, w, wanted);
+      await expectClose(dx, wanted, 9 * K, `input gradient, ${Object.keys(cotangent)}`);
+    }
+  });
+});
 
 describe("v5's shapes, few images", () => {
   // [height and width, channels, filters, padding]
