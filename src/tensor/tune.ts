@@ -25,10 +25,13 @@ const WITHIN = 5;
 
 /** A sample takes at least so long, by repetition, or launching and waiting would be part of what is measured. */
 const SAMPLE_MS = 10;
-/** Rounds of one sample each. A candidate leaves when its fastest sample is this much slower than the leader's slowest. */
+/**
+ * Rounds of one sample each. A candidate leaves when its fastest sample is clearly slower than the leader's slowest: after the first
+ * round that is by a factor that no disturbance explains, later by less.
+ */
 const LEAST_ROUNDS = 2;
 const MOST_ROUNDS = 7;
-const CLEARLY_SLOWER = 1.1;
+const CLEARLY_SLOWER = { first: 3, later: 1.1 };
 /** Medians this close are a tie, which goes to the cheaper prediction: then tuning again mostly agrees. */
 const TIE = 1.05;
 
@@ -267,9 +270,9 @@ async function timeInTurns(gpu: Gpu, trial: Trial, runners: readonly Runner[]): 
       }
       runner.samples.push(ms);
     }
-    if (round < LEAST_ROUNDS) continue;
     const slowest = Math.max(...fastest(racing).samples);
-    racing = racing.filter(({ samples }) => Math.min(...samples) <= CLEARLY_SLOWER * slowest);
+    const limit = slowest * (round === 1 ? CLEARLY_SLOWER.first : CLEARLY_SLOWER.later);
+    racing = racing.filter(({ samples }) => Math.min(...samples) <= limit);
   }
 }
 
