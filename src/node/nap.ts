@@ -11,11 +11,14 @@ const SHORTEST_MS = 0.02;
 
 const never = new Int32Array(new SharedArrayBuffer(4));
 let due = 0;
+/** Whether a turn is to come: there is never more than one, or their naps would add up. */
+let turning = false;
 /** When the last answer came, or the first one that is due was asked for. */
 let since = 0;
 
 function turn(): void {
-  if (due === 0) return;
+  turning = due > 0;
+  if (!turning) return;
   const ms = Math.min(SHARE * (performance.now() - since), LONGEST_MS);
   if (ms >= SHORTEST_MS) Atomics.wait(never, 0, 0, ms);
   // It is for others to keep the process alive.
@@ -29,7 +32,8 @@ export function napUntil(answer: Promise<unknown>): void {
     since = performance.now();
   };
   answer.then(answered, answered);
-  if (due++ > 0) return;
-  since = performance.now();
+  if (due++ === 0) since = performance.now();
+  if (turning) return;
+  turning = true;
   setImmediate(turn).unref();
 }

@@ -40,3 +40,14 @@ test('once all answers are there, failed ones among them, the loop is as quick a
   const quick = await turnsUntil(after(100));
   expect(quick).toBeGreaterThan(5 * slow);
 });
+
+test('answers that follow one another make no turn longer', async () => {
+  for (let i = 0; i < 500; i++) {
+    const answer = new Promise((resolve) => setImmediate(resolve));
+    napUntil(answer);
+    await answer;
+  }
+  const answer = after(300);
+  napUntil(answer);
+  expect(await turnsUntil(answer)).toBeGreaterThan(20);
+});
