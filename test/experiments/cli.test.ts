@@ -15,7 +15,7 @@ describe('weft', () => {
   it('says what it can do, and its version', async () => {
     const help = await weft(['--help']);
     expect(help.code).toBe(0);
-    for (const command of ['train', 'evaluate', 'predict', 'profile', 'doctor'])
+      for (const command of ['train', 'tune', 'evaluate', 'predict', 'profile', 'doctor'])
       expect(help.stdout).toContain(command);
     expect((await weft(['--version'])).stdout.trim()).toBe(packageJson.version);
   });
@@ -64,6 +64,12 @@ describe('weft', () => {
       ['train', 'v5', '--resume', 'x', '--no-augment'],
       "option '--resume <run>' cannot be used with option '--no-augment'",
     ],
+    [
+      ['train', 'v5', '--like', 'x', '--no-tune'],
+      "option '--like <run>' cannot be used with option '--no-tune'",
+    ],
+    [['tune', 'v6'], "no experiment 'v6'; there is: v5"],
+    [['tune', 'v5', '--batch-size', '0'], "option '--batch-size <n>' argument '0' is invalid"],
     [
       ['train', 'v5', '--resume', 'x', '--like', 'y'],
       "option '--resume <run>' cannot be used with option '--like <run>'",
