@@ -22,8 +22,9 @@ import { type Filtering, transform, transposed } from './transforms.ts';
  * the tiles of a chunk are dealt to slices with an S each, summed at the end. dy is read folded: the gradient behind a ReLU or a
  * pool is never in memory. An invocation of a transform has one channel of one tile: on lavapipe as fast as four, and a quarter to compile.
  *
- * Products, on software adapters: a workgroup is one subgroup of width L and one frequency; lane l owns the vec4 of output channels
- * 4 (block L + l) .. + 3 for `width` input channels, in registers. V's channels are loaded L at a time (lane = channel) and handed round.
+ * Products, on software adapters: a workgroup is one subgroup of width L and one frequency; a lane owns up to two groups of four output
+ * channels, L apart, for `width` input channels, in registers. V's channels are loaded L at a time (lane = channel) and handed round; one
+ * tile a step, since code unrolled over several was slower.
  * Elsewhere they are the 64 x 64 tiles of `tiled.ts`.
  *
  * f32 sums in a fixed order. Over 300 random shapes the error was at most 7.1 round-offs with F4 and 0.9 with F2, as
@@ -130,44 +131,54 @@ function transformCotangent(
 /** Sums of one chunk: `tiles` of the `rows` of V and D, `sliceTiles` to a slice; `adds` to what S holds or begins it. */
 const sumsUniforms = ['rows', 'tiles', 'sliceTiles', 'C', 'K', 'frequencies', 'adds'] as const;
 
-const registerKernel = kernelFamily(({ lanes: L, width }: { lanes: number; width: number }) => {
-  const channels = sequence(width);
-  const loads = sequence(Math.ceil(width / L));
-  return {
-    name: `winograd-filter-sums ${width}`,
-    lanes: L,
-    subgroups: true,
-    read: { V: 'f32', D: 'vec4f' },
-    write: { S: 'vec4f' },
-    uniforms: Object.fromEntries(sumsUniforms.map((name) => [name, 'u32'])),
-    body: `
+const registerKernel = kernelFamily(
+  ({ lanes: L, width, groups }: { lanes: number; width: number; groups: number }) => {
+    const channels = sequence(width);
+    const loads = sequence(Math.ceil(width / L));
+    const own = sequence(groups);
+    const fma = (c: number, q: number) =>
+      `s${c}_${q} = fma(vec4f(subgroupBroadcast(v${Math.floor(c / L)}, ${c % L}u)), d${q}, s${c}_${q});`;
+    return {
+      name: `winograd-filter-sums ${width}`,
+      lanes: L,
+      subgroups: true,
+      read: { V: 'f32', D: 'vec4f' },
+      write: { S: 'vec4f' },
+      uniforms: Object.fromEntries(sumsUniforms.map((name) => [name, 'u32'])),
+      body: `
       let G = u.K / 4u;
-      let blocks = (G + ${L - 1}u) / ${L}u;
+      let blocks = (G + ${groups * L - 1}u) / ${groups * L}u;
       let columns = (u.C + ${width - 1}u) / ${width}u;
-      let n = workgroup % blocks * ${L}u + lane;
+      let n = workgroup % blocks * ${groups * L}u + lane;
       let c0 = workgroup / blocks % columns * ${width}u;
       let product = workgroup / (blocks * columns);
       let begin = product / u.frequencies * u.sliceTiles;
       let row = product % u.frequencies * u.rows + begin;
-      var atD = row * G + min(n, G - 1u);
+      ${lines(own, (q) => `var atD${q} = row * G + min(n + ${q * L}u, G - 1u);`)}
       ${lines(loads, (i) => `var atV${i} = row * u.C + min(c0 + ${i * L}u + lane, u.C - 1u);`)}
-      ${lines(channels, (c) => `var s${c} = vec4f();`)}
+      ${lines(channels, (c) => lines(own, (q) => `var s${c}_${q} = vec4f();`))}
       for (var tile = begin; tile < min(begin + u.sliceTiles, u.tiles); tile++) {
-        let d = D[atD];
+        ${lines(own, (q) => `let d${q} = D[atD${q}];`)}
         ${lines(loads, (i) => `let v${i} = V[atV${i}];`)}
-        ${lines(channels, (c) => `s${c} = fma(vec4f(subgroupBroadcast(v${Math.floor(c / L)}, ${c % L}u)), d, s${c});`)}
-        atD += G;
+        ${lines(channels, (c) => lines(own, (q) => fma(c, q)))}
+        ${lines(own, (q) => `atD${q} += G;`)}
         ${lines(loads, (i) => `atV${i} += u.C;`)}
       }
-      if (n >= G) { return; }
       // Sums move on from register to register: on lavapipe every store in the code takes long to compile.
       for (var c = c0; c < min(c0 + ${width}u, u.C); c++) {
-        let at = (product * u.C + c) * G + n;
-        S[at] = select(s0, S[at] + s0, u.adds != 0u);
-        ${lines(channels.slice(1), (c) => `s${c - 1} = s${c};`)}
+        ${lines(
+          own,
+          (q) => `if (n + ${q * L}u < G) {
+            let at = (product * u.C + c) * G + n + ${q * L}u;
+            if (u.adds != 0u) { s0_${q} += S[at]; }
+            S[at] = s0_${q};
+          }`,
+        )}
+        ${lines(channels.slice(1), (c) => lines(own, (q) => `s${c - 1}_${q} = s${c}_${q};`))}
       }`,
-  };
-});
+    };
+  },
+);
 
 const tiledKernel = productKernel({
   name: 'winograd-filter-sums-tiled',
@@ -212,8 +223,9 @@ const outputKernel = kernelFamily(({ t, G }: Filtering) => ({
 
 /** Widths that the subgroup kernel is generated for. */
 const WIDTHS = [4, 8, 16, 32];
-/** Input channels of a subgroup at most: as many as pay on lavapipe before spills cost more. */
+/** Input channels of a subgroup and groups of four output channels of a lane at most: what was fastest on lavapipe. */
 const MOST_CHANNELS = 32;
+const MOST_GROUPS = 2;
 /** Side of the tiles of `tiled.ts`. */
 const TILE = 64;
 /** Workgroups of a chunk at least where its tiles allow it, and tiles of a slice at least: enough to keep a GPU busy. */
@@ -224,10 +236,11 @@ const LEAST_TILES = 64;
 function sharing({ C, K }: Geometry, frequencies: number, tiles: number, gpu: Gpu) {
   const registers = gpu.isSoftware && WIDTHS.includes(gpu.subgroupSize);
   const columns = Math.ceil(C / (registers ? MOST_CHANNELS : TILE));
-  const workgroups = columns * Math.ceil(K / (registers ? 4 * gpu.subgroupSize : TILE));
+  const groups = Math.min(MOST_GROUPS, Math.ceil(K / (4 * gpu.subgroupSize)));
+  const workgroups = columns * Math.ceil(K / (registers ? 4 * groups * gpu.subgroupSize : TILE));
   const wanted = Math.ceil(LEAST_WORKGROUPS / (frequencies * workgroups));
   const slices = registers ? 1 : Math.max(1, Math.min(wanted, Math.floor(tiles / LEAST_TILES)));
-  return { registers, workgroups, slices, width: Math.ceil(C / columns / 4) * 4 };
+  return { groups, registers, workgroups, slices, width: Math.ceil(C / columns / 4) * 4 };
 }
 
 /** Bytes of V and D together that images share. */
@@ -253,9 +266,9 @@ export function filterGradientCost(filtering: Filtering, g: Geometry, gpu: Gpu):
   const { tiles } = tilesOf(filtering, g, g.N);
   const moved = tiles * (2 * frequencies * C + (m * m + frequencies) * K) + (frequencies + 9) * C * K;
   if (!gpu.isSoftware) return moved / 250 + (2 * frequencies * tiles * C * K) / 2000;
-  const { registers, workgroups, width } = sharing(g, frequencies, tiles, gpu);
+  const { registers, workgroups, width, groups } = sharing(g, frequencies, tiles, gpu);
   if (!registers) return (2 * frequencies * tiles * C * K) / 1.6;
-  const step = 11 * (4 + Math.ceil(width / gpu.subgroupSize)) + 2 * width;
+  const step = 11 * (4 * groups + Math.ceil(width / gpu.subgroupSize)) + 2 * width * groups;
   return (moved * 11) / 8 / 2 + (frequencies * tiles * workgroups * step) / 2;
 }
 
@@ -268,11 +281,11 @@ export function filterGradient(filtering: Filtering, g: Geometry, x: Tensor, cot
   const most = Math.max(1, Math.floor(SCRATCH_BYTES / (perImage * frequencies * (C + K) * 4)));
   const chunkImages = Math.ceil(N / Math.ceil(N / most));
   const rows = chunkImages * perImage;
-  const { registers, workgroups, slices, width } = sharing(g, frequencies, rows, gpu);
+  const { groups, registers, workgroups, slices, width } = sharing(g, frequencies, rows, gpu);
   const V = empty([frequencies, rows, C]);
   const D = empty([frequencies, rows, K]);
   const S = empty([slices, frequencies * C * K]);
-  const kernel = registers ? registerKernel({ lanes: gpu.subgroupSize, width }) : tiledKernel;
+  const kernel = registers ? registerKernel({ lanes: gpu.subgroupSize, width, groups }) : tiledKernel;
   for (let first = 0; first < N; first += chunkImages) {
     const images = Math.min(chunkImages, N - first);
     const chunk = { first, images, rows };
