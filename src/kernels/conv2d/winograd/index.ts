@@ -5,7 +5,7 @@ import { transformFilter } from './filter.ts';
 import { filterGradient, filterGradientCost, supportsFilterGradient } from './filterGradient.ts';
 import { transformInput } from './input.ts';
 import { transformOutput } from './output.ts';
-import { multiply, tileRowsFor } from './product.ts';
+import { isByFrequency, multiply, tileRowsFor } from './product.ts';
 import { type Convolution, tilesOf } from './tiles.ts';
 import { F2, F4, type Filtering } from './transforms.ts';
 
@@ -68,22 +68,25 @@ const turnedOf = ({ N, H, W, C, K, Y, X, P }: Geometry): Convolution => {
 };
 
 /**
- * Nanoseconds of a load or store of four channels, of a multiplication in the product and of a dispatch. On lavapipe as measured in
- * ratio to `broadcast`; on hardware a guess, from the rate of a textbook tile and the bandwidth of memory.
+ * Nanoseconds of a load or store of four channels, of a multiplication in the product where U is a uniform binding and where it isn't,
+ * and of a dispatch. On lavapipe in ratio to `broadcast` as measured; on hardware a guess, from the rate of a textbook tile and the
+ * bandwidth of memory.
  */
-const SOFTWARE = { access: 6.4, multiply: 0.112, dispatch: 20e3 };
-const HARDWARE = { access: 0.016, multiply: 0.001, dispatch: 5e3 };
+const SOFTWARE = { access: 8.5, multiply: 0.135, multiplyStored: 0.19, dispatch: 10e3 };
+const HARDWARE = { access: 0.016, multiply: 0.001, multiplyStored: 0.001, dispatch: 5e3 };
 
 function costOf(filtering: Filtering, convolution: Convolution, gpu: Gpu): number {
   const { m, t } = filtering;
   const { N, C, K } = convolution;
-  const { access, multiply, dispatch } = gpu.isSoftware ? SOFTWARE : HARDWARE;
+  const { access, multiply, multiplyStored, dispatch } = gpu.isSoftware ? SOFTWARE : HARDWARE;
   const { chunks, chunkImages, rowsFor } = chunksOf(filtering, convolution, gpu);
+  const rows = rowsFor(chunkImages);
   const { tiles } = tilesOf(filtering, convolution, N);
-  const perTile = (t * t * 2 * C + (t * t + m * m) * K) / 4;
-  const rows = chunks * rowsFor(chunkImages);
-  const filter = (t * t * C * K) / 4;
-  return (tiles * perTile + filter) * access + rows * t * t * C * K * multiply + (1 + 3 * chunks) * dispatch;
+  const accesses = (tiles * (2 * t * t * C + (t * t + m * m) * K) + t * t * C * K) / 4;
+  const byFrequency = isByFrequency({ rows, C, K, frequencies: t * t }, gpu);
+  const product = chunks * rows * t * t * C * K * (byFrequency ? multiply : multiplyStored);
+  const dispatches = 1 + chunks * (2 + (byFrequency ? t * t : 1));
+  return accesses * access + product + dispatches * dispatch;
 }
 
 function winograd(filtering: Filtering, roundOffs: number): ConvVariant {

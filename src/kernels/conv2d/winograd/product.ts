@@ -147,21 +147,21 @@ export function tileRowsFor(rows: number, gpu: Gpu): number {
   return TILE_ROWS.find((size) => rows > size / 2) ?? TILE_ROWS[TILE_ROWS.length - 1];
 }
 
+/** Whether each frequency is a dispatch with its U as a uniform binding: where there are many rows, it fits and ranges are aligned. */
+export function isByFrequency({ rows, C, K }: Product, gpu: Gpu): boolean {
+  const aligned = [C * K, rows * C, rows * K].every((size) => size % 64 === 0);
+  return hasSubgroups(gpu) && rows >= MANY_ROWS && C * K <= SPARE && aligned;
+}
+
 /** M = V U, frequency by frequency. */
-export function multiply(
-  { rows, C, K, frequencies }: Product,
-  tileRows: number,
-  V: Tensor,
-  U: Tensor,
-  M: Tensor,
-): void {
+export function multiply(product: Product, tileRows: number, V: Tensor, U: Tensor, M: Tensor): void {
+  const { rows, C, K, frequencies } = product;
   const { gpu } = V.storage;
   const lanes = gpu.subgroupSize;
   const vectors = K > 4 * lanes ? 2 : 1;
   const inRegisters = hasSubgroups(gpu);
   const slab = C * K;
-  const aligned = [slab, rows * C, rows * K].every((size) => size % 64 === 0);
-  const uniform = inRegisters && rows >= MANY_ROWS && slab <= SPARE && aligned;
+  const uniform = isByFrequency(product, gpu);
   const kernel = inRegisters ? registerKernel({ tileRows, vectors, lanes, uniform }) : tiledKernel({});
   const tileColumns = inRegisters ? 4 * lanes * vectors : TILE;
   const launchRows = (operands: Record<string, Tensor | Part>, count: number) =>
