@@ -21,7 +21,7 @@ import { F2, F4, type Filtering } from './transforms.ts';
  * channels swapped, padding 2 - P.
  *
  * Error: U and V are f32 and the transforms cancel, so round-offs count more than in the direct sum, F(4x4) with its 4, 5 and 8 the
- * more. Over 4,339 random shapes and values of either sign, the worst error of a value was 0.8 round-offs of root-mean-square kind at
+ * more. Over 4,339 random cases (images 3x3 to 12x12, 4 to 64 channels), the worst error of a value was 0.8 round-offs of root-mean-square kind at
  * the scale of the largest value with F(2x2) and 13.2 with F(4x4); `roundOffs` allows 8 and 32. Sums have a fixed order.
  */
 
