@@ -1,9 +1,12 @@
 import { describe, expect, test } from 'vitest';
+import { batchNormTraining } from '../../src/kernels/batchNorm.ts';
 import { unfold } from '../../src/kernels/conv2d/cotangent.ts';
 import { type ConvVariant, geometryOf, POOL as POOL_WINDOWS } from '../../src/kernels/conv2d/geometry.ts';
 import { conv2d, variants } from '../../src/kernels/conv2d/index.ts';
 import { plain } from '../../src/kernels/conv2d/plain.ts';
 import { pool } from '../../src/kernels/maxPool2d.ts';
+import { zeros } from '../../src/tensor/create.ts';
+import { scope } from '../../src/tensor/scope.ts';
 import { empty, type Tensor, tensor } from '../../src/tensor/tensor.ts';
 import { type Array64, make } from '../reference/array64.ts';
 import { type Conv2dAttrs, conv2d as reference } from '../reference/conv2d.ts';
@@ -154,6 +157,48 @@ describe.each(offered)('$name', (variant) => {
       checked++;
     }
     expect(checked).toBeGreaterThan(0);
+  });
+});
+
+/** A batch-norm after a convolution that gathered the moments, and one that needs a pass for them. */
+describe.each(offered.filter(({ name }) => /broadcast|winograd/.test(name)))('$name', (variant) => {
+  test.each([
+    [[3, 28, 28, 4], 8, false],
+    [[2, 9, 30, 4], 12, false],
+    [[2, 50, 7, 8], 4, true],
+  ] as const)('gathers moments of the output of x [%s]', async (shape, K, maxPool) => {
+    const [drawn] = draws(`conv2d moments ${variant.name} ${shape}`, 1);
+    const channels = [drawn.random.uniform([K]), drawn.random.uniform([K])];
+    const given = [drawn.random.uniform(shape), drawn.random.uniform([3, 3, shape[3], K]), ...channels];
+    const run = (moments: boolean) =>
+      scope(() => {
+        const [x, w, gamma, beta] = given.map(({ data, shape }) => tensor(Float32Array.from(data), shape));
+        const options = {
+          padding: 'same',
+          activation: 'relu',
+          maxPool,
+          moments,
+          variant: variant.name,
+        } as const;
+        const y = conv2d(x, w, undefined, options);
+        const gathered = y.moments !== undefined;
+        const moving = { mean: zeros([K]), variance: zeros([K]) };
+        const normalised = batchNormTraining(y, gamma, beta, moving, { momentum: 0.5, epsilon: 1e-3 });
+        return { gathered, results: [normalised, moving.mean, moving.variance] };
+      });
+    const live = gpu.pool.liveBytes;
+    const [fused, unfused] = [run(true), run(false)];
+    expect(unfused.gathered).toBe(false);
+    // A tile of the direct variant must be part of one row.
+    const tells = variant.name === 'broadcast' ? !maxPool && shape[2] >= 28 : true;
+    expect(fused.gathered).toBe(tells);
+    const rows = unfused.results[0].size / K;
+    for (const [i, result] of fused.results.entries()) {
+      const expected = make(unfused.results[i].shape, await unfused.results[i].data());
+      compare(await result.data(), expected, rows, `result ${i}, ${drawn.label}`, 8, 1);
+    }
+    for (const t of [...fused.results, ...unfused.results]) t.dispose();
+    expect(gpu.pool.liveBytes, 'live bytes').toBe(live);
   });
 });
 

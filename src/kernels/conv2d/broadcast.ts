@@ -1,8 +1,9 @@
 import { kernelFamily } from '../../gpu/kernel.ts';
 import { launch, type Part, range, split } from '../../tensor/launch.ts';
 import { empty, type Tensor } from '../../tensor/tensor.ts';
+import { attachMoments, momentsWgsl } from '../shared/moments.ts';
 import { sumPartials } from '../shared/sumRows.ts';
-import { type ConvVariant, directFlops } from './geometry.ts';
+import { type ConvVariant, directFlops, type Output } from './geometry.ts';
 import { turnFilter } from './turnFilter.ts';
 
 /*
@@ -40,6 +41,8 @@ interface ForwardOptions {
   pad: number;
   bias: boolean;
   relu: boolean;
+  /** Tells the moments of each tile, a block of `moments.ts`, where tiles are parts of one row. */
+  moments: boolean;
   lanes: number;
 }
 
@@ -75,7 +78,7 @@ function storeChannels(array: string, row: string, K: number, value: string): st
 
 const elementFor = (K: number) => (K % 4 === 0 ? 'vec4f' : 'f32');
 
-const forwardKernel = kernelFamily(({ H, W, C, K, pad, bias, relu, lanes: L }: ForwardOptions) => {
+const forwardKernel = kernelFamily(({ H, W, C, K, pad, bias, relu, moments, lanes: L }: ForwardOptions) => {
   const { Y, X, across, columns, rows } = tilesOf({ H, W, pad });
   const uniform = slabsAreUniform(C, K);
   const element = elementFor(K);
@@ -116,12 +119,35 @@ const forwardKernel = kernelFamily(({ H, W, C, K, pad, bias, relu, lanes: L }: F
       )}
     }
   }`;
+  const finished = (r: number, p: number) => {
+    const sum = `s${r}_${p}${bias ? ' + offset' : ''}`;
+    return relu ? `max(${sum}, vec4f())` : sum;
+  };
+  const inside = (p: number) => `tileX * ${columns}u + ${p}u < ${X}u`;
+  const total = (term: (p: number) => string) =>
+    lines(sequence(columns), (p) => {
+      const value = X % columns ? `select(vec4f(), ${term(p)}, ${inside(p)})` : term(p);
+      return `total += ${value};`;
+    });
+  const tileMoments = `
+      let count = f32(min(${columns}u, ${X}u - tileX * ${columns}u));
+      var total = vec4f();
+      ${total((p) => finished(0, p))}
+      let mean = total / count;
+      total = vec4f();
+      ${lines(sequence(columns), (p) => `let apart${p} = ${finished(0, p)} - mean;`)}
+      ${total((p) => `apart${p} * apart${p}`)}
+      storeMoments(tile, n, Moments(count, mean, total));`;
   return {
     name: `conv2d-broadcast ${H}x${W} ${C}-${K}`,
     lanes: L,
     subgroups: true,
     read: { x: 'f32', ...(uniform ? {} : { w: element }), ...(bias && { bias: element }) },
-    write: { y: element },
+    write: { y: element, ...(moments && { partial: 'vec4f' as const }) },
+    ...(moments && {
+      uniforms: { G: 'u32' as const },
+      declarations: momentsWgsl({ byFours: true }, { store: true }),
+    }),
     uniformArrays: uniform
       ? Object.fromEntries(sequence(9).map((tap) => [`w${tap}`, ['vec4f', (C * K) / 4] as const]))
       : {},
@@ -140,33 +166,46 @@ const forwardKernel = kernelFamily(({ H, W, C, K, pad, bias, relu, lanes: L }: F
         (r) => `if (r0 + ${r}u < u.items * ${Y}u) {
           let at = (r0 + ${r}u) * ${X}u + tileX * ${columns}u;
           ${lines(sequence(columns), (p) => {
-            const sum = `s${r}_${p}${bias ? ' + offset' : ''}`;
-            const store = storeChannels('y', `(at + ${p}u)`, K, relu ? `max(${sum}, vec4f())` : sum);
-            return X % columns ? `if (tileX * ${columns}u + ${p}u < ${X}u) { ${store} }` : `{ ${store} }`;
+            const store = storeChannels('y', `(at + ${p}u)`, K, finished(r, p));
+            return X % columns ? `if (${inside(p)}) { ${store} }` : `{ ${store} }`;
           })}
         }`,
-      )}`,
+      )}
+      ${moments ? tileMoments : ''}`,
   };
 });
 
 function convolve(
-  options: ForwardOptions,
+  sizes: Omit<ForwardOptions, 'bias' | 'relu' | 'moments'>,
   N: number,
   x: Tensor,
   w: Tensor,
-  bias: Tensor | undefined,
-  y: Tensor,
+  { bias, relu, y, moments = false }: Output,
 ): void {
-  const { H, W, C, K, lanes } = options;
-  const { Y, X, across, rows } = tilesOf(options);
+  const { H, W, C, K, lanes } = sizes;
+  const { Y, X, across, rows } = tilesOf(sizes);
+  const gathers = moments && rows === 1 && K % 4 === 0;
+  const options = { ...sizes, bias: bias !== undefined, relu, moments: gathers };
+  const partial = gathers ? empty([N * Y * across, 3, K]) : undefined;
   const weights: Record<string, Part | Tensor> = slabsAreUniform(C, K)
     ? Object.fromEntries(sequence(9).map((tap) => [`w${tap}`, range(w, tap * C * K, C * K)]))
     : { w };
   launch(
     forwardKernel(options),
-    { x: split(x, H * W * C), y: split(y, Y * X * K), ...weights, ...(bias && { bias }) },
-    { items: N, workgroups: (items) => Math.ceil(K / (4 * lanes)) * across * Math.ceil((items * Y) / rows) },
+    {
+      x: split(x, H * W * C),
+      y: split(y, Y * X * K),
+      ...weights,
+      ...(bias && { bias }),
+      ...(partial && { partial: split(partial, Y * across * 3 * K) }),
+    },
+    {
+      items: N,
+      workgroups: (items) => Math.ceil(K / (4 * lanes)) * across * Math.ceil((items * Y) / rows),
+      ...(gathers && { uniforms: { G: K / 4 } }),
+    },
   );
+  if (partial) attachMoments(y, partial);
 }
 
 interface GradientOptions {
@@ -277,26 +316,13 @@ export const broadcast: ConvVariant = {
   // 20 to 30 GFLOP/s on lavapipe; unproven on hardware.
   cost: (g, _, gpu) => directFlops(g) / (gpu.isSoftware ? 25 : 1),
   roundOffs: 8,
-  forward({ N, H, W, C, K, P }, x, w, { bias, relu, y }) {
-    convolve(
-      { H, W, C, K, pad: P, bias: bias !== undefined, relu, lanes: x.storage.gpu.subgroupSize },
-      N,
-      x,
-      w,
-      bias,
-      y,
-    );
+  forward({ N, H, W, C, K, P }, x, w, output) {
+    convolve({ H, W, C, K, pad: P, lanes: x.storage.gpu.subgroupSize }, N, x, w, output);
   },
   inputGradient(g, { dy }, w, dx) {
     const { N, Y, X, C, K, P } = g;
-    convolve(
-      { H: Y, W: X, C: K, K: C, pad: 2 - P, bias: false, relu: false, lanes: dy.storage.gpu.subgroupSize },
-      N,
-      dy,
-      turnFilter(g, w),
-      undefined,
-      dx,
-    );
+    const sizes = { H: Y, W: X, C: K, K: C, pad: 2 - P, lanes: dy.storage.gpu.subgroupSize };
+    convolve(sizes, N, dy, turnFilter(g, w), { bias: undefined, relu: false, pool: false, y: dx });
   },
   filterGradient({ N, H, W, C, K, Y, X, P }, x, { dy }) {
     const options = { H, W, C, K, pad: P, lanes: x.storage.gpu.subgroupSize };

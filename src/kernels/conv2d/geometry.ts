@@ -67,6 +67,8 @@ export interface Output {
    * (row * 2 + column) of the first maximum in its window, or `NOWHERE` where the ReLU lets nothing through.
    */
   readonly winners?: Tensor;
+  /** The moments of y's channels are wanted: a variant that can attaches them to y. */
+  readonly moments?: boolean;
 }
 
 /**

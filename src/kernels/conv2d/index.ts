@@ -52,6 +52,7 @@ interface Attributes {
   readonly padding: Padding;
   readonly activation: Activation;
   readonly maxPool: boolean;
+  readonly moments: boolean;
   readonly variant: string | undefined;
 }
 
@@ -131,7 +132,7 @@ const maskShapeOf = ({ N, Y, X, K }: Geometry): Shape => [
 function forward(
   variant: ConvVariant,
   g: Geometry,
-  { activation, maxPool }: Attributes,
+  { activation, maxPool, moments }: Attributes,
   x: Tensor,
   w: Tensor,
   bias: Tensor | undefined,
@@ -140,12 +141,12 @@ function forward(
 ): Tensor | undefined {
   const relu = activation === 'relu';
   if (!maxPool) {
-    variant.forward(g, x, w, { bias, relu, pool: false, y });
+    variant.forward(g, x, w, { bias, relu, pool: false, y, moments });
     return undefined;
   }
   if (variant.pools) {
     const winners = keepsWinners ? empty(maskShapeOf(g), 'u32') : undefined;
-    variant.forward(g, x, w, { bias, relu, pool: true, y, winners });
+    variant.forward(g, x, w, { bias, relu, pool: true, y, winners, moments });
     return winners;
   }
   const whole = empty([g.N, g.Y, g.X, g.K]);
@@ -210,6 +211,8 @@ export interface Conv2dOptions {
   activation?: Activation;
   /** Whether the output is the maxima of 2x2 windows, stride 2, as of `maxPool2d`: the unpooled values are then never kept. */
   maxPool?: boolean;
+  /** Gathers the moments of the channels on the way, where the variant can: a `batchNormTraining` of the result then needs no pass for them. */
+  moments?: boolean;
   /** Which implementation, by name, where it suits; default: the one that was chosen for this adapter. For tests and benchmarks. */
   variant?: string;
 }
@@ -228,9 +231,9 @@ export function conv2d(
   x: Tensor,
   w: Tensor,
   bias?: Tensor,
-  { padding = 'valid', activation = 'linear', maxPool = false, variant }: Conv2dOptions = {},
+  { padding = 'valid', activation = 'linear', maxPool = false, moments = false, variant }: Conv2dOptions = {},
 ): Tensor {
   if (activation !== 'linear' && activation !== 'relu')
     throw new ShapeError('conv2d', "activation 'linear' or 'relu'", `'${activation}'`);
-  return op(bias ? [x, w, bias] : [x, w], { padding, activation, maxPool, variant });
+  return op(bias ? [x, w, bias] : [x, w], { padding, activation, maxPool, moments, variant });
 }

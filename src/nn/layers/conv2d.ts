@@ -43,18 +43,19 @@ export class Conv2d extends Layer<Conv2dConfig> {
     return [Y, X, filters];
   }
 
-  linear(x: Tensor): Tensor {
-    return this.convolve(x, {});
+  linear(x: Tensor, { gatherMoments }: CallOptions): Tensor {
+    return this.convolve(x, { moments: this.activation === 'linear' && gatherMoments });
   }
 
   override call(x: Tensor, options: CallOptions): Tensor {
-    return this.activation === 'relu' ? this.convolve(x, { activation: 'relu' }) : super.call(x, options);
+    if (this.activation !== 'relu') return super.call(x, options);
+    return this.convolve(x, { activation: 'relu', moments: options.gatherMoments });
   }
 
-  override fuse(next: Layer): ((x: Tensor) => Tensor) | undefined {
+  override fuse(next: Layer): ((x: Tensor, options: CallOptions) => Tensor) | undefined {
     const { activation } = this;
     if (!(next instanceof MaxPooling2d && next.poolSize === 2) || activation === 'softmax') return undefined;
-    return (x) => this.convolve(x, { activation, maxPool: true });
+    return (x, { gatherMoments: moments }) => this.convolve(x, { activation, maxPool: true, moments });
   }
 
   private convolve(x: Tensor, options: Conv2dOptions): Tensor {

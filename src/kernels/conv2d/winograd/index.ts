@@ -1,10 +1,11 @@
 import type { Gpu } from '../../../gpu/gpu.ts';
 import { empty, type Tensor } from '../../../tensor/tensor.ts';
+import { attachMoments } from '../../shared/moments.ts';
 import type { ConvVariant, Cotangent, Geometry, Output } from '../geometry.ts';
 import { transformFilter } from './filter.ts';
 import { filterGradient, filterGradientCost, supportsFilterGradient } from './filterGradient.ts';
 import { transformInput } from './input.ts';
-import { transformOutput } from './output.ts';
+import { tileMoments, transformOutput } from './output.ts';
 import { isByFrequency, multiply, tileRowsFor } from './product.ts';
 import { type Convolution, tilesOf } from './tiles.ts';
 import { F2, F4, type Filtering } from './transforms.ts';
@@ -53,13 +54,15 @@ function convolve(
   const { chunkImages, tileRows, rowsFor } = chunksOf(filtering, convolution, U.storage.gpu);
   const V = empty([frequencies, rowsFor(chunkImages), C]);
   const M = empty([frequencies, rowsFor(chunkImages), K]);
+  const partial = output.moments ? tileMoments(filtering, convolution, U.storage.gpu) : undefined;
   for (let first = 0; first < N; first += chunkImages) {
     const images = Math.min(chunkImages, N - first);
     const chunk = { first, images, rows: rowsFor(images) };
     transformInput(filtering, convolution, chunk, input, V);
     multiply({ rows: chunk.rows, C, K, frequencies }, tileRows, V, U, M);
-    transformOutput(filtering, convolution, chunk, M, output);
+    transformOutput(filtering, convolution, chunk, M, output, partial);
   }
+  if (partial) attachMoments(output.y, partial);
 }
 
 /** The convolution over the cotangent that is the input gradient. */
