@@ -71,7 +71,7 @@ async function time(sides, { side, call, argument, per, times = 1 }) {
 }
 
 async function measure(part, sides, about) {
-  const { key, what, unit, values, figure, must, aim, mustRate } = part;
+  const { key, what, unit, values, figure, must, aim, aimRate } = part;
   const beside = part.beside.side === 'peer' ? about.peer.name : 'Weft';
   console.log(`${what} ...`);
   let off;
@@ -108,8 +108,8 @@ async function measure(part, sides, about) {
     beside: { name: beside, ...spreadOf(other) },
     difference: off,
   };
-  if (mustRate === undefined) return [row];
-  const rate = { value: 1000 / row.weft.median, suffix: '/s', better: 'higher', must: mustRate };
+  if (aimRate === undefined) return [row];
+  const rate = { value: 1000 / row.weft.median, suffix: '/s', better: 'higher', aim: aimRate };
   return [row, { key: `${key} rate`, what, ...rate, unit, weft: row.weft }];
 }
 

@@ -54,7 +54,7 @@ const v5 = {
       rounds: 5,
       must: 8,
       aim: 20,
-      mustRate: 100,
+      aimRate: 100,
     },
     {
       key: 'train',

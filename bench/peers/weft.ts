@@ -1,6 +1,19 @@
 /** Weft as one side of the comparison, on v5. */
 import { v5 } from '../../src/experiments/v5.ts';
-import { Adam, add, close, init, record, softmaxCrossEntropy, type Tensor, tensor } from '../../src/index.ts';
+import {
+  Adam,
+  add,
+  close,
+  init,
+  noGrad,
+  record,
+  softmaxCrossEntropy,
+  type Tensor,
+  tensor,
+  tune,
+  zeros,
+} from '../../src/index.ts';
+import { fileChoices } from '../../src/node/choices.ts';
 import '../../src/node/provideDawn.ts';
 
 export interface Fixture {
@@ -11,6 +24,8 @@ export interface Fixture {
 }
 
 const model = v5.network(1);
+/** Kernels are chosen for batches of this size, which is also one of many images. */
+const BATCH = 64;
 
 /** What a peer needs to build the same model: its description and weights. */
 export async function describe() {
@@ -35,11 +50,19 @@ async function read(predicted: Promise<Tensor>): Promise<Float32Array> {
 export async function open({ images, labels, learningRate }: Fixture) {
   const gpu = await init();
   const optimizer = new Adam({ learningRate });
-  const train = record((x: Tensor, y: Tensor) => {
+  const step = (x: Tensor, y: Tensor) => {
     const loss = add(softmaxCrossEntropy(model.logits(x, { training: true }), y), model.regularization()!);
     optimizer.minimize(loss, model.trainableParameters);
     return { loss };
-  });
+  };
+  const blank = (count: number) => zeros([count, ...model.inputShape]);
+  // As `weft train` does before its first step.
+  const tuned = () => {
+    step(blank(BATCH), zeros([BATCH], 'i32'));
+    for (const count of [1, BATCH]) noGrad(() => model.call(blank(count)));
+  };
+  await tune(tuned, { store: fileChoices() });
+  const train = record(step);
   const batches = new Map<number, { x: Tensor; y: Tensor }>();
   const batch = (count: number) => {
     const found = batches.get(count) ?? {

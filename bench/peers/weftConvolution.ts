@@ -8,8 +8,10 @@ import {
   record,
   type Tensor,
   tensor,
+  tune,
   variable,
 } from '../../src/index.ts';
+import { fileChoices } from '../../src/node/choices.ts';
 import '../../src/node/provideDawn.ts';
 
 interface Values {
@@ -37,6 +39,8 @@ export async function open(fixture: Record<'x' | 'w' | 'dy', Values>) {
     return record(() => gradients(loss, [target])[0]);
   };
   const [xVariable, wVariable] = [variable(x), variable(w)];
+  const all = () => gradients(pullBack([convolve(xVariable, wVariable)], undefined), [xVariable, wVariable]);
+  await tune(all, { store: fileChoices() });
   const passes: Record<Pass, () => Promise<Tensor>> = {
     forward: record(() => noGrad(() => convolve(x, w))),
     inputGradient: gradientOf(xVariable, convolve(xVariable, w)),

@@ -331,7 +331,7 @@ export class Gpu {
     const host = {
       device: this.device,
       makeBuffer: (bytes: number, usage: GPUBufferUsageFlags) => this.makeBuffer(bytes, usage),
-      settled: <T>(promise: Promise<T>) => this.orLost(this.asked(promise)),
+      settled: <T>(promise: Promise<T>) => this.workDone(promise),
     };
     return time(host, recording.commands);
   }
