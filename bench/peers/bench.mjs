@@ -7,10 +7,9 @@
  *
  * Exits with 1 where a bar is missed that must be cleared.
  */
-import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
+import { provenance } from '../provenance.mjs';
 import { missed, tableOf } from '../rows.mjs';
 import { GROUPS, TOLERANCE } from './parts.mjs';
 import { here, prepare, Side } from './side.mjs';
@@ -27,10 +26,7 @@ const rounds = flags.rounds === undefined ? undefined : Number(flags.rounds);
 if (rounds !== undefined && !(Number.isInteger(rounds) && rounds >= 1))
   throw new Error(`--rounds must be a whole number of at least 1, got ${flags.rounds}`);
 
-// Of what is built now, whatever is edited while it runs.
-const git = (...args) => execFileSync('git', args, { cwd: here, encoding: 'utf8' }).trim();
-const changed = git('status', '--porcelain', '--untracked-files=no', '--', ':/src', ':/bench');
-const commit = `${git('rev-parse', '--short', 'HEAD')}${changed ? ' and changes' : ''}`;
+const { versions: own, ...about } = provenance();
 const env = await prepare();
 
 const median = (values) => {
@@ -146,22 +142,14 @@ for (const { modules, fixture, parts } of GROUPS) {
   }
 }
 
-const read = (path) => JSON.parse(readFileSync(`${here}${path}`, 'utf8'));
-const { dependencies } = read('package.json');
-const result = {
-  adapter: adapterInUse,
-  cores: availableParallelism(),
-  date: new Date().toISOString(),
-  commit,
-  versions: { weft: read('../../package.json').version, ...dependencies, node: process.version },
-  rows,
-};
+const { dependencies } = JSON.parse(readFileSync(`${here}package.json`, 'utf8'));
+const result = { adapter: adapterInUse, ...about, versions: { ...own, ...dependencies }, rows };
 
 const table = tableOf(rows);
 const widths = table[0].map((_, column) => Math.max(...table.map((line) => line[column].length)));
 const versions = Object.entries(result.versions).map(([name, version]) => `${name} ${version}`);
 console.log(
-  `\n${result.adapter}, ${result.cores} cores, commit ${commit}, ${result.date}\n${versions.join(', ')}\nmedians (smallest-largest)\n`,
+  `\n${result.adapter}, ${result.cores} cores, commit ${result.commit}, ${result.date}\n${versions.join(', ')}\nmedians (smallest-largest)\n`,
 );
 for (const line of table)
   console.log(

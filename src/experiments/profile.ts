@@ -36,7 +36,7 @@ export async function profileStep(
 ): Promise<number> {
   const stop = new StopSignal(undefined, () => {});
   try {
-    const { gpu, name: adapter } = await openGpu(choice, out);
+    const { gpu } = await openGpu(choice, out);
     const [height, width, channels] = experiment.network(0).inputShape;
     const images = noise({ count: batch, height, width, channels });
     const { augment } = experiment.presets.recipe;
@@ -59,7 +59,8 @@ export async function profileStep(
       experiment: experiment.name,
       step: inference ? 'inference' : 'training',
       batch,
-      adapter,
+      adapter: gpu.adapterName,
+      shareOf3x3: shareOf3x3(profile.dispatches),
       plainStepMs: times.sort((a, b) => a - b)[Math.floor(PLAIN_STEPS / 2)],
       memory: { ...step.memory, allocatedBytes: step.allocatedBytes },
       ...profile,
@@ -85,6 +86,8 @@ export interface Figures extends Profile {
   readonly step: 'training' | 'inference';
   readonly batch: number;
   readonly adapter: string;
+  /** Of the time in dispatches, what 3x3 convolutions take with all that is fused into them: 0 to 1. */
+  readonly shareOf3x3: number;
   /** Median time of a step whose dispatches aren't timed, with submission and waiting. */
   readonly plainStepMs: number;
   readonly memory: Recorded<[], void>['memory'] & { readonly allocatedBytes: number };
@@ -116,6 +119,11 @@ const is3x3 = ({ op }: ProfiledOp): boolean => /\bconv2d\b.* 3x3 /.test(op);
 
 const sumOf = <T>(items: readonly T[], of: (item: T) => number): number =>
   items.reduce((total, item) => total + of(item), 0);
+
+function shareOf3x3(dispatches: readonly ProfiledDispatch[]): number {
+  const ops = byOp(dispatches);
+  return sumOf(ops.filter(is3x3), ({ ms }) => ms) / sumOf(ops, ({ ms }) => ms);
+}
 
 /** The tables that `weft profile` prints. */
 export function formatProfile(figures: Figures): string {
