@@ -232,7 +232,7 @@ describe.each(variants.filter(({ name }) => name.startsWith('winograd')))(
 );
 
 describe('more images than go through Winograd at a time', () => {
-  const [N, size, C, K] = [40, 27, 16, 32];
+  const [N, size, C, K] = [160, 27, 16, 32];
   const g = geometryOf(
     [
       [N, size, size, C],

@@ -26,8 +26,8 @@ import { F2, F4, type Filtering } from './transforms.ts';
  * the scale of the largest value with F(2x2) and 13.2 with F(4x4); `roundOffs` allows 8 and 32. Sums have a fixed order.
  */
 
-/** Bytes of V and M together that images share. */
-const SCRATCH_BYTES = 12 * 2 ** 20;
+/** Bytes of V and M together that images share: on lavapipe a product's dispatch, of one frequency, then has rows enough for its cost. */
+const SCRATCH_BYTES = 32 * 2 ** 20;
 
 /** How many images are taken at a time, and the rows of their V and M, which whole register tiles cover. */
 function chunksOf(filtering: Filtering, convolution: Convolution, gpu: Gpu) {
