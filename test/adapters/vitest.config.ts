@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 import { common } from '../../vitest.config.ts';
 
-/** The same kernels on another adapter, SwiftShader, and on the usual one with no more than the limits that WebGPU guarantees. */
+/** The same kernels, and each variant of those that have several, on another adapter, SwiftShader, and on the usual one with no more than the limits that WebGPU guarantees. */
 export default defineConfig({
   test: {
     ...common,
@@ -12,7 +12,7 @@ export default defineConfig({
         test: {
           name: 'SwiftShader',
           env: { WEFT_ADAPTER: 'swiftshader' },
-          include: ['test/adapters/*.test.ts'],
+          include: ['test/adapters/*.test.ts', 'test/kernels/{conv2d,conv2dFilterGradient,matmul}.test.ts'],
         },
       },
       {
