@@ -96,14 +96,13 @@ export class Sequential {
     checkBatch('model', x, this.inputShape);
     const { layers } = this;
     let current = x;
-    for (let i = 0; i < layers.length; i++) {
-      const fused = i + 1 < layers.length ? layers[i].fuse(layers[i + 1]) : undefined;
+    for (let i = 0; i < layers.length; ) {
       const layer = layers[i];
-      if (fused) i++;
-      const given = { ...options, gatherMoments: layers[i + 1]?.needsMoments(options) };
-      const next =
-        fused?.(current, given) ??
-        (i + 1 < layers.length ? layer.call(current, given) : callLast(layer, current));
+      const fused = i + 1 < layers.length ? layer.fuse(layers[i + 1]) : undefined;
+      i += fused ? 2 : 1;
+      const given = { ...options, gatherMoments: layers[i]?.needsMoments(options) };
+      const otherwise = () => (i < layers.length ? layer.call(current, given) : callLast(layer, current));
+      const next = fused ? fused(current, given) : otherwise();
       // What the backward pass needs, the tape holds; the rest goes at once.
       if (current !== x && current !== next) current.dispose();
       current = next;
