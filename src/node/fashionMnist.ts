@@ -92,13 +92,12 @@ export async function loadFashionMnist(options: FashionMnistOptions = {}): Promi
 
 /**
  * Reads the four files of a folder, gzipped or not, and checks them.
- * @throws WeftError naming the file.
+ * @throws WeftError naming the first file that is wrong.
  */
 export async function readFolder(folder: string): Promise<Files> {
-  const files = await Promise.all(
-    PARTS.map(async ([part, file]) => [part, await readFile(folder, file)] as const),
-  );
-  return Object.fromEntries(files) as Files;
+  const files: Partial<Files> = {};
+  for (const [part, file] of PARTS) files[part] = await readFile(folder, file);
+  return files as Files;
 }
 
 async function readFile(folder: string, file: FashionMnistFile): Promise<Uint8Array> {
