@@ -5,7 +5,8 @@ import { common } from '../../vitest.config.ts';
 export default defineConfig({
   test: {
     ...common,
-    testTimeout: 300_000,
+    // SwiftShader compiles one unrolled kernel in minutes.
+    testTimeout: 900_000,
     projects: [
       {
         extends: true,
