@@ -1,4 +1,4 @@
-import { type Kernel, type KernelSpec, kernel, kernelFamily } from '../gpu/kernel.ts';
+import { type Kernel, type KernelSpec, kernel } from '../gpu/kernel.ts';
 import { launch, type Part } from './launch.ts';
 import type { Tensor } from './tensor.ts';
 
@@ -27,19 +27,9 @@ export const inTurns = (body: string): Pick<KernelSpec, 'lanes' | 'body'> => ({
 /** Workgroups of a kernel in turns for a number of items. */
 export const turnsOf = (items: number): number => Math.ceil(items / ITEMS_A_WORKGROUP);
 
-type BlockSpec = Omit<KernelSpec, 'lanes'>;
-
-const specOf = (spec: BlockSpec): KernelSpec => ({
-  ...spec,
-  ...inTurns(`if (item >= u.items) { return; }\n${spec.body}`),
-});
-
 /** A kernel whose body runs for every block: `item` is its index in the operands, which are arrays of `vec4f` or `vec4u`. */
-export const blockKernel = (spec: BlockSpec): Kernel => kernel(specOf(spec));
-
-/** `kernelFamily` for kernels over blocks. */
-export const blockKernelFamily = <O>(make: (options: O) => BlockSpec): ((options: O) => Kernel) =>
-  kernelFamily((options) => specOf(make(options)));
+export const blockKernel = (spec: Omit<KernelSpec, 'lanes'>): Kernel =>
+  kernel({ ...spec, ...inTurns(`if (item >= u.items) { return; }\n${spec.body}`) });
 
 /** Blocks of a tensor. The last may reach past its elements: a tensor's memory is a multiple of 256 bytes. */
 export const blocksOf = (tensor: Tensor): number => Math.ceil(tensor.size / 4);

@@ -1,5 +1,5 @@
 import { type ElementType, kernelFamily } from '../../gpu/kernel.ts';
-import { launch, type Part, split } from '../../tensor/launch.ts';
+import { launch, split } from '../../tensor/launch.ts';
 import { empty, type Tensor } from '../../tensor/tensor.ts';
 import { NOWHERE, unpool } from '../maxPool2d.ts';
 import { reluGradient } from '../relu.ts';
@@ -32,17 +32,6 @@ export const cotangentReads = (form: CotangentForm): Record<string, ElementType>
   dy: 'vec4f',
   ...(form !== 'whole' && { mask: form === 'pooled' ? 'u32' : 'vec4f' }),
 });
-
-/** What it binds for that, split into items of `images` images. */
-export function cotangentParts(
-  { N }: Geometry,
-  { dy, y, winners }: Cotangent,
-  images = 1,
-): Record<string, Part> {
-  const mask = winners ?? y;
-  const part = (tensor: Tensor) => split(tensor, (tensor.size / N) * images);
-  return { dy: part(dy), ...(mask && { mask: part(mask) }) };
-}
 
 /** What the WGSL below calls height, width and groups of four channels of the sum, and the elements before image 0 in each array (none by default). */
 export interface CotangentExtents {
