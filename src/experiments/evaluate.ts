@@ -14,7 +14,7 @@ export interface EvaluateOptions {
   adapter?: string;
 }
 
-/** A network that a run trained: the best weights of one repeat. */
+/** A network that a run trained: the weights of one repeat that its plan tests. */
 export interface Member {
   readonly name: string;
   readonly file: Uint8Array;
@@ -24,9 +24,10 @@ export interface Member {
 /** The members of a run. @throws WeftError where it has none yet. */
 export async function membersOf(run: RunFolder): Promise<Member[]> {
   const members: Member[] = [];
-  for (const { path, best } of run.repeats) {
-    const file = await best();
-    if (file) members.push({ name: path, file, kernels: run.kernels });
+  const tested = run.manifest.choices?.plan.tested ?? 'best';
+  for (const folder of run.repeats) {
+    const file = await folder[tested]();
+    if (file) members.push({ name: folder.path, file, kernels: run.kernels });
   }
   if (members.length > 0) return members;
   const { experiment } = run.manifest;

@@ -23,6 +23,8 @@ export interface Preset {
   readonly patience: number | null;
   /** Training images over which batch-norm statistics are computed anew after each epoch; 0: the moving averages stay. */
   readonly statisticsImages: number;
+  /** Which weights are tested: those of the lowest validation loss, or those of the last epoch. */
+  readonly tested: 'best' | 'last';
 }
 
 /** A network and how it is trained on Fashion-MNIST. */

@@ -12,7 +12,7 @@ import type { Overrides, Plan } from './presets.ts';
  *   manifest.json            what decides the run; its choices and its adapter come once they are known
  *   checkpoint.safetensors   weights, optimizer state, random counters, data cursor, best-so-far and patience, history: all of
  *                            the training's state in one file, so that one rename takes it from one consistent state to the next
- *   best.safetensors         the weights of the epoch with the lowest validation loss: those that are tested
+ *   best.safetensors         the weights of the epoch with the lowest validation loss
  *   last.safetensors         the weights after the newest epoch
  *   history.json, .csv       written after the checkpoint, from what is in it
  *   curves.svg, result.json  at the end, and probabilities.safetensors, the answers to the test images; a repeat with a result
@@ -89,6 +89,7 @@ export class RepeatFolder {
   constructor(readonly path: string) {}
 
   readonly checkpoint = () => readIfThere(this.file('checkpoint.safetensors'));
+  readonly last = () => readIfThere(this.file('last.safetensors'));
   readonly best = () => readIfThere(this.file('best.safetensors'));
   readonly saveCheckpoint = (file: Uint8Array) => this.write('checkpoint.safetensors', file);
   readonly saveBest = (file: Uint8Array) => this.write('best.safetensors', file);

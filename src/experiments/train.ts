@@ -65,8 +65,8 @@ interface RepeatResult {
   readonly epochs: number;
   /** Why training ended before its last epoch, if so. */
   readonly endedEarly?: string;
-  /** The epoch of the lowest validation loss, whose weights were tested. */
-  readonly best: EpochLogs;
+  /** The epoch whose weights were tested. */
+  readonly tested: EpochLogs;
   readonly test: TestResult;
 }
 
@@ -305,11 +305,11 @@ async function runRepeats(context: Context): Promise<void> {
     const isDone = (await folder.result()) !== undefined;
     if (plan.repeats > 1) out.line(`repeat ${repeat} of ${plan.repeats}${isDone ? ' is done' : ''}`);
     if (isDone) continue;
-    const { best, ...outcome } = await trainRepeat(context, repeat, folder);
-    const tested = await testBest(context, folder);
-    printResult(`weights of epoch ${best.epoch}`, tested.result, data, out);
+    const outcome = await trainRepeat(context, repeat, folder);
+    const tested = await testWeights(context, folder);
+    printResult(`weights of epoch ${outcome.tested.epoch}`, tested.result, data, out);
     await folder.saveProbabilities(encodeTested(tested));
-    await folder.saveResult({ ...outcome, best, test: tested.result } satisfies RepeatResult);
+    await folder.saveResult({ ...outcome, test: tested.result } satisfies RepeatResult);
   }
   if (plan.repeats === 1) return;
   const summary = summarize(await Promise.all(run.repeats.map(readTested)), data);
@@ -385,7 +385,8 @@ async function trainRepeat(
     const best = history.reduce((lowest, logs) =>
       (logs.valLoss ?? 0) < (lowest.valLoss ?? 0) ? logs : lowest,
     );
-    return { repeat, seed, epochs: history.length, endedEarly: finished, best };
+    const tested = plan.tested === 'best' ? best : history[history.length - 1];
+    return { repeat, seed, epochs: history.length, endedEarly: finished, tested };
   } finally {
     source.dispose();
     optimizer.dispose();
@@ -399,11 +400,12 @@ function splitImages(plan: Plan, labels: Uint8Array, seed: number): Uint32Array[
   return plan.stratified ? stratifiedSplit(labels, sizes, stream) : randomSplit(labels.length, sizes, stream);
 }
 
-/** Tests the weights of the lowest validation loss. */
-async function testBest({ plan, data, stop, out }: Context, folder: RepeatFolder): Promise<Tested> {
+/** Tests the weights that the plan says. */
+async function testWeights({ plan, data, stop, out }: Context, folder: RepeatFolder): Promise<Tested> {
   stop.check();
-  const file = await folder.best();
-  if (!file) throw new WeftError(`${folder.path} has no best.safetensors, though its training is over`);
+  const file = await folder[plan.tested]();
+  if (!file)
+    throw new WeftError(`${folder.path} has no ${plan.tested}.safetensors, though its training is over`);
   const model = loadModel(file);
   try {
     return await test(model, data, {

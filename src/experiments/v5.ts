@@ -46,6 +46,7 @@ export const v5 = {
       repeats: 5,
       patience: 20,
       statisticsImages: 0,
+      tested: 'best',
     },
     /** Some ten minutes on a machine without a GPU: so few steps that moving averages would still hold much of their start. */
     quick: {
@@ -60,6 +61,7 @@ export const v5 = {
       repeats: 1,
       patience: null,
       statisticsImages: 1024,
+      tested: 'best',
     },
   },
 } satisfies Experiment;

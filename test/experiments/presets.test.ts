@@ -26,6 +26,7 @@ describe('the recipe', () => {
       repeats: 5,
       patience: 20,
       statisticsImages: 0,
+      tested: 'best',
     });
     expect(stepsPerEpoch(plan)).toBe(97);
   });

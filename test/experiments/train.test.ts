@@ -83,10 +83,10 @@ describe('weft train v5', () => {
     const { epochs, stretches } = await json('whole', 'history.json');
     expect(epochs.map(({ epoch }: { epoch: number }) => epoch)).toEqual([1, 2]);
     expect(stretches.map(({ epoch }: { epoch: number }) => epoch)).toEqual([0.5, 1, 1.5, 2]);
-    const { test, best } = await json('whole', 'result.json');
+    const { test, tested } = await json('whole', 'result.json');
     expect(test.samples).toBe(32);
     expect(test.confusion.flat().reduce((sum: number, count: number) => sum + count)).toBe(32);
-    expect(best.valLoss).toBe(Math.min(...epochs.map(({ valLoss }: { valLoss: number }) => valLoss)));
+    expect(tested.valLoss).toBe(Math.min(...epochs.map(({ valLoss }: { valLoss: number }) => valLoss)));
     expect(loadModel(await fs.readFile(join(path('whole'), 'best.safetensors'))).summary()).toContain(
       '904,074',
     );
