@@ -16,14 +16,18 @@ export {
   type Samples,
 } from './nn/evaluate.ts';
 export { type EpochLogs, type FitOptions, type FitResult, fit, Training } from './nn/fit.ts';
+export { Functional, type FunctionalOptions, functional } from './nn/functional.ts';
 export { type CallOptions, Layer } from './nn/layer.ts';
 export { layers } from './nn/layers/index.ts';
+export { Model } from './nn/model.ts';
+export { loadModel, modelFromConfig } from './nn/modelFile.ts';
 export { NonFiniteError } from './nn/nonFinite.ts';
 export { Adam, type AdamOptions, Optimizer, SGD, type SgdOptions, type Slot } from './nn/optimizers.ts';
 export { Parameter } from './nn/parameter.ts';
 export type { PredictOptions } from './nn/predictor.ts';
 export { decodeSafetensors, encodeSafetensors } from './nn/safetensors.ts';
-export { loadModel, Sequential, sequential } from './nn/sequential.ts';
+export { Sequential, sequential } from './nn/sequential.ts';
+export { input, SymbolicTensor } from './nn/symbolic.ts';
 export { type UpdateBatchNormOptions, updateBatchNorm } from './nn/updateBatchNorm.ts';
 export {
   type BackwardCall,

@@ -1,5 +1,6 @@
 import { WeftError } from '../errors.ts';
-import { loadModel, type Sequential } from '../nn/sequential.ts';
+import type { Model } from '../nn/model.ts';
+import { loadModel } from '../nn/modelFile.ts';
 import type { Console } from './console.ts';
 import { SET_SIZES } from './presets.ts';
 import { type Kernels, RunFolder } from './run.ts';
@@ -49,7 +50,7 @@ export async function evaluateRuns(
   const images = options.fullTest ? SET_SIZES.test : (options.limit ?? theirs);
   const data = await openData(options.data, out);
   const stop = new StopSignal(undefined, () => {});
-  let model: Sequential | undefined;
+  let model: Model | undefined;
   try {
     const gpu = await openGpu(options.adapter, out);
     const tested: Tested[] = [];

@@ -1,5 +1,5 @@
 import type { Augmentation } from '../data/batchSource.ts';
-import type { Sequential } from '../nn/sequential.ts';
+import type { Model } from '../nn/model.ts';
 
 export type PresetName = 'recipe' | 'quick';
 
@@ -31,6 +31,6 @@ export interface Preset {
 export interface Experiment {
   readonly name: string;
   /** @param seed decides initial weights and dropout */
-  readonly network: (seed: number) => Sequential;
+  readonly network: (seed: number) => Model;
   readonly presets: Readonly<Record<PresetName, Preset>>;
 }

@@ -1,15 +1,15 @@
 import { type Augmentation, type ImageSet, ImageSource } from '../data/batchSource.ts';
 import { add } from '../kernels/binary.ts';
 import { softmaxCrossEntropy } from '../kernels/softmaxCrossEntropy.ts';
+import type { Model } from '../nn/model.ts';
 import { Adam } from '../nn/optimizers.ts';
-import type { Sequential } from '../nn/sequential.ts';
 import { noGrad } from '../tensor/autograd.ts';
 import { record } from '../tensor/record.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import type { Experiment } from './experiment.ts';
 
 /** A training step on the samples at some indices, as `fit` makes it, without its log. */
-export const recordTrainingStep = (model: Sequential, optimizer: Adam, source: ImageSource) =>
+export const recordTrainingStep = (model: Model, optimizer: Adam, source: ImageSource) =>
   record((indices: Tensor) => {
     const { x, labels } = source.batch(indices, true);
     const loss = softmaxCrossEntropy(model.logits(x, { training: true }), labels);
@@ -24,7 +24,7 @@ const TIMED_MS = 2000;
 
 /** An experiment's network with weights and random streams of its own: the run that follows isn't changed by what is tried on it. */
 export class Rehearsal {
-  private readonly model: Sequential;
+  private readonly model: Model;
   private readonly optimizer = new Adam();
   private readonly source: ImageSource;
 

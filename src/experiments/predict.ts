@@ -1,7 +1,7 @@
 import { FASHION_MNIST_CLASSES } from '../data/fashionMnist.ts';
 import { WeftError } from '../errors.ts';
 import { argmaxRow } from '../nn/evaluate.ts';
-import { loadModel } from '../nn/sequential.ts';
+import { loadModel } from '../nn/modelFile.ts';
 import { table } from '../report/table.ts';
 import { tensor } from '../tensor/tensor.ts';
 import type { Console } from './console.ts';

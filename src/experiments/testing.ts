@@ -2,8 +2,8 @@ import { ImageSource } from '../data/batchSource.ts';
 import { stratifiedSplit } from '../data/splits.ts';
 import { WeftError } from '../errors.ts';
 import { argmaxRow, type Evaluation, evaluate } from '../nn/evaluate.ts';
+import type { Model } from '../nn/model.ts';
 import { decodeSafetensors, encodeSafetensors } from '../nn/safetensors.ts';
-import type { Sequential } from '../nn/sequential.ts';
 import {
   type ClassificationReport,
   classificationReport,
@@ -43,7 +43,7 @@ export interface TestOptions {
 }
 
 /** Tests a network on images of the test set. */
-export async function test(model: Sequential, data: Data, options: TestOptions): Promise<Tested> {
+export async function test(model: Model, data: Data, options: TestOptions): Promise<Tested> {
   const source = new ImageSource(data.test);
   try {
     const indices = testIndices(data.test.labels, options.images);

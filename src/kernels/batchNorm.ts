@@ -302,6 +302,11 @@ export interface BatchNormInferenceOptions {
 export interface BatchNormTrainingOptions extends BatchNormInferenceOptions {
   /** How much of the moving statistics stays in a step: 0 to 1. */
   momentum: number;
+  /**
+   * Whether the variance that goes into the moving statistics is unbiased: divided by M - 1. Default: as in Keras, for images alone,
+   * x [N, H, W, C].
+   */
+  unbiased?: boolean;
 }
 
 const trainingOp = defineOp<BatchNormTrainingOptions>({
@@ -309,7 +314,7 @@ const trainingOp = defineOp<BatchNormTrainingOptions>({
   shape: (inputs) => shapeOf('batchNormTraining', inputs),
   forward({
     inputs: [x, gamma, beta, movingMean, movingVariance],
-    attrs: { momentum, epsilon },
+    attrs: { momentum, epsilon, unbiased = x.rank === 4 },
     output,
     save,
   }) {
@@ -317,8 +322,7 @@ const trainingOp = defineOp<BatchNormTrainingOptions>({
     const partial = x.moments ?? gatherMoments(x);
     const mean = empty([C]);
     const variance = empty([C]);
-    // Keras' fused path, for images, stores the unbiased variance; the path for rows the biased one.
-    const storedRows = x.rank === 4 ? Math.max(M - 1, 1) : M;
+    const storedRows = unbiased ? Math.max(M - 1, 1) : M;
     launch(
       moments(channels),
       { partial, mean, variance, movingMean, movingVariance },
@@ -380,9 +384,7 @@ const inferenceOp = defineOp<BatchNormInferenceOptions>({
  * Normalises every channel of a batch to mean 0 and variance 1 (the batch's own, biased), then scales by
  * gamma and shifts by beta. Gradients flow to x, gamma and beta.
  *
- * The moving statistics are updated in place: `moving = momentum * moving + (1 - momentum) * batch`. As in
- * Keras, the variance that goes into them is unbiased (divided by M - 1) for images, x [N, H, W, C], and
- * biased for x of any other rank.
+ * The moving statistics are updated in place: `moving = momentum * moving + (1 - momentum) * batch`.
  *
  * @param x [..., C] of rank 2 or more
  * @param gamma [C]
@@ -396,13 +398,13 @@ export function batchNormTraining(
   gamma: Tensor,
   beta: Tensor,
   moving: { mean: Tensor; variance: Tensor },
-  { momentum, epsilon }: BatchNormTrainingOptions,
+  { momentum, epsilon, unbiased }: BatchNormTrainingOptions,
 ): Tensor {
   checkDtypes('batchNormTraining', { x, gamma, beta, ...moving });
   checkEpsilon('batchNormTraining', epsilon);
   if (!(momentum >= 0 && momentum <= 1))
     throw new ShapeError('batchNormTraining', 'a momentum from 0 to 1', String(momentum));
-  return trainingOp([x, gamma, beta, moving.mean, moving.variance], { momentum, epsilon });
+  return trainingOp([x, gamma, beta, moving.mean, moving.variance], { momentum, epsilon, unbiased });
 }
 
 /**

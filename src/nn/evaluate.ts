@@ -3,7 +3,7 @@ import { softmaxCrossEntropy } from '../kernels/softmaxCrossEntropy.ts';
 import { noGrad } from '../tensor/autograd.ts';
 import { type Recorded, record } from '../tensor/record.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
-import type { Sequential } from './sequential.ts';
+import type { Model } from './model.ts';
 
 /** From logits [N, classes] and integer labels [N] to a scalar. */
 export type Loss = (logits: Tensor, labels: Tensor) => Tensor;
@@ -38,7 +38,7 @@ export class Evaluator {
   private readonly penalty: Recorded<[], { penalty: Tensor | undefined }>;
 
   constructor(
-    model: Sequential,
+    model: Model,
     private readonly samples: Samples,
     private readonly options: EvaluateOptions = {},
   ) {
@@ -93,7 +93,7 @@ export class Evaluator {
 
 /** Evaluates a classifier on samples, in inference mode. */
 export async function evaluate(
-  model: Sequential,
+  model: Model,
   samples: Samples,
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {

@@ -9,10 +9,10 @@ import { keep } from '../tensor/scope.ts';
 import { hostTensor, type Tensor, tensor } from '../tensor/tensor.ts';
 import type { Callback } from './callbacks.ts';
 import { type Evaluation, Evaluator, type Loss, type Samples } from './evaluate.ts';
+import type { Model } from './model.ts';
 import { NonFiniteError, whereNonFinite } from './nonFinite.ts';
 import type { Optimizer } from './optimizers.ts';
 import { decodeSafetensors, encodeSafetensors, type NamedTensors } from './safetensors.ts';
-import type { Sequential } from './sequential.ts';
 
 /** The figures of one epoch: means over its samples, weighted by batch. */
 export interface EpochLogs {
@@ -100,7 +100,7 @@ export class Training {
   private finished: string | undefined;
 
   constructor(
-    readonly model: Sequential,
+    readonly model: Model,
     private readonly options: FitOptions,
   ) {
     const {
@@ -334,7 +334,7 @@ function meansOf(batches: readonly BatchFigures[]): { loss: number; accuracy: nu
 }
 
 /** Trains a classifier. @throws NonFiniteError where the loss stops being a finite number. */
-export async function fit(model: Sequential, options: FitOptions): Promise<FitResult> {
+export async function fit(model: Model, options: FitOptions): Promise<FitResult> {
   const training = new Training(model, options);
   try {
     return await training.run();

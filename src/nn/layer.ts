@@ -1,11 +1,12 @@
-import { WeftError } from '../errors.ts';
+import { ShapeError, WeftError } from '../errors.ts';
 import { relu } from '../kernels/relu.ts';
 import { softmax } from '../kernels/softmax.ts';
 import type { RandomStream } from '../tensor/random.ts';
-import type { Shape } from '../tensor/shape.ts';
+import { type Shape, sameShape, showShape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { InitializerName } from './initializers.ts';
-import { Parameter } from './parameter.ts';
+import { Parameter, type ParameterOptions, type ParameterOwner } from './parameter.ts';
+import { SymbolicTensor } from './symbolic.ts';
 
 export type Activation = 'linear' | 'relu' | 'softmax';
 
@@ -19,46 +20,98 @@ export interface CallOptions {
   gatherMoments?: boolean;
 }
 
-/** What a layer is given when its model is put together. */
-export interface BuildContext {
-  readonly name: string;
-  readonly seed: number;
+/** Options that every layer takes. */
+export interface LayerConfig {
+  /** The name in summaries and files, unique in its model. Default: the kind, numbered as Keras does. */
+  name?: string;
 }
 
+/** A penalty on a weight that Keras calls a regularizer: `l2` times the sum of its squares is added to the loss. */
+export interface Regularizer {
+  l2: number;
+}
+
+type WeightOptions = Omit<ParameterOptions, 'initializer'> & { regularizer?: Regularizer };
+
 /** One layer. `config` is plain data, from which the layer can be made again. */
-export abstract class Layer<Config extends object = object> {
-  /** The name in summaries and files: the kind, numbered as Keras does. */
-  name = '';
+export abstract class Layer<Config extends object = object> implements ParameterOwner {
   readonly parameters: Parameter[] = [];
-  inputShape: Shape = [];
-  outputShape: Shape = [];
-  /** The source of randomness of a layer that has one: its position is part of a checkpoint. */
-  randomStream: RandomStream | undefined;
+  /** Values that are used as weights and are none: the ones that take the place of a gamma, for one. */
+  private readonly constants: Parameter[] = [];
   /** L2 penalties: weight and factor. */
   readonly penalties: { parameter: Parameter; l2: number }[] = [];
-  private seed = 0;
+  /** Of the input that it was last put on, and of what comes out: without the batch. */
+  inputShape: Shape = [];
+  outputShape: Shape = [];
+  /** False freezes the layer: no gradients, no updates, and batch-norm stays in inference mode. May be changed between training runs. */
+  trainable = true;
+  /** The source of randomness of a layer that has one: its position is part of a checkpoint. */
+  get randomStream(): RandomStream | undefined {
+    return undefined;
+  }
+  private membership: { readonly name: string; readonly seed: number } | undefined;
 
   constructor(
     /** The layer's name in `layers`. */
     readonly kind: string,
-    readonly config: Config,
+    readonly config: Config & LayerConfig,
   ) {}
 
-  /** Makes the weights for inputs of a shape (without the batch) and returns the shape of the outputs. Needs no GPU. */
-  build(inputShape: Shape, { name, seed }: BuildContext): Shape {
-    if (this.name !== '')
-      throw new WeftError(`layer ${this.name} is already part of a model: make a new one`);
-    this.name = name;
-    this.seed = seed;
-    this.inputShape = inputShape;
-    this.outputShape = this.makeWeights(inputShape, seed);
+  /** The name in summaries and files. */
+  get name(): string {
+    return this.membership?.name ?? this.config.name ?? this.kindName;
+  }
+
+  /** The kind as Keras writes it in names: `max_pooling2d`. */
+  get kindName(): string {
+    return this.kind.replace(/([a-z])([A-Z])/g, '$1_$2').toLowerCase();
+  }
+
+  /** The model's, which decides initial weights and what dropout drops. */
+  get seed(): number {
+    return this.membership?.seed ?? 0;
+  }
+
+  /** Whether it takes several inputs. */
+  get merges(): boolean {
+    return false;
+  }
+
+  /** Makes the layer part of a model. @throws WeftError where it is part of one already. */
+  join(membership: { name: string; seed: number }): void {
+    if (this.membership) throw new WeftError(`layer ${this.name} is already part of a model: make a new one`);
+    this.membership = membership;
+  }
+
+  /**
+   * Puts the layer on inputs of these shapes (without the batch): makes its weights, the first time, and returns the shape of the
+   * output. Needs no GPU.
+   * @throws ShapeError where they don't suit the layer, or weights that it has already.
+   */
+  build(inputShapes: readonly Shape[]): Shape {
+    if (inputShapes.length !== 1 && !this.merges)
+      throw new ShapeError(this.name, 'one input', `${inputShapes.length}`);
+    const [first, ...more] = inputShapes;
+    this.inputShape = first;
+    this.outputShape = this.makeWeights(first, ...more);
     return this.outputShape;
   }
 
-  protected abstract makeWeights(inputShape: Shape, seed: number): Shape;
+  /** The layer on symbolic inputs, in a functional model. Called again, it shares its weights. */
+  apply(inputs: SymbolicTensor | readonly SymbolicTensor[]): SymbolicTensor {
+    const list = inputs instanceof SymbolicTensor ? [inputs] : inputs;
+    return new SymbolicTensor(this.build(list.map(({ shape }) => shape)), { layer: this, inputs: list });
+  }
+
+  protected abstract makeWeights(inputShape: Shape, ...more: Shape[]): Shape;
 
   /** The layer's output before its activation. */
-  abstract linear(x: Tensor, options: CallOptions): Tensor;
+  abstract linear(x: Tensor, options: CallOptions, ...more: Tensor[]): Tensor;
+
+  /** Multiply-adds for one sample, of the products that a forward pass by the direct method is made of. */
+  multiplyAdds(_inputShape: Shape, _outputShape: Shape): number {
+    return 0;
+  }
 
   /** Whether this layer needs the moments of its input's channels. */
   needsMoments(_options: CallOptions): boolean {
@@ -70,8 +123,8 @@ export abstract class Layer<Config extends object = object> {
     return (this.config as { activation?: Activation }).activation ?? 'linear';
   }
 
-  call(x: Tensor, options: CallOptions): Tensor {
-    const y = this.linear(x, options);
+  call(x: Tensor, options: CallOptions, ...more: Tensor[]): Tensor {
+    const y = this.linear(x, options, ...more);
     if (this.activation === 'linear') return y;
     const activated = this.activation === 'relu' ? relu(y) : softmax(y);
     if (y !== x) y.dispose();
@@ -83,9 +136,44 @@ export abstract class Layer<Config extends object = object> {
     return undefined;
   }
 
-  protected addWeight(name: string, shape: Shape, initializer: InitializerName, trainable = true): Parameter {
-    const parameter = new Parameter(`${this.name}.${name}`, shape, trainable, initializer, this.seed);
-    this.parameters.push(parameter);
+  /** Makes a weight, or finds the one that an earlier `build` made. */
+  protected addWeight(
+    name: string,
+    shape: Shape,
+    initializer: InitializerName,
+    options: WeightOptions = {},
+  ): Parameter {
+    return this.made(this.parameters, name, shape, initializer, options);
+  }
+
+  /** As `addWeight`, for values that belong to no file, count or gradient. */
+  protected addConstant(name: string, shape: Shape, initializer: InitializerName): Parameter {
+    return this.made(this.constants, name, shape, initializer, { trainable: false });
+  }
+
+  /** Frees the weights. */
+  dispose(): void {
+    for (const parameter of [...this.parameters, ...this.constants]) parameter.dispose();
+  }
+
+  private made(
+    among: Parameter[],
+    name: string,
+    shape: Shape,
+    initializer: InitializerName,
+    { regularizer, ...options }: WeightOptions,
+  ): Parameter {
+    const known = among.find(({ ownName }) => ownName === name);
+    if (known && !sameShape(known.shape, shape))
+      throw new ShapeError(
+        this.name,
+        `inputs for its ${name} ${showShape(known.shape)}, made for the first`,
+        `others, for ${showShape(shape)}`,
+      );
+    if (known) return known;
+    const parameter = new Parameter(this, name, shape, { initializer, ...options });
+    among.push(parameter);
+    if (regularizer) this.penalties.push({ parameter, l2: regularizer.l2 });
     return parameter;
   }
 }

@@ -2,7 +2,7 @@ import type { BatchSource } from '../data/batchSource.ts';
 import { WeftError } from '../errors.ts';
 import { noGrad } from '../tensor/autograd.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
-import type { Sequential } from './sequential.ts';
+import type { Model } from './model.ts';
 
 /** A loss that is infinite or not a number. */
 export class NonFiniteError extends WeftError {
@@ -13,23 +13,24 @@ const allFinite = async (t: Tensor): Promise<boolean> => (await t.data()).every(
 
 /** Runs the samples through the model layer by layer, and says where the first value appears that isn't finite. */
 export async function whereNonFinite(
-  model: Sequential,
+  model: Model,
   source: BatchSource,
   samples: Uint32Array,
 ): Promise<string> {
   const batch = noGrad(() => source.batch(tensor(samples), true));
-  let x = batch.x;
-  for (const layer of model.layers) {
+  const values = [batch.x];
+  const lastCalls = new Set(model.outputs.map((value) => value - 1));
+  for (const [i, { layer, inputs }] of model.calls.entries()) {
     for (const parameter of layer.parameters) {
       if (!(await allFinite(parameter.tensor))) return `weight ${parameter.name} isn't finite`;
     }
-    const input = x;
-    x = noGrad(() =>
-      layer === model.layers[model.layers.length - 1]
-        ? layer.linear(input, { training: true })
-        : layer.call(input, { training: true }),
+    const [x, ...more] = inputs.map((value) => values[value]);
+    const options = { training: true };
+    const y = noGrad(() =>
+      lastCalls.has(i) ? layer.linear(x, options, ...more) : layer.call(x, options, ...more),
     );
-    if (!(await allFinite(x))) return `the output of layer ${layer.name} is the first that isn't finite`;
+    if (!(await allFinite(y))) return `the output of layer ${layer.name} is the first that isn't finite`;
+    values.push(y);
   }
   return 'every layer output is finite, so it arises in the loss itself';
 }

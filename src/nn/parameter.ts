@@ -4,7 +4,23 @@ import { RandomStream } from '../tensor/random.ts';
 import { keep } from '../tensor/scope.ts';
 import { type Shape, showShape, sizeOf } from '../tensor/shape.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
-import { type InitializerName, initializers } from './initializers.ts';
+import { type Fans, type InitializerName, initializers } from './initializers.ts';
+
+/** What a parameter needs to know of the layer that it belongs to. */
+export interface ParameterOwner {
+  readonly name: string;
+  readonly seed: number;
+  /** Whether the layer is trained at all: false for a frozen one. */
+  readonly trainable: boolean;
+}
+
+export interface ParameterOptions {
+  readonly initializer: InitializerName;
+  /** False for moving statistics: no gradient, no optimizer. Default true. */
+  readonly trainable?: boolean;
+  /** Inputs and outputs that one unit sees. Default: by the shape, `[kernel height, kernel width, inputs, outputs]` or less. */
+  readonly fans?: Fans;
+}
 
 /** A weight of a layer. It exists without a GPU; its tensor is made when it is first used. */
 export class Parameter {
@@ -12,32 +28,36 @@ export class Parameter {
   /** Values to start from instead of the initializer's: loaded before there was a tensor. */
   private loaded: Float32Array | undefined;
 
-  /**
-   * @param name `layer.weight`, unique in its model
-   * @param trainable false for moving statistics: no gradient, no optimizer
-   */
   constructor(
-    readonly name: string,
+    private readonly owner: ParameterOwner,
+    /** The name within its layer, as in Keras: `kernel`, `moving_mean`. */
+    readonly ownName: string,
     readonly shape: Shape,
-    readonly trainable: boolean,
-    private readonly initializer: InitializerName,
-    private readonly seed: number,
+    private readonly options: ParameterOptions,
   ) {}
+
+  /** `layer.weight`, unique in its model. */
+  get name(): string {
+    return `${this.owner.name}.${this.ownName}`;
+  }
 
   get size(): number {
     return sizeOf(this.shape);
   }
 
+  /** Whether it gets a gradient: never where it holds moving statistics, and not while its layer is frozen. */
+  get trainable(): boolean {
+    return this.owner.trainable && (this.options.trainable ?? true);
+  }
+
   get tensor(): Tensor {
     if (!this.made) {
-      const values =
-        this.loaded ??
-        initializers[this.initializer](this.shape, new RandomStream(this.seed, `initial ${this.name}`));
+      const values = this.loaded ?? this.initialValues();
       // A weight outlives the step in which it is first used, recorded or not.
       this.made = currentGpu().unrecorded(() => keep(tensor(values, this.shape)));
-      this.made.requiresGrad = this.trainable;
       this.loaded = undefined;
     }
+    this.made.requiresGrad = this.trainable;
     return this.made;
   }
 
@@ -61,5 +81,14 @@ export class Parameter {
   dispose(): void {
     this.made?.dispose();
     this.made = undefined;
+  }
+
+  private initialValues(): Float32Array {
+    const { initializer, fans } = this.options;
+    return initializers[initializer](
+      this.shape,
+      new RandomStream(this.owner.seed, `initial ${this.name}`),
+      fans,
+    );
   }
 }

@@ -3,7 +3,7 @@ import { noGrad } from '../tensor/autograd.ts';
 import { type Recorded, record } from '../tensor/record.ts';
 import { type Shape, sameShape, showShape, sizeOf } from '../tensor/shape.ts';
 import { empty, type Tensor } from '../tensor/tensor.ts';
-import type { Sequential } from './sequential.ts';
+import type { Model } from './model.ts';
 
 export interface PredictOptions {
   /** How many samples go through the network at a time: memory grows with it. Default 256. */
@@ -12,7 +12,7 @@ export interface PredictOptions {
 
 /** The recorded inference steps, one a batch shape, with the weights that they are bound to. */
 interface Plans {
-  readonly step: Recorded<[Tensor], Tensor>;
+  readonly step: Recorded<Tensor[], Tensor[]>;
   /** Handles of their own: while the steps live, no weight's memory goes to another tensor. */
   readonly weights: readonly Tensor[];
 }
@@ -25,19 +25,19 @@ export class Predictor {
   /** Counts `dispose()`, which ends the calls that wait. */
   private disposals = 0;
 
-  constructor(private readonly model: Sequential) {}
+  constructor(private readonly model: Model) {}
 
-  /** See `Sequential.predict`. */
-  run(x: Tensor, { batchSize = 256 }: PredictOptions): Promise<Tensor> {
-    checkBatch('predict', x, this.model.inputShape);
+  /** See `Model.predict`. */
+  run(inputs: readonly Tensor[], { batchSize = 256 }: PredictOptions): Promise<Tensor[]> {
+    this.model.checkInputs('predict', inputs);
     if (!Number.isInteger(batchSize) || batchSize < 1)
       throw new ShapeError('predict', 'a batchSize that is a whole number of at least 1', `${batchSize}`);
-    if (x.storage.gpu.activeRecording)
+    if (inputs[0].storage.gpu.activeRecording)
       throw new WeftError(
         'model.predict() was called inside record(): use model.call(x), the outer record() keeps its commands',
       );
-    // The caller may dispose of x as soon as this call returns.
-    const held = x.alias();
+    // The caller may dispose of the inputs as soon as this call returns.
+    const held = inputs.map((x) => x.alias());
     const { disposals } = this;
     const throwIfDisposed = () => {
       if (disposals !== this.disposals)
@@ -45,7 +45,9 @@ export class Predictor {
     };
     const result = this.turn
       .then(() => this.predict(held, batchSize, throwIfDisposed))
-      .finally(() => held.dispose());
+      .finally(() => {
+        for (const x of held) x.dispose();
+      });
     this.turn = result.catch(() => {});
     return result;
   }
@@ -56,31 +58,42 @@ export class Predictor {
     this.release();
   }
 
-  private async predict(x: Tensor, batchSize: number, throwIfDisposed: () => void): Promise<Tensor> {
+  private async predict(
+    inputs: readonly Tensor[],
+    batchSize: number,
+    throwIfDisposed: () => void,
+  ): Promise<Tensor[]> {
     throwIfDisposed();
     const { step } = this.currentPlans();
-    const { gpu } = x.storage;
-    const { inputShape, outputShape } = this.model;
-    const [inputBytes, outputBytes] = [4 * sizeOf(inputShape), 4 * sizeOf(outputShape)];
-    const [N] = x.shape;
-    const result = empty([N, ...outputShape], 'f32', gpu);
+    const { gpu } = inputs[0].storage;
+    const [N] = inputs[0].shape;
+    const results = this.model.outputShapes.map((shape) => empty([N, ...shape], 'f32', gpu));
     try {
       for (let first = 0; first < N; first += batchSize) {
         const count = Math.min(batchSize, N - first);
         // Copies, where slices would make a bind group each time.
-        const part = count === N ? x.alias() : empty([count, ...inputShape], 'f32', gpu);
-        if (count < N)
-          gpu.copy(x.storage.buffer, part.storage.buffer, count * inputBytes, { from: first * inputBytes });
-        const y = await step(part).finally(() => part.dispose());
+        const parts = inputs.map((x, i) => {
+          const part = count === N ? x.alias() : empty([count, ...x.shape.slice(1)], 'f32', gpu);
+          const bytes = 4 * sizeOf(this.model.inputShapes[i]);
+          if (count < N)
+            gpu.copy(x.storage.buffer, part.storage.buffer, count * bytes, { from: first * bytes });
+          return part;
+        });
+        const outputs = await step(...parts).finally(() => {
+          for (const part of parts) part.dispose();
+        });
         throwIfDisposed();
-        gpu.copy(y.storage.buffer, result.storage.buffer, count * outputBytes, { to: first * outputBytes });
-        y.dispose();
+        outputs.forEach((y, i) => {
+          const bytes = 4 * sizeOf(this.model.outputShapes[i]);
+          gpu.copy(y.storage.buffer, results[i].storage.buffer, count * bytes, { to: first * bytes });
+          y.dispose();
+        });
       }
     } catch (error) {
-      result.dispose();
+      for (const result of results) result.dispose();
       throw error;
     }
-    return result;
+    return results;
   }
 
   /** Records anew where a weight was disposed of and made again: the steps are bound to its old memory. */
@@ -89,7 +102,7 @@ export class Predictor {
     if (this.plans && !this.plans.weights.every(({ storage }, i) => storage === weights[i].storage))
       this.release();
     this.plans ??= {
-      step: record((x: Tensor) => noGrad(() => this.model.call(x))),
+      step: record((...inputs: Tensor[]) => noGrad(() => this.model.callAll(inputs))),
       weights: weights.map((weight) => weight.alias()),
     };
     return this.plans;

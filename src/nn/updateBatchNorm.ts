@@ -3,7 +3,7 @@ import { noGrad } from '../tensor/autograd.ts';
 import { scope } from '../tensor/scope.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { BatchNormalization } from './layers/batchNormalization.ts';
-import type { Sequential } from './sequential.ts';
+import type { Model } from './model.ts';
 
 export interface UpdateBatchNormOptions {
   /** Default 32. Batches of one size weigh the same; what is left of the samples is not used. */
@@ -18,7 +18,7 @@ export interface UpdateBatchNormOptions {
  * its start. Nothing else of the model changes: inputs aren't augmented, dropout drops nothing.
  */
 export async function updateBatchNorm(
-  model: Sequential,
+  model: Model,
   { source, indices }: { source: BatchSource; indices: Uint32Array },
   { batchSize = 32, onProgress }: UpdateBatchNormOptions = {},
 ): Promise<void> {

@@ -1,10 +1,10 @@
 import type { Shape } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import { type Activation, Layer } from '../layer.ts';
+import { type Activation, Layer, type LayerConfig } from '../layer.ts';
 
 export type { Activation };
 
-export interface ActivationConfig {
+export interface ActivationConfig extends LayerConfig {
   activation: Activation;
 }
 

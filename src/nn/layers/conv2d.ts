@@ -1,14 +1,14 @@
 import { ShapeError } from '../../errors.ts';
-import { geometryOf, type Padding } from '../../kernels/conv2d/geometry.ts';
+import { directFlops, geometryOf, type Padding } from '../../kernels/conv2d/geometry.ts';
 import { type Conv2dOptions, conv2d } from '../../kernels/conv2d/index.ts';
 import { type Shape, showShape } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import type { InitializerName } from '../initializers.ts';
-import { type Activation, type CallOptions, Layer } from '../layer.ts';
+import { fansOf, type InitializerName } from '../initializers.ts';
+import { type Activation, type CallOptions, Layer, type LayerConfig, type Regularizer } from '../layer.ts';
 import type { Parameter } from '../parameter.ts';
 import { MaxPooling2d } from './maxPooling2d.ts';
 
-export interface Conv2dConfig {
+export interface Conv2dConfig extends LayerConfig {
   filters: number;
   /** Height and width of the kernel, odd. Default 3. */
   kernelSize?: number | readonly [number, number];
@@ -17,6 +17,9 @@ export interface Conv2dConfig {
   activation?: Activation;
   /** Default 'glorotUniform'. */
   kernelInitializer?: InitializerName;
+  kernelRegularizer?: Regularizer;
+  /** Default 'zeros'. */
+  biasInitializer?: InitializerName;
   /** Default true. */
   useBias?: boolean;
 }
@@ -31,6 +34,8 @@ export class Conv2d extends Layer<Conv2dConfig> {
       kernelSize = 3,
       padding = 'valid',
       kernelInitializer = 'glorotUniform',
+      kernelRegularizer: regularizer,
+      biasInitializer = 'zeros',
       useBias = true,
     } = this.config;
     if (inputShape.length !== 3)
@@ -38,9 +43,15 @@ export class Conv2d extends Layer<Conv2dConfig> {
     const [height, width] = typeof kernelSize === 'number' ? [kernelSize, kernelSize] : kernelSize;
     const shape = [height, width, inputShape[2], filters];
     const { Y, X } = geometryOf([[1, ...inputShape], shape], padding);
-    this.kernel = this.addWeight('kernel', shape, kernelInitializer);
-    if (useBias) this.bias = this.addWeight('bias', [filters], 'zeros');
+    this.kernel = this.addWeight('kernel', shape, kernelInitializer, { regularizer });
+    if (useBias) this.bias = this.addWeight('bias', [filters], biasInitializer, { fans: fansOf(shape) });
     return [Y, X, filters];
+  }
+
+  override multiplyAdds(inputShape: Shape): number {
+    return (
+      directFlops(geometryOf([[1, ...inputShape], this.kernel.shape], this.config.padding ?? 'valid')) / 2
+    );
   }
 
   linear(x: Tensor, { gatherMoments }: CallOptions): Tensor {

@@ -2,17 +2,18 @@ import { ShapeError } from '../../errors.ts';
 import { dense } from '../../kernels/dense.ts';
 import { type Shape, showShape } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import type { InitializerName } from '../initializers.ts';
-import { type Activation, Layer } from '../layer.ts';
+import { fansOf, type InitializerName } from '../initializers.ts';
+import { type Activation, Layer, type LayerConfig, type Regularizer } from '../layer.ts';
 import type { Parameter } from '../parameter.ts';
 
-export interface DenseConfig {
+export interface DenseConfig extends LayerConfig {
   units: number;
   activation?: Activation;
-  /** Adds `l2` times the sum of the squared kernel to the loss. */
-  kernelRegularizer?: { l2: number };
+  kernelRegularizer?: Regularizer;
   /** Default 'glorotUniform'. */
   kernelInitializer?: InitializerName;
+  /** Default 'zeros'. */
+  biasInitializer?: InitializerName;
   /** Default true. */
   useBias?: boolean;
 }
@@ -22,13 +23,18 @@ export class Dense extends Layer<DenseConfig> {
   private bias: Parameter | undefined;
 
   protected makeWeights(inputShape: Shape): Shape {
-    const { units, kernelRegularizer, kernelInitializer = 'glorotUniform', useBias = true } = this.config;
+    const { units, kernelRegularizer: regularizer, useBias = true } = this.config;
+    const { kernelInitializer = 'glorotUniform', biasInitializer = 'zeros' } = this.config;
     if (inputShape.length !== 1)
       throw new ShapeError(this.name, 'vectors [features] (flatten images first)', showShape(inputShape));
-    this.kernel = this.addWeight('kernel', [inputShape[0], units], kernelInitializer);
-    if (useBias) this.bias = this.addWeight('bias', [units], 'zeros');
-    if (kernelRegularizer) this.penalties.push({ parameter: this.kernel, l2: kernelRegularizer.l2 });
+    const shape = [inputShape[0], units];
+    this.kernel = this.addWeight('kernel', shape, kernelInitializer, { regularizer });
+    if (useBias) this.bias = this.addWeight('bias', [units], biasInitializer, { fans: fansOf(shape) });
     return [units];
+  }
+
+  override multiplyAdds([features]: Shape, [units]: Shape): number {
+    return features * units;
   }
 
   linear(x: Tensor): Tensor {

@@ -9,6 +9,6 @@ export class Flatten extends Layer {
   }
 
   linear(x: Tensor): Tensor {
-    return reshape(x, [x.shape[0], sizeOf(this.inputShape)]);
+    return reshape(x, [x.shape[0], sizeOf(x.shape.slice(1))]);
   }
 }

@@ -1,4 +1,4 @@
-import type { Layer } from '../layer.ts';
+import type { Layer, LayerConfig } from '../layer.ts';
 import { type Activation, type ActivationConfig, ActivationLayer } from './activation.ts';
 import { BatchNormalization, type BatchNormalizationConfig } from './batchNormalization.ts';
 import { Conv2d, type Conv2dConfig } from './conv2d.ts';
@@ -6,6 +6,7 @@ import { Dense, type DenseConfig } from './dense.ts';
 import { Dropout, type DropoutConfig } from './dropout.ts';
 import { Flatten } from './flatten.ts';
 import { MaxPooling2d, type MaxPooling2dConfig } from './maxPooling2d.ts';
+import { Add, type AddConfig, Concatenate } from './merge.ts';
 
 /** The layers, with Keras' names and defaults. A layer's kind is its name here. */
 export const layers = {
@@ -19,16 +20,21 @@ export const layers = {
   /** Sets a random share of the elements to zero, in training only. */
   dropout: (config: DropoutConfig): Layer => new Dropout('dropout', config),
   /** Rows from images, in (height, width, channel) order. */
-  flatten: (): Layer => new Flatten('flatten', {}),
+  flatten: (config: LayerConfig = {}): Layer => new Flatten('flatten', config),
   /** Fully connected layer. */
   dense: (config: DenseConfig): Layer => new Dense('dense', config),
   /** An activation function as a layer. */
   activation: (config: ActivationConfig): Layer => new ActivationLayer('activation', config),
+  /** The sum of several inputs of one shape. */
+  add: (config: AddConfig = {}): Layer => new Add('add', config),
+  /** Several inputs side by side, along their channels. */
+  concatenate: (config: LayerConfig = {}): Layer => new Concatenate('concatenate', config),
 };
 
 export type {
   Activation,
   ActivationConfig,
+  AddConfig,
   BatchNormalizationConfig,
   Conv2dConfig,
   DenseConfig,

@@ -2,9 +2,9 @@ import { ShapeError } from '../../errors.ts';
 import { maxPool2d } from '../../kernels/maxPool2d.ts';
 import { type Shape, showShape } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import { Layer } from '../layer.ts';
+import { Layer, type LayerConfig } from '../layer.ts';
 
-export interface MaxPooling2dConfig {
+export interface MaxPooling2dConfig extends LayerConfig {
   /** Height and width of a window; default 2. Windows don't overlap. */
   poolSize?: number;
 }

@@ -1,0 +1,94 @@
+import { WeftError } from '../errors.ts';
+import type { Shape } from '../tensor/shape.ts';
+import { joinModel, type LayerCall, Model } from './model.ts';
+import { describeLayer, type LayerDescription } from './sequential.ts';
+import type { SymbolicTensor } from './symbolic.ts';
+
+export interface FunctionalOptions {
+  /** What `input()` made. */
+  inputs: SymbolicTensor | readonly SymbolicTensor[];
+  /** What `layer.apply()` made of them. */
+  outputs: SymbolicTensor | readonly SymbolicTensor[];
+  /** Decides the initial weights and what dropout drops. Default 0. */
+  seed?: number;
+}
+
+/** A graph of layers: branches, several inputs and outputs, layers that are called more than once and share their weights. */
+export class Functional extends Model {
+  /** @throws WeftError where an output needs an input that isn't among the model's, or doesn't depend on one that is. */
+  constructor({ inputs, outputs, seed = 0 }: FunctionalOptions) {
+    const [from, to] = [listOf(inputs), listOf(outputs)];
+    from.forEach((symbolic, i) => {
+      if (symbolic.from) throw new WeftError(`input ${i} of the model is the output of a layer: use input()`);
+    });
+    const ordered = inOrder(to);
+    const numbers = new Map<SymbolicTensor, number>();
+    for (const value of [...from, ...ordered]) numbers.set(value, numbers.size);
+    const calls = ordered.map((value): LayerCall => {
+      const { layer, inputs: taken } = value.from!;
+      return {
+        layer,
+        inputs: taken.map((input) => {
+          const number = numbers.get(input);
+          if (number !== undefined) return number;
+          throw new WeftError(
+            `layer ${layer.name} takes an input${input.name ? ` '${input.name}'` : ''} that isn't among the model's inputs`,
+          );
+        }),
+        inputShapes: taken.map(({ shape }) => shape),
+        outputShape: value.shape,
+      };
+    });
+    joinModel([...new Set(calls.map(({ layer }) => layer))], seed);
+    from.forEach((symbolic, i) => {
+      const isUsed = calls.some((call) => call.inputs.includes(i)) || to.includes(symbolic);
+      if (!isUsed) throw new WeftError(`no output depends on input ${i} of the model`);
+    });
+    super({
+      inputs: from.map(({ shape, name }, i) => ({ shape, name: name ?? (i === 0 ? 'input' : `input_${i}`) })),
+      calls,
+      outputs: to.map((value) => numbers.get(value)!),
+      seed,
+    });
+  }
+
+  toConfig(): FunctionalConfig {
+    return {
+      seed: this.seed,
+      inputs: this.inputs.map(({ shape, name }) => ({ shape, name })),
+      layers: this.layers.map((layer) => ({
+        ...describeLayer(layer),
+        config: { ...layer.config, name: layer.name },
+      })),
+      calls: this.calls.map(({ layer, inputs }) => ({ layer: layer.name, inputs: [...inputs] })),
+      outputs: [...this.outputs],
+    };
+  }
+}
+
+/** Values are numbered: the inputs first, then what each call gives. */
+export interface FunctionalConfig {
+  seed: number;
+  inputs: { shape: Shape; name: string }[];
+  layers: (LayerDescription & { config: { name: string } })[];
+  calls: { layer: string; inputs: number[] }[];
+  outputs: number[];
+}
+
+/** Makes a model of what comes between symbolic inputs and outputs. */
+export const functional = (options: FunctionalOptions): Functional => new Functional(options);
+
+const listOf = (values: SymbolicTensor | readonly SymbolicTensor[]): readonly SymbolicTensor[] =>
+  Array.isArray(values) ? values : [values as SymbolicTensor];
+
+/** All values that layers give on the way to these, in the order in which they were made. Without recursion: networks are deep. */
+function inOrder(outputs: readonly SymbolicTensor[]): SymbolicTensor[] {
+  const found = new Set<SymbolicTensor>();
+  const open = [...outputs];
+  for (let value = open.pop(); value; value = open.pop()) {
+    if (!value.from || found.has(value)) continue;
+    found.add(value);
+    open.push(...value.from.inputs);
+  }
+  return [...found].sort((a, b) => a.order - b.order);
+}

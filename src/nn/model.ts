@@ -1,0 +1,331 @@
+import { ShapeError, WeftError } from '../errors.ts';
+import { add } from '../kernels/binary.ts';
+import { l2 } from '../kernels/l2.ts';
+import { reshape } from '../kernels/reshape.ts';
+import type { RandomStream } from '../tensor/random.ts';
+import { type Shape, sameShape, showShape } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { CallOptions, Layer } from './layer.ts';
+import type { Parameter } from './parameter.ts';
+import { checkBatch, type PredictOptions, Predictor } from './predictor.ts';
+import { decodeSafetensors, encodeSafetensors } from './safetensors.ts';
+
+/** A layer put on values: the model's inputs come first, numbered from 0, then what each call gives, in their order. */
+export interface LayerCall {
+  readonly layer: Layer;
+  readonly inputs: readonly number[];
+  /** Without the batch. */
+  readonly inputShapes: readonly Shape[];
+  readonly outputShape: Shape;
+}
+
+export interface ModelParts {
+  readonly inputs: readonly { readonly shape: Shape; readonly name: string }[];
+  /** Each after those that it takes values of. */
+  readonly calls: readonly LayerCall[];
+  /** Numbers of the values that come out. */
+  readonly outputs: readonly number[];
+  readonly seed: number;
+}
+
+/** Gives layers names that are unique in their model: those asked for, else the kind, numbered as Keras does. */
+export function joinModel(layers: readonly Layer[], seed: number): void {
+  const taken = new Set<string>();
+  for (const { config } of layers) {
+    if (config.name === undefined) continue;
+    if (taken.has(config.name)) throw new WeftError(`two layers of one model are named '${config.name}'`);
+    taken.add(config.name);
+  }
+  const counts = new Map<string, number>();
+  for (const layer of layers) {
+    const { config, kindName } = layer;
+    let name = config.name;
+    while (name === undefined) {
+      const count = counts.get(kindName) ?? 0;
+      counts.set(kindName, count + 1);
+      const next = count === 0 ? kindName : `${kindName}_${count}`;
+      if (!taken.has(next)) name = next;
+    }
+    layer.join({ name, seed });
+  }
+}
+
+/** Layers that form a graph without cycles. It is put together and described without a GPU. */
+export abstract class Model {
+  /** Every layer once, in the order of their first calls. */
+  readonly layers: readonly Layer[];
+  readonly seed: number;
+  readonly inputShapes: readonly Shape[];
+  readonly outputShapes: readonly Shape[];
+  readonly inputs: ModelParts['inputs'];
+  readonly calls: readonly LayerCall[];
+  /** Numbers of the values that come out; see `LayerCall`. */
+  readonly outputs: readonly number[];
+  /** By value: the calls that take it, and whether it leaves the model. */
+  private readonly uses: readonly { readonly calls: readonly number[]; readonly leaves: boolean }[];
+  private readonly predictor = new Predictor(this);
+
+  constructor({ inputs, calls, outputs, seed }: ModelParts) {
+    this.inputs = inputs;
+    this.calls = calls;
+    this.outputs = outputs;
+    this.seed = seed;
+    this.layers = [...new Set(calls.map(({ layer }) => layer))];
+    this.inputShapes = inputs.map(({ shape }) => shape);
+    const shapes = [...this.inputShapes, ...calls.map(({ outputShape }) => outputShape)];
+    this.outputShapes = outputs.map((value) => shapes[value]);
+    this.uses = shapes.map((_, value) => ({
+      calls: calls.flatMap((call, i) => (call.inputs.includes(value) ? i : [])),
+      leaves: outputs.includes(value),
+    }));
+  }
+
+  /** Shape of one input, without the batch; of several inputs the first's. */
+  get inputShape(): Shape {
+    return this.inputShapes[0];
+  }
+
+  /** Shape of one output, without the batch; of several outputs the first's. */
+  get outputShape(): Shape {
+    return this.outputShapes[0];
+  }
+
+  /** All weights, in the order of the layers. */
+  get parameters(): Parameter[] {
+    return this.layers.flatMap((layer) => layer.parameters);
+  }
+
+  /** The weights that training changes: without moving statistics and frozen layers. */
+  get trainableParameters(): Parameter[] {
+    return this.parameters.filter((parameter) => parameter.trainable);
+  }
+
+  /** The layers' sources of randomness: their positions belong to a checkpoint. */
+  get randomStreams(): RandomStream[] {
+    return this.layers.flatMap((layer) => layer.randomStream ?? []);
+  }
+
+  /** Multiply-adds of a forward pass for one sample, as convolutions and products by the direct method. */
+  get multiplyAdds(): number {
+    return this.calls.reduce(
+      (total, { layer, inputShapes, outputShape }) => total + layer.multiplyAdds(inputShapes[0], outputShape),
+      0,
+    );
+  }
+
+  /** @throws WeftError where there is no layer of that name, naming those that there are. */
+  layer(name: string): Layer {
+    const found = this.layers.find((layer) => layer.name === name);
+    if (found) return found;
+    throw new WeftError(
+      `the model has no layer '${name}'; it has ${this.layers.map((layer) => layer.name).join(', ')}`,
+    );
+  }
+
+  /** The output for a batch [N, ...inputShape], of a model with one input and one output. */
+  call(x: Tensor, options: CallOptions = {}): Tensor {
+    return this.run(this.single([x], 'call'), options, (layer, [first, ...more]) =>
+      layer.call(first, options, ...more),
+    )[0];
+  }
+
+  /** The outputs for a batch of each input, in the order in which the model was given them. */
+  callAll(inputs: readonly Tensor[], options: CallOptions = {}): Tensor[] {
+    return this.run(inputs, options, (layer, [first, ...more]) => layer.call(first, options, ...more));
+  }
+
+  /** As `call`, before a softmax of the last layer: what a cross-entropy on logits takes. */
+  logits(x: Tensor, options: CallOptions = {}): Tensor {
+    return this.run(this.single([x], 'logits'), options, (layer, [first, ...more]) =>
+      layer.activation === 'softmax'
+        ? layer.linear(first, options, ...more)
+        : layer.call(first, options, ...more),
+    )[0];
+  }
+
+  /**
+   * The outputs in inference mode, off the tape, for one sample as well as for many: batch after batch through a step that is
+   * recorded once for each batch size. Weights are taken as they are when the call's turn comes, after the calls before it.
+   *
+   * @param x samples [N, ...inputShape]; of a model with several inputs, as many of each
+   * @returns [N, ...outputShape], the caller's to dispose of; of a model with several outputs, one for each
+   * @throws ShapeError when x is anything else, a single sample for one; WeftError inside `record()`, where `call` belongs
+   */
+  predict(x: Tensor, options?: PredictOptions): Promise<Tensor>;
+  predict(x: readonly Tensor[], options?: PredictOptions): Promise<Tensor[]>;
+  predict(x: Tensor | readonly Tensor[], options: PredictOptions = {}): Promise<Tensor | Tensor[]> {
+    if (Array.isArray(x)) return this.predictor.run(x, options);
+    const one = this.single([x as Tensor], 'predict');
+    return this.predictor.run(one, options).then(([y]) => y);
+  }
+
+  /** The sum of the layers' L2 penalties, a scalar; undefined where no layer has one. */
+  regularization(): Tensor | undefined {
+    const terms = this.layers.flatMap((layer) =>
+      layer.penalties.map((penalty) => l2(penalty.parameter.tensor, penalty.l2)),
+    );
+    return terms.length > 0 ? terms.reduce((total, term) => add(total, term)) : undefined;
+  }
+
+  /** @throws ShapeError unless these are batches of one size for the model's inputs. */
+  checkInputs(op: string, inputs: readonly Tensor[]): void {
+    if (inputs.length !== this.inputs.length)
+      throw new ShapeError(op, `${this.inputs.length} inputs`, `${inputs.length}`);
+    inputs.forEach((x, i) => {
+      checkBatch(op, x, this.inputShapes[i]);
+      if (x.shape[0] !== inputs[0].shape[0])
+        throw new ShapeError(
+          op,
+          `batches of one size, ${inputs[0].shape[0]} as the first input`,
+          `${x.shape[0]} samples of input '${this.inputs[i].name}'`,
+        );
+    });
+  }
+
+  private single(inputs: readonly Tensor[], op: string): readonly Tensor[] {
+    if (this.inputs.length === 1 && this.outputs.length === 1) return inputs;
+    throw new WeftError(
+      `model.${op}(x) is for one input and one output, this model has ${this.inputs.length} and ${this.outputs.length}: use callAll(inputs), or predict(inputs)`,
+    );
+  }
+
+  /** Runs the calls in their order, fused where they can be; those that give an output, by `callLast`. */
+  private run(
+    inputs: readonly Tensor[],
+    options: CallOptions,
+    callLast: (layer: Layer, inputs: Tensor[]) => Tensor,
+  ): Tensor[] {
+    this.checkInputs('model', inputs);
+    const { calls, uses } = this;
+    const values: (Tensor | undefined)[] = [...inputs];
+    const given = new Set(inputs);
+    const waiting = uses.map((use) => use.calls.length);
+    /** What the backward pass needs, the tape holds; the rest goes as soon as nobody waits for it. */
+    const release = (value: number, result: Tensor) => {
+      if (--waiting[value] > 0 || uses[value].leaves) return;
+      const tensor = values[value]!;
+      if (!given.has(tensor) && tensor !== result) tensor.dispose();
+      values[value] = undefined;
+    };
+    for (let i = 0; i < calls.length; i++) {
+      const first = calls[i];
+      const only = this.onlyNext(i);
+      const fused = only === undefined ? undefined : first.layer.fuse(calls[only].layer);
+      const last = fused ? only! : i;
+      const value = inputs.length + last;
+      const gatherMoments = uses[value].calls.some((next) => calls[next].layer.needsMoments(options));
+      const callOptions = { ...options, gatherMoments };
+      const taken = first.inputs.map((input) => values[input]!);
+      const [x, ...more] = taken;
+      let y: Tensor;
+      if (fused) y = fused(x, callOptions);
+      else if (uses[value].leaves) y = callLast(first.layer, taken);
+      else y = first.layer.call(x, callOptions, ...more);
+      // A layer may hand on what it was given: where that is needed elsewhere, too, this is a handle of its own.
+      const isNeeded = (input: number) => values[input] === y && (waiting[input] > 1 || uses[input].leaves);
+      if (first.inputs.some(isNeeded)) y = reshape(y, y.shape);
+      values[value] = y;
+      for (const input of new Set(first.inputs)) release(input, y);
+      i = last;
+    }
+    // An output is the caller's to free, an input stays what it was.
+    return this.outputs.map((value) => {
+      const y = values[value]!;
+      return given.has(y) ? reshape(y, y.shape) : y;
+    });
+  }
+
+  /** The call right after call i, where it alone takes what i gives. */
+  private onlyNext(i: number): number | undefined {
+    const { calls, leaves } = this.uses[this.inputs.length + i];
+    const isOnly = calls.length === 1 && calls[0] === i + 1 && !leaves;
+    return isOnly && this.calls[i + 1].inputs.length === 1 ? i + 1 : undefined;
+  }
+
+  /** The table of layers, output shapes and parameters; where the graph is no chain, with the layers that each call takes its input from. */
+  summary(): string {
+    const { calls, inputs } = this;
+    const isChain = calls.every((call, i) => call.inputs.length === 1 && call.inputs[0] === i);
+    const nameOf = (value: number) =>
+      value < inputs.length ? inputs[value].name : calls[value - inputs.length].layer.name;
+    const counted = new Set<Layer>();
+    const rows = calls.map(({ layer, inputs: taken, outputShape }) => {
+      const activation = layer.activation === 'linear' ? '' : ` (${layer.activation})`;
+      const frozen = layer.trainable || layer.parameters.length === 0 ? '' : ' frozen';
+      const isFirst = !counted.has(layer);
+      counted.add(layer);
+      return [
+        `${layer.name}${activation}${frozen}`,
+        showShape(['N', ...outputShape] as unknown as Shape),
+        isFirst ? count(layer.parameters).toLocaleString('en-US') : 'shared',
+        isChain ? '' : `  ${taken.map(nameOf).join(', ')}`,
+      ];
+    });
+    const total = count(this.parameters);
+    const trainable = count(this.trainableParameters);
+    const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column].length), 12));
+    const line = (cells: string[]) =>
+      `${cells[0].padEnd(widths[0])}  ${cells[1].padEnd(widths[1])}  ${cells[2].padStart(10)}${cells[3]}`;
+    const rule = '-'.repeat(widths[0] + widths[1] + 14);
+    return [
+      line(['layer', 'output', 'parameters', isChain ? '' : '  from']),
+      rule,
+      ...rows.map(line),
+      rule,
+      `${total.toLocaleString('en-US')} parameters: ${trainable.toLocaleString('en-US')} trainable, ${(total - trainable).toLocaleString('en-US')} not`,
+    ].join('\n');
+  }
+
+  /** The layers and how they are put together, as plain data; `modelFromConfig` makes the model again. */
+  abstract toConfig(): object;
+
+  /** The weights and the layers as a safetensors file. */
+  async save(): Promise<Uint8Array> {
+    return encodeSafetensors(await this.weights(), { weft: JSON.stringify({ model: this.toConfig() }) });
+  }
+
+  /** The weights by name, read from the GPU. */
+  async weights(): Promise<Map<string, { shape: Shape; data: Float32Array }>> {
+    const found = new Map<string, { shape: Shape; data: Float32Array }>();
+    for (const parameter of this.parameters)
+      found.set(parameter.name, { shape: parameter.shape, data: await parameter.data() });
+    return found;
+  }
+
+  /**
+   * Takes the weights of a safetensors file. Nothing changes unless all of them fit.
+   * @throws WeftError naming a weight that is missing, of another shape, or not this model's.
+   */
+  load(file: Uint8Array): void {
+    this.setWeights(decodeSafetensors(file).tensors);
+  }
+
+  /** As `load`, from weights by name. */
+  setWeights(weights: ReadonlyMap<string, { shape: Shape; data: ArrayLike<number> }>): void {
+    const { parameters } = this;
+    for (const { name, shape } of parameters) {
+      const weight = weights.get(name);
+      if (!weight)
+        throw new WeftError(
+          `the file holds no weight '${name}'; it has ${[...weights.keys()].slice(0, 8).join(', ')}`,
+        );
+      if (!sameShape(weight.shape, shape))
+        throw new WeftError(
+          `weight '${name}' has shape ${showShape(weight.shape)} in the file, ${showShape(shape)} in the model`,
+        );
+    }
+    const known = new Set(parameters.map(({ name }) => name));
+    const stranger = [...weights.keys()].find((name) => !known.has(name));
+    if (stranger) throw new WeftError(`the file holds a weight '${stranger}' that this model doesn't have`);
+    for (const parameter of parameters) parameter.set(Float32Array.from(weights.get(parameter.name)!.data));
+  }
+
+  /** Frees the weights and what `predict` recorded. */
+  dispose(): void {
+    this.predictor.dispose();
+    for (const layer of this.layers) layer.dispose();
+  }
+}
+
+const count = (parameters: readonly Parameter[]): number =>
+  parameters.reduce((total, { size }) => total + size, 0);

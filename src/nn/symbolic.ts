@@ -1,0 +1,29 @@
+import type { Shape } from '../tensor/shape.ts';
+import type { Layer } from './layer.ts';
+
+/** A layer put on inputs. */
+export interface Application {
+  readonly layer: Layer;
+  readonly inputs: readonly SymbolicTensor[];
+}
+
+let made = 0;
+
+/** A value in a functional model before the model runs: a shape, and where it comes from. */
+export class SymbolicTensor {
+  /** Made after all values that it depends on. */
+  readonly order = made++;
+
+  constructor(
+    /** Without the batch. */
+    readonly shape: Shape,
+    /** Undefined for a model's input. */
+    readonly from: Application | undefined,
+    /** An input's name in errors and files. */
+    readonly name?: string,
+  ) {}
+}
+
+/** An input of a functional model. @param shape of one sample, without the batch */
+export const input = ({ shape, name }: { shape: Shape; name?: string }): SymbolicTensor =>
+  new SymbolicTensor([...shape], undefined, name);
