@@ -2,7 +2,7 @@ import type { Gpu } from '../../src/gpu/gpu.ts';
 import { adamUpdate } from '../../src/kernels/adam.ts';
 import { batchNormInference, batchNormTraining } from '../../src/kernels/batchNorm.ts';
 import { directFlops, type Geometry, geometryOf, type Padding } from '../../src/kernels/conv2d/geometry.ts';
-import { variants as convVariants } from '../../src/kernels/conv2d/index.ts';
+import { variants as convVariants } from '../../src/kernels/conv2d/passes.ts';
 import { dropout } from '../../src/kernels/dropout.ts';
 import { gatherImages } from '../../src/kernels/gatherImages.ts';
 import { geometryOf as productGeometry } from '../../src/kernels/matmul/geometry.ts';

@@ -2,9 +2,11 @@ import { describe, expect, test } from 'vitest';
 import { batchNormTraining } from '../../src/kernels/batchNorm.ts';
 import { unfold } from '../../src/kernels/conv2d/cotangent.ts';
 import { type ConvVariant, geometryOf, POOL as POOL_WINDOWS } from '../../src/kernels/conv2d/geometry.ts';
-import { conv2d, variants } from '../../src/kernels/conv2d/index.ts';
+import { type Conv2dOptions, conv2d } from '../../src/kernels/conv2d/index.ts';
+import { variants } from '../../src/kernels/conv2d/passes.ts';
 import { plain } from '../../src/kernels/conv2d/plain.ts';
 import { pool } from '../../src/kernels/maxPool2d.ts';
+import { listenToChoices } from '../../src/tensor/choices.ts';
 import { zeros } from '../../src/tensor/create.ts';
 import { scope } from '../../src/tensor/scope.ts';
 import { empty, type Tensor, tensor } from '../../src/tensor/tensor.ts';
@@ -92,9 +94,42 @@ interface Drawn {
   attrs: Attrs;
 }
 
+/** Kernels, strides and padding that a variant is drawn for. */
+interface Domain {
+  /** Heights and widths. */
+  readonly kernels: readonly number[];
+  readonly strides?: readonly number[];
+  readonly paddings?: readonly Conv2dAttrs['padding'][];
+}
+
+/** Any: explicit zeros are drawn apart. */
+const ANY: Domain = { kernels: [1, 2, 3, 4, 5, 7], strides: [1, 1, 2, 3], paddings: ['same', 'valid'] };
+const THREE: Domain = {
+  kernels: [3],
+  paddings: [
+    'same',
+    'valid',
+    'same',
+    'valid',
+    2,
+    [
+      [1, 2],
+      [1, 0],
+    ],
+  ],
+};
+const domains: Record<string, Domain> = { plain: ANY, product: { kernels: [1] } };
+const domainOf = ({ name }: ConvVariant): Domain => domains[name] ?? THREE;
+
 /** Images and filters: channels of all kinds, with and without what may follow. */
-function draw({ random, int, chance, pick }: Draw, kernels: readonly number[]): Drawn {
+function draw({ random, int, chance, pick }: Draw, domain: Domain): Drawn {
+  const { kernels, strides = [1], paddings = ['same', 'valid'] } = domain;
   const [I, J] = [pick(kernels), pick(kernels)];
+  const zeros = [0, 0, 0, 0].map(() => int(0, 3));
+  const explicit = [
+    [zeros[0], zeros[1]],
+    [zeros[2], zeros[3]],
+  ] as const;
   const [C, K] = chance(0.5)
     ? [pick([4, 8, 12, 32]), pick([4, 8, 20, 64])]
     : [pick([1, 2, 3, 4, 5, 8, 17]), pick([1, 2, 4, 7, 8, 10, 33])];
@@ -103,7 +138,8 @@ function draw({ random, int, chance, pick }: Draw, kernels: readonly number[]): 
   return {
     inputs: [random.uniform([N, H, W, C]), random.uniform([I, J, C, K]), ...bias],
     attrs: {
-      padding: chance(0.5) ? 'same' : 'valid',
+      padding: domain === ANY && chance(0.4) ? explicit : pick(paddings),
+      strides: [pick(strides), pick(strides)],
       activation: chance(0.5) ? 'relu' : 'linear',
       maxPool: chance(0.5),
     },
@@ -122,16 +158,15 @@ const check = (variant: ConvVariant, { inputs, attrs }: Drawn, random: Draw['ran
   });
 
 /** Random shapes for each variant: few for those that are compiled anew, in seconds, for every shape. */
-const counts: Record<string, number> = { winograd4: 3, winograd2: 3, broadcast: 3, plain: 8 };
-
-/** Heights and widths of the kernels that a variant is drawn for; else 3. */
-const kernels: Record<string, readonly number[]> = { plain: [1, 3, 5], product: [1] };
+const counts: Record<string, number> = { winograd4: 3, winograd2: 3, broadcast: 3, plain: 16 };
 
 const PASSES = ['forward', 'inputGradient', 'filterGradient'] as const;
 
 /** A layer of v5, which every variant suits, with a kernel of its own, on an adapter that has it at all. */
 const usual = (variant: ConvVariant) => {
-  const [size] = kernels[variant.name] ?? [3];
+  const {
+    kernels: [size],
+  } = domainOf(variant);
   const shapes = [
     [2, 14, 14, 64],
     [size, size, 64, 128],
@@ -146,10 +181,11 @@ describe.each(offered)('$name', (variant) => {
   test('matches the reference', async () => {
     let checked = 0;
     for (const drawn of draws(`conv2d ${variant.name}`, 40)) {
-      const given = draw(drawn, kernels[variant.name] ?? [3]);
+      const given = draw(drawn, domainOf(variant));
       const g = geometryOf(
         given.inputs.map(({ shape }) => shape),
         given.attrs.padding,
+        given.attrs.strides,
       );
       if (checked === (counts[variant.name] ?? 5) || (given.attrs.maxPool && (g.Y < 2 || g.X < 2))) continue;
       if (!PASSES.some((pass) => variant.supports(g, pass, gpu))) continue;
@@ -213,7 +249,7 @@ describe.each(variants.filter(({ name }) => name.startsWith('winograd')))(
       try {
         let checked = 0;
         for (const drawn of draws(`conv2d ${variant.name} without subgroups`, 60)) {
-          const given = draw(drawn, [3]);
+          const given = draw(drawn, THREE);
           const g = geometryOf(
             given.inputs.map(({ shape }) => shape),
             given.attrs.padding,
@@ -301,6 +337,31 @@ describe("v5's shapes, few images", () => {
   });
 });
 
+test('a decision is named by kernel, strides and the zeros that count', () => {
+  const x = tensor(new Float32Array(7 * 8 * 2), [1, 7, 8, 2]);
+  const key = (kernel: [number, number], options: Conv2dOptions) => {
+    const keys: string[] = [];
+    const w = tensor(new Float32Array(kernel[0] * kernel[1] * 6), [...kernel, 2, 3]);
+    listenToChoices(
+      (request) => keys.push(request.key),
+      () => conv2d(x, w, undefined, options),
+    );
+    return keys[0];
+  };
+  expect(key([3, 3], {})).toBe('conv2d forward 7x8 2-3 3x3 valid, one');
+  expect(key([3, 3], { padding: 1, activation: 'relu' })).toBe('conv2d forward 7x8 2-3 3x3 same relu, one');
+  expect(key([1, 7], { padding: 'same', strides: 2 })).toBe('conv2d forward 7x8 2-3 1x7 stride 2 same, one');
+  expect(
+    key([3, 3], {
+      padding: [
+        [0, 1],
+        [2, 0],
+      ],
+      strides: [2, 1],
+    }),
+  ).toBe('conv2d forward 7x8 2-3 3x3 stride 2x1 pad 0,0;2,0, one');
+});
+
 test('refuses what is no convolution', () => {
   const x = tensor(new Float32Array(2 * 4 * 4 * 3), [2, 4, 4, 3]);
   const filters = (...shape: number[]) => tensor(new Float32Array(shape.reduce((a, b) => a * b)), shape);
@@ -313,9 +374,15 @@ test('refuses what is no convolution', () => {
   expect(() => conv2d(x, filters(3, 3, 4, 2))).toThrow(
     'conv2d: expected filters for 3 channels, as x [2, 4, 4, 3] has, got [3, 3, 4, 2]',
   );
-  expect(() => conv2d(x, filters(2, 3, 3, 2))).toThrow(
-    'conv2d: expected a kernel of odd height and width, got [2, 3, 3, 2]',
-  );
+  const options = (options: object) => () => conv2d(x, filters(3, 3, 3, 2), undefined, options);
+  for (const strides of [0, 1.5, [2], [1, -1], '2'])
+    expect(options({ strides })).toThrow(
+      `conv2d: expected strides of a positive whole number, or two, got ${JSON.stringify(strides)}`,
+    );
+  for (const padding of ['full', -1, [1], [1, 0.5], [[1, 1], [1]]])
+    expect(options({ padding })).toThrow(
+      `conv2d: expected padding 'same', 'valid', a number of zeros, [rows, columns] or [[top, bottom], [left, right]], got ${JSON.stringify(padding)}`,
+    );
   expect(() => conv2d(x, filters(3, 3, 3, 2), filters(3))).toThrow(
     'conv2d: expected a bias of shape [2], got [3]',
   );

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type Cotangent, geometryOf } from '../../src/kernels/conv2d/geometry.ts';
-import { variants } from '../../src/kernels/conv2d/index.ts';
+import { variants } from '../../src/kernels/conv2d/passes.ts';
 import { NOWHERE } from '../../src/kernels/maxPool2d.ts';
 import { scope } from '../../src/tensor/scope.ts';
 import { type Tensor, tensor } from '../../src/tensor/tensor.ts';

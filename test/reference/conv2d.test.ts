@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createRandom, make, zeros } from './array64.ts';
-import { conv2d } from './conv2d.ts';
+import { type Conv2dAttrs, conv2d } from './conv2d.ts';
 import { checkReference } from './finiteDifferences.ts';
 import { matmul } from './matmul.ts';
 
@@ -68,8 +68,69 @@ describe('forward', () => {
 test('refuses what does not fit', () => {
   const image = zeros([1, 2, 2, 3]);
   expect(() => conv2d.forward([image, zeros([3, 3, 2, 1])], { padding: 'same' })).toThrow('3 input channels');
-  expect(() => conv2d.forward([image, zeros([2, 2, 3, 1])], { padding: 'same' })).toThrow('not odd');
   expect(() => conv2d.forward([image, zeros([3, 3, 3, 1])], { padding: 'valid' })).toThrow('larger than');
+});
+
+describe('strides and padding', () => {
+  /** What a filter of ones sees of a row of ones: the taps inside the image. */
+  const taps = (width: number, kernel: number, attrs: Conv2dAttrs) => {
+    const inputs = [
+      make([1, 1, width, 1], new Array(width).fill(1)),
+      make([1, kernel, 1, 1], new Array(kernel).fill(1)),
+    ];
+    return [...conv2d.forward(inputs, attrs).data];
+  };
+
+  test("'same' is TensorFlow's: the odd zero comes after the image", () => {
+    // Zeros before and after: 2 and 3 for 28 by 7 with stride 2, 0 and 1 for 14 and 4 by 3, 1 and 1 for 7.
+    expect(taps(28, 7, { padding: 'same', strides: 2 })).toEqual([5, ...new Array(11).fill(7), 6, 4]);
+    expect(taps(14, 3, { padding: 'same', strides: 2 })).toEqual([3, 3, 3, 3, 3, 3, 2]);
+    expect(taps(4, 3, { padding: 'same', strides: 2 })).toEqual([3, 2]);
+    expect(taps(7, 3, { padding: 'same', strides: 2 })).toEqual([2, 3, 3, 2]);
+    expect(taps(5, 2, { padding: 'same' })).toEqual([2, 2, 2, 2, 1]);
+    expect(taps(5, 1, { padding: 'same', strides: 2 })).toEqual([1, 1, 1]);
+  });
+
+  test('zeros as asked for', () => {
+    const image = make([1, 1, 4, 1], [1, 10, 100, 1000]);
+    const filter = make([1, 3, 1, 1], [1, 2, 3]);
+    const forward = (attrs: Conv2dAttrs) => {
+      const { shape, data } = conv2d.forward([image, filter], attrs);
+      return [shape.slice(1, 3), [...data]];
+    };
+    expect(
+      forward({
+        padding: [
+          [0, 0],
+          [1, 0],
+        ],
+      }),
+    ).toEqual([
+      [1, 3],
+      [32, 321, 3210],
+    ]);
+    expect(
+      forward({
+        padding: [
+          [0, 0],
+          [0, 1],
+        ],
+        strides: [1, 2],
+      }),
+    ).toEqual([
+      [1, 2],
+      [321, 2100],
+    ]);
+    expect(forward({ padding: [0, 2] })).toEqual([
+      [1, 6],
+      [3, 32, 321, 3210, 2100, 1000],
+    ]);
+    expect(forward({ padding: [1, 0] })[0]).toEqual([3, 2]);
+    expect(forward({ padding: 1, strides: 2 })).toEqual([
+      [2, 2],
+      [0, 0, 0, 0],
+    ]);
+  });
 });
 
 describe('gradients', () => {
@@ -93,6 +154,35 @@ describe('gradients', () => {
         });
       }
     }
+  }
+});
+
+describe('gradients with strides and padding', () => {
+  const cases: { x: number[]; w: number[]; attrs: Conv2dAttrs }[] = [
+    { x: [2, 5, 6, 2], w: [3, 3, 2, 3], attrs: { padding: 'same', strides: 2 } },
+    { x: [1, 7, 8, 1], w: [7, 7, 1, 2], attrs: { padding: 'same', strides: 2 } },
+    { x: [1, 8, 7, 2], w: [3, 3, 2, 2], attrs: { padding: 'valid', strides: 2 } },
+    { x: [2, 5, 4, 2], w: [1, 1, 2, 3], attrs: { padding: 'valid', strides: 2 } },
+    { x: [1, 6, 5, 2], w: [2, 4, 2, 2], attrs: { padding: 'same', strides: [3, 1] } },
+    { x: [1, 4, 3, 1], w: [2, 3, 1, 2], attrs: { padding: 3, strides: [1, 2] } },
+    {
+      x: [1, 4, 4, 2],
+      w: [3, 2, 2, 2],
+      attrs: {
+        padding: [
+          [0, 2],
+          [1, 0],
+        ],
+      },
+    },
+  ];
+  for (const { x, w, attrs } of cases) {
+    test(`image [${x}], filter [${w}], ${JSON.stringify(attrs)}`, () => {
+      checkReference(conv2d, (random) => ({
+        inputs: [random.uniform(x), random.uniform(w), random.uniform([w[3]])],
+        attrs,
+      }));
+    });
   }
 });
 

@@ -1,14 +1,15 @@
 /**
- * Two-dimensional convolution (cross-correlation, as in every deep-learning library), stride 1.
+ * Two-dimensional convolution (cross-correlation, as in every deep-learning library).
  *
- * Letters: N images, H × W input, C input channels, I × J kernel (odd), K filters, Y × X output.
+ * Letters: N images, H × W input, C input channels, I × J kernel, K filters, Y × X output, strides S (rows) and T (columns), offsets P and
+ * Q: rows and columns of zeros before the image.
  *   x [N,H,W,C], w [I,J,C,K], b [K] (optional), out [N,Y,X,K]
- *   'same':  Y = H, X = W, offsets P = (I-1)/2 and Q = (J-1)/2, with zeros outside
- *   'valid': Y = H-I+1, X = W-J+1, P = Q = 0
+ *   Y = floor((H + zeros above and below - I) / S) + 1, X likewise; with 'same' ceil(H / S) × ceil(W / T), and the zeros that this takes,
+ *   the odd one after the image
  *
- *   out[n,y,x,k] = b[k] + sum_{i,j,c} in[n, y+i-P, x+j-Q, c] * w[i,j,c,k]
- *   d in[n,h,v,c] = sum_{i,j,k} g[n, h-i+P, v-j+Q, k] * w[i,j,c,k]
- *   d w[i,j,c,k]  = sum_{n,y,x} in[n, y+i-P, x+j-Q, c] * g[n,y,x,k]
+ *   out[n,y,x,k] = b[k] + sum_{i,j,c} in[n, y*S+i-P, x*T+j-Q, c] * w[i,j,c,k]
+ *   d in[n,h,v,c] = sum of g[n,y,x,k] * w[i,j,c,k] over all y*S+i-P = h, x*T+j-Q = v and k
+ *   d w[i,j,c,k]  = sum_{n,y,x} in[n, y*S+i-P, x*T+j-Q, c] * g[n,y,x,k]
  *   d b[k]        = sum_{n,y,x} g[n,y,x,k]
  *
  * All three sums run over the same pairs (output pixel, tap), which `forEachTap` enumerates; what is left for
@@ -19,36 +20,57 @@ import { type Array64, zeros } from './array64.ts';
 import type { Reference } from './reference.ts';
 
 export interface Conv2dAttrs {
-  padding: 'same' | 'valid';
+  /** Zeros on every side, for rows and columns, or before and after each. */
+  padding:
+    | 'same'
+    | 'valid'
+    | number
+    | readonly [number, number]
+    | readonly [readonly [number, number], readonly [number, number]];
+  /** Default 1. */
+  strides?: number | readonly [number, number];
 }
 
-function geometry([x, w]: Array64[], { padding }: Conv2dAttrs) {
+/** Output size and zeros before, along one axis. */
+function along(padding: Conv2dAttrs['padding'], axis: 0 | 1, size: number, kernel: number, stride: number) {
+  if (padding === 'same') {
+    const output = Math.ceil(size / stride);
+    return { output, before: Math.floor(Math.max((output - 1) * stride + kernel - size, 0) / 2) };
+  }
+  const side = padding === 'valid' ? 0 : typeof padding === 'number' ? padding : padding[axis];
+  const [before, after] = typeof side === 'number' ? [side, side] : side;
+  return { output: Math.floor((before + size + after - kernel) / stride) + 1, before };
+}
+
+function geometry([x, w]: Array64[], { padding, strides = 1 }: Conv2dAttrs) {
   const [N, H, W, C] = x.shape;
   const [I, J, filterC, K] = w.shape;
   if (filterC !== C) throw new Error(`conv2d: ${C} input channels, but filters for ${filterC}`);
-  if (I % 2 === 0 || J % 2 === 0) throw new Error(`conv2d: kernel ${I} × ${J} is not odd`);
-  const same = padding === 'same';
-  const Y = same ? H : H - I + 1;
-  const X = same ? W : W - J + 1;
+  const [S, T] = typeof strides === 'number' ? [strides, strides] : strides;
+  const { output: Y, before: P } = along(padding, 0, H, I, S);
+  const { output: X, before: Q } = along(padding, 1, W, J, T);
   if (Y < 1 || X < 1) throw new Error(`conv2d: kernel ${I} × ${J} is larger than the image ${H} × ${W}`);
-  return { N, H, W, C, I, J, K, Y, X, P: same ? (I - 1) / 2 : 0, Q: same ? (J - 1) / 2 : 0 };
+  return { N, H, W, C, I, J, K, Y, X, S, T, P, Q };
 }
 
 /**
- * Calls `body` with the offsets of in[n, y+i-P, x+j-Q, 0], w[i,j,0,0] and out[n,y,x,0] for every tap that
+ * Calls `body` with the offsets of in[n, y*S+i-P, x*T+j-Q, 0], w[i,j,0,0] and out[n,y,x,0] for every tap that
  * lies inside the image. Taps are outermost, so that one C × K slice of w stays in the cache.
  */
 function forEachTap(
-  { N, H, W, C, I, J, K, Y, X, P, Q }: ReturnType<typeof geometry>,
+  { N, H, W, C, I, J, K, Y, X, S, T, P, Q }: ReturnType<typeof geometry>,
   body: (inAt: number, wAt: number, outAt: number) => void,
 ): void {
   for (let i = 0; i < I; i++) {
     for (let j = 0; j < J; j++) {
       const wAt = (i * J + j) * C * K;
       for (let n = 0; n < N; n++) {
-        for (let y = Math.max(0, P - i); y < Math.min(Y, H + P - i); y++) {
-          for (let x = Math.max(0, Q - j); x < Math.min(X, W + Q - j); x++) {
-            body(((n * H + y + i - P) * W + x + j - Q) * C, wAt, ((n * Y + y) * X + x) * K);
+        for (let y = 0; y < Y; y++) {
+          const h = y * S + i - P;
+          if (h < 0 || h >= H) continue;
+          for (let x = 0; x < X; x++) {
+            const v = x * T + j - Q;
+            if (v >= 0 && v < W) body(((n * H + h) * W + v) * C, wAt, ((n * Y + y) * X + x) * K);
           }
         }
       }

@@ -3,7 +3,7 @@ import { launch, type Part, range, split } from '../../tensor/launch.ts';
 import { empty, type Tensor } from '../../tensor/tensor.ts';
 import { attachMoments, momentsWgsl } from '../shared/moments.ts';
 import { sumPartials } from '../shared/sumRows.ts';
-import { type ConvVariant, directFlops, type Output } from './geometry.ts';
+import { type ConvVariant, directFlops, isUnit3x3, type Output, zerosAfter } from './geometry.ts';
 import { turnFilter } from './turnFilter.ts';
 
 /*
@@ -312,7 +312,9 @@ const WIDTHS = [4, 8, 16, 32];
 
 export const broadcast: ConvVariant = {
   name: 'broadcast',
-  supports: ({ I, J }, _, gpu) => I === 3 && J === 3 && WIDTHS.includes(gpu.subgroupSize),
+  // It counts on as many zeros after the image as before.
+  supports: (g, _, gpu) =>
+    isUnit3x3(g) && zerosAfter(g).every((zeros) => zeros === g.P) && WIDTHS.includes(gpu.subgroupSize),
   // 20 to 30 GFLOP/s on lavapipe; unproven on hardware.
   cost: (g, _, gpu) => directFlops(g) / (gpu.isSoftware ? 25 : 1),
   roundOffs: 8,

@@ -4,7 +4,19 @@ import { type Shape, showShape } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Windows } from '../maxPool2d.ts';
 
-export type Padding = 'same' | 'valid';
+/**
+ * Zeros around an image: none (`'valid'`); as many as make the output ceil(size / stride), the odd one after (`'same'`); a number on every
+ * side; or rows and columns, each the same before and after the image or as [before, after].
+ */
+export type Padding =
+  | 'same'
+  | 'valid'
+  | number
+  | readonly [rows: number, columns: number]
+  | readonly [rows: readonly [top: number, bottom: number], columns: readonly [left: number, right: number]];
+
+/** How far the kernel moves from output to output, down and across. */
+export type Strides = number | readonly [rows: number, columns: number];
 
 /** The letters of a convolution; see `index.ts`. */
 export interface Geometry {
@@ -19,34 +31,125 @@ export interface Geometry {
   /** Kernel height and width. */
   readonly I: number;
   readonly J: number;
-  /** Rows and columns of zeros before the image. */
+  /** Strides, down and across. */
+  readonly S: number;
+  readonly T: number;
+  /** Rows and columns of zeros before the image. Those after it are as many as the last output needs: see `zerosAfter`. */
   readonly P: number;
   readonly Q: number;
 }
 
 /** @throws ShapeError */
-export function geometryOf([x, w, bias]: readonly Shape[], padding: Padding): Geometry {
-  if (x.length !== 4) throw new ShapeError('conv2d', 'x [N, H, W, C]', showShape(x));
-  if (w.length !== 4)
-    throw new ShapeError('conv2d', 'filters [kernel height, kernel width, C, K]', showShape(w));
+export function geometryOf(
+  [x, w, bias]: readonly Shape[],
+  padding: Padding,
+  strides: Strides = 1,
+  op = 'conv2d',
+): Geometry {
+  if (x.length !== 4) throw new ShapeError(op, 'x [N, H, W, C]', showShape(x));
+  if (w.length !== 4) throw new ShapeError(op, 'filters [kernel height, kernel width, C, K]', showShape(w));
   const [N, H, W, C] = x;
   const [I, J, filterC, K] = w;
   if (filterC !== C)
-    throw new ShapeError('conv2d', `filters for ${C} channels, as x ${showShape(x)} has`, showShape(w));
-  if (I % 2 === 0 || J % 2 === 0)
-    throw new ShapeError('conv2d', 'a kernel of odd height and width', showShape(w));
-  if (bias && (bias.length !== 1 || bias[0] !== K))
-    throw new ShapeError('conv2d', `a bias of shape [${K}]`, showShape(bias));
-  if (padding !== 'same' && padding !== 'valid')
-    throw new ShapeError('conv2d', "padding 'same' or 'valid'", `'${padding}'`);
-  const [P, Q] = padding === 'same' ? [(I - 1) / 2, (J - 1) / 2] : [0, 0];
-  const [Y, X] = [H + 2 * P - I + 1, W + 2 * Q - J + 1];
-  if (Y < 1 || X < 1) throw new ShapeError('conv2d', `an image of at least ${I}x${J}`, showShape(x));
-  return { N, H, W, C, K, Y, X, I, J, P, Q };
+    throw new ShapeError(op, `filters for ${C} channels, as x ${showShape(x)} has`, showShape(w));
+  checkBias(op, bias, K);
+  const [S, T] = stridesOf(op, strides);
+  const [rows, columns] = zerosOf(op, padding);
+  const [P, after] = typeof rows === 'string' ? sideOf(rows, H, I, S) : rows;
+  const [Q, right] = typeof columns === 'string' ? sideOf(columns, W, J, T) : columns;
+  const Y = Math.floor((H + P + after - I) / S) + 1;
+  const X = Math.floor((W + Q + right - J) / T) + 1;
+  if (Y < 1 || X < 1) throw new ShapeError(op, `an image of at least ${I}x${J}`, showShape(x));
+  return { N, H, W, C, K, Y, X, I, J, S, T, P, Q };
 }
 
+/** @throws ShapeError */
+export function checkBias(op: string, bias: Shape | undefined, filters: number): void {
+  if (bias && (bias.length !== 1 || bias[0] !== filters))
+    throw new ShapeError(op, `a bias of shape [${filters}]`, showShape(bias));
+}
+
+/** Strides down and across. @throws ShapeError */
+export function stridesOf(op: string, strides: Strides): readonly [number, number] {
+  const both = typeof strides === 'number' ? ([strides, strides] as const) : strides;
+  if (
+    !Array.isArray(both) ||
+    both.length !== 2 ||
+    !both.every((stride) => Number.isInteger(stride) && stride > 0)
+  )
+    throw new ShapeError(op, 'strides of a positive whole number, or two', JSON.stringify(strides));
+  return both;
+}
+
+type Side = 'same' | 'valid' | readonly [before: number, after: number];
+
+/** What is asked for along rows and columns. @throws ShapeError */
+export function zerosOf(op: string, padding: Padding): readonly [Side, Side] {
+  if (padding === 'same' || padding === 'valid') return [padding, padding];
+  const both = typeof padding === 'number' ? [padding, padding] : padding;
+  const sides = Array.isArray(both)
+    ? both.map((side) => (typeof side === 'number' ? [side, side] : side))
+    : [];
+  const isSide = (side: unknown): side is [number, number] =>
+    Array.isArray(side) && side.length === 2 && side.every((zeros) => Number.isInteger(zeros) && zeros >= 0);
+  if (sides.length !== 2 || !sides.every(isSide))
+    throw new ShapeError(
+      op,
+      "padding 'same', 'valid', a number of zeros, [rows, columns] or [[top, bottom], [left, right]]",
+      JSON.stringify(padding),
+    );
+  return sides as unknown as readonly [Side, Side];
+}
+
+/**
+ * Zeros before and after `size` inputs by TensorFlow's rule: 'same' pads (ceil(size / stride) - 1) * stride + kernel - size in all, where
+ * that is positive, the smaller half before.
+ */
+export function sideOf(
+  padding: 'same' | 'valid',
+  size: number,
+  kernel: number,
+  stride: number,
+): readonly [before: number, after: number] {
+  if (padding === 'valid') return [0, 0];
+  const total = Math.max((Math.ceil(size / stride) - 1) * stride + kernel - size, 0);
+  const before = Math.floor(total / 2);
+  return [before, total - before];
+}
+
+/** Rows and columns of zeros after the image that the outputs reach. */
+export const zerosAfter = ({ H, W, Y, X, I, J, S, T, P, Q }: Geometry): readonly [number, number] => [
+  Math.max(0, (Y - 1) * S + I - P - H),
+  Math.max(0, (X - 1) * T + J - Q - W),
+];
+
+/** ` stride 2`, ` stride 2x1` or nothing: part of a name. */
+export const strideName = ({ S, T }: Geometry): string =>
+  S === T ? (S === 1 ? '' : ` stride ${S}`) : ` stride ${S}x${T}`;
+
+/** The padding as part of a name: `valid`, `same` or, where it is neither, `pad 1,1;0,2` (top, bottom; left, right). */
+export function paddingName(g: Geometry): string {
+  const { H, W, I, J, S, T, P, Q } = g;
+  const [bottom, right] = zerosAfter(g);
+  const zeros = [P, bottom, Q, right];
+  const same = [...sideOf('same', H, I, S), ...sideOf('same', W, J, T)];
+  if (zeros.every((count) => count === 0)) return 'valid';
+  return zeros.every((count, side) => count === same[side]) ? 'same' : `pad ${P},${bottom};${Q},${right}`;
+}
+
+/** A convolution's sizes in the name of its work: `3x3 28x28 64-128 stride 2`. */
+export const sizesOf = (g: Geometry): string => `${g.I}x${g.J} ${g.H}x${g.W} ${g.C}-${g.K}${strideName(g)}`;
+
+/** A 3x3 kernel of stride 1 with the same padding, at most 2, before rows and columns: what the variants for just that take. */
+export const isUnit3x3 = ({ I, J, S, T, P, Q }: Geometry): boolean =>
+  I === 3 && J === 3 && S === 1 && T === 1 && P === Q && P <= 2;
+
+/** Multiply-adds of a forward pass by the direct method. */
+export const multiplyAdds = ({ N, C, K, Y, X, I, J }: Omit<Geometry, 'P' | 'Q'>): number =>
+  N * Y * X * I * J * C * K;
+
 /** Floating-point operations of one pass by the direct method: two a multiply-add. */
-export const directFlops = ({ N, C, K, Y, X, I, J }: Geometry): number => 2 * N * Y * X * I * J * C * K;
+export const directFlops = (g: Geometry): number => 2 * multiplyAdds(g);
 
 /** Terms of a pass' sums. */
 export const termsOf = ({ N, C, K, Y, X, I, J }: Geometry, pass: Pass): number =>

@@ -20,10 +20,15 @@ const uniforms: Record<string, UniformType> = {
   X: 'u32',
   I: 'u32',
   J: 'u32',
+  S: 'u32',
+  T: 'u32',
   P: 'u32',
   Q: 'u32',
 };
-const uniformsOf = ({ H, W, C, K, Y, X, I, J, P, Q }: Geometry) => ({ H, W, C, K, Y, X, I, J, P, Q });
+const uniformsOf = ({ H, W, C, K, Y, X, I, J, S, T, P, Q }: Geometry) => ({
+  ...{ H, W, C, K, Y, X },
+  ...{ I, J, S, T, P, Q },
+});
 
 // Offsets wrap below zero, so that one comparison checks both ends of a range.
 const forwardKernel = kernel({
@@ -40,10 +45,10 @@ const forwardKernel = kernel({
     let n = item / (u.K * u.X * u.Y);
     var s = 0.0;
     for (var i = 0u; i < u.I; i++) {
-      let h = oy + i - u.P;
+      let h = oy * u.S + i - u.P;
       if (h >= u.H) { continue; }
       for (var j = 0u; j < u.J; j++) {
-        let v = ox + j - u.Q;
+        let v = ox * u.T + j - u.Q;
         if (v >= u.W) { continue; }
         let xAt = ((n * u.H + h) * u.W + v) * u.C;
         let wAt = (i * u.J + j) * u.C * u.K + k;
@@ -67,12 +72,13 @@ const inputGradientKernel = kernel({
     let h = item / (u.C * u.W) % u.H;
     let n = item / (u.C * u.W * u.H);
     var s = 0.0;
-    for (var i = 0u; i < u.I; i++) {
-      let oy = h + u.P - i;
-      if (oy >= u.Y) { continue; }
-      for (var j = 0u; j < u.J; j++) {
-        let ox = v + u.Q - j;
-        if (ox >= u.X) { continue; }
+    // Only every S-th row and T-th column of the kernel meets an output here.
+    for (var i = (h + u.P) % u.S; i < u.I; i += u.S) {
+      let oy = (h + u.P - i) / u.S;
+      if (h + u.P < i || oy >= u.Y) { continue; }
+      for (var j = (v + u.Q) % u.T; j < u.J; j += u.T) {
+        let ox = (v + u.Q - j) / u.T;
+        if (v + u.Q < j || ox >= u.X) { continue; }
         let dyAt = ((n * u.Y + oy) * u.X + ox) * u.K;
         let wAt = ((i * u.J + j) * u.C + c) * u.K;
         for (var k = 0u; k < u.K; k++) { s += dy[dyAt + k] * w[wAt + k]; }
@@ -101,10 +107,10 @@ const filterGradientKernel = kernel({
     var s = 0.0;
     for (var n = begin; n < end; n++) {
       for (var oy = 0u; oy < u.Y; oy++) {
-        let h = oy + i - u.P;
+        let h = oy * u.S + i - u.P;
         if (h >= u.H) { continue; }
         for (var ox = 0u; ox < u.X; ox++) {
-          let v = ox + j - u.Q;
+          let v = ox * u.T + j - u.Q;
           if (v >= u.W) { continue; }
           s += x[((n * u.H + h) * u.W + v) * u.C + c] * dy[((n * u.Y + oy) * u.X + ox) * u.K + k];
         }

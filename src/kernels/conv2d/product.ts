@@ -5,7 +5,7 @@ import { rectify } from '../relu.ts';
 import { type ConvVariant, directFlops } from './geometry.ts';
 
 /*
- * A 1x1 convolution is a matrix product over the channels, with the pixels of all images as rows:
+ * A 1x1 convolution of stride 1 without padding is a matrix product over the channels, with the pixels of all images as rows:
  *   y = x w + bias,  dx = dy w^T,  dw = x^T dy      x [N H W, C], w [C, K], y [N H W, K]
  * The product chooses among variants of its own; the error bound is theirs.
  */
@@ -14,7 +14,8 @@ const matrix = (tensor: Tensor, rows: number): Tensor => adopt(tensor.alias([row
 
 export const product: ConvVariant = {
   name: 'product',
-  supports: ({ I, J }) => I === 1 && J === 1,
+  supports: ({ H, W, Y, X, I, J, S, T, P, Q }) =>
+    I === 1 && J === 1 && S === 1 && T === 1 && P === 0 && Q === 0 && Y === H && X === W,
   // Some 10 GFLOP/s on lavapipe, few TFLOP/s on hardware.
   cost: (g, _, gpu) => directFlops(g) / (gpu.isSoftware ? 10 : 3000),
   roundOffs: 8,

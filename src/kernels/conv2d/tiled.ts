@@ -2,7 +2,7 @@ import { kernelFamily } from '../../gpu/kernel.ts';
 import { launch, split } from '../../tensor/launch.ts';
 import { empty, type Tensor } from '../../tensor/tensor.ts';
 import { sumPartials } from '../shared/sumRows.ts';
-import { type ConvVariant, directFlops, type Geometry, type Output } from './geometry.ts';
+import { type ConvVariant, directFlops, type Geometry, isUnit3x3, type Output } from './geometry.ts';
 import { turnFilter } from './turnFilter.ts';
 
 /*
@@ -162,7 +162,7 @@ const filterGradientKernel = productKernel({
 const tiles = (size: number) => Math.ceil(size / TILE);
 
 function convolve(
-  { N, H, W, C, K, Y, X, P }: Omit<Geometry, 'I' | 'J' | 'Q'>,
+  { N, H, W, C, K, Y, X, P }: Omit<Geometry, 'I' | 'J' | 'S' | 'T' | 'Q'>,
   x: Tensor,
   w: Tensor,
   { bias, relu, y }: Pick<Output, 'bias' | 'relu' | 'y'>,
@@ -180,7 +180,7 @@ const LEAST_PIXELS = 512;
 
 export const tiled: ConvVariant = {
   name: 'tiled',
-  supports: ({ I, J }) => I === 3 && J === 3,
+  supports: isUnit3x3,
   // Few TFLOP/s on hardware, as a textbook tile has them; 1.5 GFLOP/s on lavapipe.
   cost: (g, _, gpu) => directFlops(g) / (gpu.isSoftware ? 1.6 : 2000),
   roundOffs: 8,

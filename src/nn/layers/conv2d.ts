@@ -1,5 +1,5 @@
 import { ShapeError } from '../../errors.ts';
-import { directFlops, geometryOf, type Padding } from '../../kernels/conv2d/geometry.ts';
+import { directFlops, geometryOf, type Padding, type Strides } from '../../kernels/conv2d/geometry.ts';
 import { type Conv2dOptions, conv2d } from '../../kernels/conv2d/index.ts';
 import { type Shape, showShape } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
@@ -10,9 +10,11 @@ import { MaxPooling2d } from './maxPooling2d.ts';
 
 export interface Conv2dConfig extends LayerConfig {
   filters: number;
-  /** Height and width of the kernel, odd. Default 3. */
+  /** Height and width of the kernel. Default 3. */
   kernelSize?: number | readonly [number, number];
-  /** Default 'valid', as in Keras. */
+  /** How far the kernel moves, down and across. Default 1. */
+  strides?: Strides;
+  /** 'valid' (default) or 'same', as in Keras, or the number of zeros: see `conv2d`. */
   padding?: Padding;
   activation?: Activation;
   /** Default 'glorotUniform'. */
@@ -32,6 +34,7 @@ export class Conv2d extends Layer<Conv2dConfig> {
     const {
       filters,
       kernelSize = 3,
+      strides,
       padding = 'valid',
       kernelInitializer = 'glorotUniform',
       kernelRegularizer: regularizer,
@@ -42,7 +45,7 @@ export class Conv2d extends Layer<Conv2dConfig> {
       throw new ShapeError(this.name, 'images [height, width, channels]', showShape(inputShape));
     const [height, width] = typeof kernelSize === 'number' ? [kernelSize, kernelSize] : kernelSize;
     const shape = [height, width, inputShape[2], filters];
-    const { Y, X } = geometryOf([[1, ...inputShape], shape], padding);
+    const { Y, X } = geometryOf([[1, ...inputShape], shape], padding, strides);
     this.kernel = this.addWeight('kernel', shape, kernelInitializer, { regularizer });
     if (useBias) this.bias = this.addWeight('bias', [filters], biasInitializer, { fans: fansOf(shape) });
     return [Y, X, filters];
@@ -70,7 +73,7 @@ export class Conv2d extends Layer<Conv2dConfig> {
   }
 
   private convolve(x: Tensor, options: Conv2dOptions): Tensor {
-    const { padding } = this.config;
-    return conv2d(x, this.kernel.tensor, this.bias?.tensor, { padding, ...options });
+    const { strides, padding } = this.config;
+    return conv2d(x, this.kernel.tensor, this.bias?.tensor, { strides, padding, ...options });
   }
 }

@@ -10,7 +10,7 @@ import { Add, type AddConfig, Concatenate } from './merge.ts';
 
 /** The layers, with Keras' names and defaults. A layer's kind is its name here. */
 export const layers = {
-  /** Convolution over images, stride 1. */
+  /** Convolution over images. */
   conv2d: (config: Conv2dConfig): Layer => new Conv2d('conv2d', config),
   /** Batch normalisation over all axes but the last. */
   batchNormalization: (config: BatchNormalizationConfig = {}): Layer =>

@@ -4,7 +4,7 @@ import { launch } from '../../../tensor/launch.ts';
 import { empty, type Tensor } from '../../../tensor/tensor.ts';
 import { sumPartials } from '../../shared/sumRows.ts';
 import { type CotangentForm, formOf } from '../cotangent.ts';
-import type { Cotangent, Geometry } from '../geometry.ts';
+import { type Cotangent, type Geometry, isUnit3x3 } from '../geometry.ts';
 import { productKernel } from '../tiled.ts';
 import { transformInput } from './input.ts';
 import { type Chunk, partOf, tilesOf } from './tiles.ts';
@@ -248,8 +248,8 @@ const SCRATCH_BYTES = 8 * 2 ** 20;
 
 /** Whether a single image fits the limits of the adapter. */
 export function supportsFilterGradient({ m, t }: Filtering, g: Geometry, gpu: Gpu): boolean {
-  const { C, K, I, J, Y, X } = g;
-  if (I !== 3 || J !== 3 || C % 4 || K % 4) return false;
+  const { C, K, Y, X } = g;
+  if (!isUnit3x3(g) || C % 4 || K % 4) return false;
   const tiles = Math.ceil(Y / m) * Math.ceil(X / m);
   const largest = Math.max(tiles * Math.max(C, K), C * K) * t * t * 4;
   return largest <= gpu.limits.maxStorageBufferBindingSize;

@@ -1,7 +1,7 @@
 import type { Gpu } from '../../../gpu/gpu.ts';
 import { empty, type Tensor } from '../../../tensor/tensor.ts';
 import { attachMoments } from '../../shared/moments.ts';
-import type { ConvVariant, Cotangent, Geometry, Output } from '../geometry.ts';
+import { type ConvVariant, type Cotangent, type Geometry, isUnit3x3, type Output } from '../geometry.ts';
 import { transformFilter } from './filter.ts';
 import { filterGradient, filterGradientCost, supportsFilterGradient } from './filterGradient.ts';
 import { transformInput } from './input.ts';
@@ -98,8 +98,8 @@ function winograd(filtering: Filtering, roundOffs: number): ConvVariant {
     name: `winograd${m}`,
     supports(g, pass, gpu) {
       if (pass === 'filterGradient') return supportsFilterGradient(filtering, g, gpu);
-      const { C, K, I, J, Y, X, H, W } = g;
-      if (I !== 3 || J !== 3 || C % 4 || K % 4) return false;
+      const { C, K, Y, X, H, W } = g;
+      if (!isUnit3x3(g) || C % 4 || K % 4) return false;
       const [height, width] = pass === 'forward' ? [Y, X] : [H, W];
       const { tiles } = tilesOf(filtering, { Y: height, X: width }, 1);
       const largest = Math.max((tiles + 64) * Math.max(C, K), C * K) * t * t * 4;

@@ -4,7 +4,7 @@ import type { Geometry } from '../geometry.ts';
 import type { Filtering } from './transforms.ts';
 
 /** What the stages of a pass need to know of its convolution. */
-export type Convolution = Omit<Geometry, 'I' | 'J' | 'Q'>;
+export type Convolution = Omit<Geometry, 'I' | 'J' | 'S' | 'T' | 'Q'>;
 
 /** Tiles down, across and in all for a number of images. */
 export function tilesOf({ m }: Filtering, { Y, X }: Pick<Convolution, 'Y' | 'X'>, images: number) {
