@@ -11,6 +11,7 @@ export { add, div, maximum, mul, sub } from './binary.ts';
 export { concat } from './concat.ts';
 export type { Padding, Strides } from './conv2d/geometry.ts';
 export { type Conv2dOptions, conv2d } from './conv2d/index.ts';
+export { type Conv2dTransposeOptions, conv2dTranspose } from './conv2dTranspose.ts';
 export { type DenseOptions, dense } from './dense.ts';
 export { type DropoutOptions, dropout } from './dropout.ts';
 export { gather } from './gather.ts';

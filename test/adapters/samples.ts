@@ -9,6 +9,7 @@ import {
   biasAdd,
   concat,
   conv2d,
+  conv2dTranspose,
   dense,
   div,
   dropout,
@@ -48,7 +49,8 @@ import { augment, augmentationOf } from '../reference/augment.ts';
 import * as batchNorm from '../reference/batchNorm.ts';
 import { biasAdd as biasAddReference } from '../reference/biasAdd.ts';
 import { concat as concatReference } from '../reference/concat.ts';
-import { conv2d as conv2dReference } from '../reference/conv2d.ts';
+import { type Conv2dAttrs, conv2d as conv2dReference } from '../reference/conv2d.ts';
+import { conv2dTranspose as conv2dTransposeReference } from '../reference/conv2dTranspose.ts';
 import { dense as denseReference } from '../reference/dense.ts';
 import { dropoutMask, dropout as dropoutReference } from '../reference/dropout.ts';
 import * as elementwise from '../reference/elementwise.ts';
@@ -112,19 +114,14 @@ const uniform =
   (...shapes: number[][]) =>
   (random: Random) => ({ inputs: shapes.map((shape) => random.uniform(shape)), attrs: none });
 
-function convolution(
-  name: string,
-  [N, H, W, C]: number[],
-  [I, J, K]: number[],
-  padding: 'same' | 'valid',
-): Sample {
+function convolution(name: string, [N, H, W, C]: number[], [I, J, K]: number[], attrs: Conv2dAttrs): Sample {
   return op(
     `conv2d ${name}`,
     conv2dReference,
     ([x, w, b], attrs) => conv2d(x, w, b, attrs),
     (random) => ({
       inputs: [random.uniform([N, H, W, C]), random.uniform([I, J, C, K]), random.uniform([K])],
-      attrs: { padding },
+      attrs,
     }),
   );
 }
@@ -142,13 +139,33 @@ function product(transposeA: boolean, transposeB: boolean, [M, K, N]: number[]):
 }
 
 const ops: Sample[] = [
-  convolution('same, odd sizes', [2, 7, 5, 3], [3, 3, 5], 'same'),
-  convolution('valid, odd sizes', [2, 6, 9, 4], [3, 3, 8], 'valid'),
-  convolution('1x1 pixel', [1, 1, 1, 1], [3, 3, 1], 'same'),
-  convolution('5x3 kernel', [1, 9, 7, 2], [5, 3, 3], 'same'),
-  convolution('of v5: 1 to 64 channels', [2, 12, 12, 1], [3, 3, 64], 'same'),
-  convolution('of v5: 64 to 128 channels, same', [2, 8, 8, 64], [3, 3, 128], 'same'),
-  convolution('16 to 32 channels, valid', [2, 6, 6, 16], [3, 3, 32], 'valid'),
+  convolution('same, odd sizes', [2, 7, 5, 3], [3, 3, 5], { padding: 'same' }),
+  convolution('valid, odd sizes', [2, 6, 9, 4], [3, 3, 8], { padding: 'valid' }),
+  convolution('1x1 pixel', [1, 1, 1, 1], [3, 3, 1], { padding: 'same' }),
+  convolution('5x3 kernel', [1, 9, 7, 2], [5, 3, 3], { padding: 'same' }),
+  convolution('of v5: 1 to 64 channels', [2, 12, 12, 1], [3, 3, 64], { padding: 'same' }),
+  convolution('of v5: 64 to 128 channels, same', [2, 8, 8, 64], [3, 3, 128], { padding: 'same' }),
+  convolution('16 to 32 channels, valid', [2, 6, 6, 16], [3, 3, 32], { padding: 'valid' }),
+  convolution('7x7 of stride 2, one more zero after the image', [2, 12, 10, 1], [7, 7, 8], {
+    padding: 'same',
+    strides: 2,
+  }),
+  convolution('1x4, zeros as given', [2, 5, 7, 3], [1, 4, 4], {
+    padding: [
+      [0, 1],
+      [2, 0],
+    ],
+    strides: [2, 1],
+  }),
+  op(
+    'conv2dTranspose 3x3 of stride 2',
+    conv2dTransposeReference,
+    ([x, w, b], attrs) => conv2dTranspose(x, w, b, attrs),
+    (random) => ({
+      inputs: [random.uniform([2, 5, 4, 6]), random.uniform([3, 3, 4, 6]), random.uniform([4])],
+      attrs: { padding: 'same' as const, strides: 2 },
+    }),
+  ),
   product(false, false, [5, 7, 3]),
   product(true, false, [33, 17, 65]),
   product(false, true, [64, 128, 32]),

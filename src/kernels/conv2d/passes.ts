@@ -40,6 +40,14 @@ export interface Fused {
   readonly variant: string | undefined;
 }
 
+/** The sum alone. */
+export const linear = (variant?: string): Fused => ({
+  activation: 'linear',
+  maxPool: false,
+  moments: false,
+  variant,
+});
+
 /** The variant of that name if it suits, else the one that was chosen for this pass. */
 export function variantFor(g: Geometry, pass: Pass, fused: Fused, gpu: Gpu): ConvVariant {
   const offered = variants.filter((variant) => variant.supports(g, pass, gpu));

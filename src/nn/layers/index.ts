@@ -2,6 +2,7 @@ import type { Layer, LayerConfig } from '../layer.ts';
 import { type Activation, type ActivationConfig, ActivationLayer } from './activation.ts';
 import { BatchNormalization, type BatchNormalizationConfig } from './batchNormalization.ts';
 import { Conv2d, type Conv2dConfig } from './conv2d.ts';
+import { Conv2dTranspose, type Conv2dTransposeConfig } from './conv2dTranspose.ts';
 import { Dense, type DenseConfig } from './dense.ts';
 import { Dropout, type DropoutConfig } from './dropout.ts';
 import { Flatten } from './flatten.ts';
@@ -12,6 +13,8 @@ import { Add, type AddConfig, Concatenate } from './merge.ts';
 export const layers = {
   /** Convolution over images. */
   conv2d: (config: Conv2dConfig): Layer => new Conv2d('conv2d', config),
+  /** Transposed convolution: enlarges images. */
+  conv2dTranspose: (config: Conv2dTransposeConfig): Layer => new Conv2dTranspose('conv2dTranspose', config),
   /** Batch normalisation over all axes but the last. */
   batchNormalization: (config: BatchNormalizationConfig = {}): Layer =>
     new BatchNormalization('batchNormalization', config),
@@ -37,6 +40,7 @@ export type {
   AddConfig,
   BatchNormalizationConfig,
   Conv2dConfig,
+  Conv2dTransposeConfig,
   DenseConfig,
   DropoutConfig,
   MaxPooling2dConfig,

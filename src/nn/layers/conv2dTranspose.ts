@@ -1,0 +1,64 @@
+import { ShapeError } from '../../errors.ts';
+import type { Padding, Strides } from '../../kernels/conv2d/geometry.ts';
+import {
+  type Conv2dTransposeOptions,
+  conv2dTranspose,
+  transposedGeometryOf,
+} from '../../kernels/conv2dTranspose.ts';
+import { type Shape, showShape } from '../../tensor/shape.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import type { InitializerName } from '../initializers.ts';
+import { type Activation, Layer } from '../layer.ts';
+import type { Parameter } from '../parameter.ts';
+
+export interface Conv2dTransposeConfig {
+  filters: number;
+  /** Height and width of the kernel. Default 3. */
+  kernelSize?: number | readonly [number, number];
+  /** How many outputs an input moves on by, down and across. Default 1. */
+  strides?: Strides;
+  /** 'valid' (default) or 'same', as in Keras, or the number of zeros to cut off: see `conv2dTranspose`. */
+  padding?: Padding;
+  /** Rows and columns of the output below and to the right that only this asks for. */
+  outputPadding?: Conv2dTransposeOptions['outputPadding'];
+  activation?: Activation;
+  /** Adds `l2` times the sum of the squared kernel to the loss. */
+  kernelRegularizer?: { l2: number };
+  /** Default 'glorotUniform'. */
+  kernelInitializer?: InitializerName;
+  /** Default true. */
+  useBias?: boolean;
+}
+
+export class Conv2dTranspose extends Layer<Conv2dTransposeConfig> {
+  private kernel!: Parameter;
+  private bias: Parameter | undefined;
+
+  protected makeWeights(inputShape: Shape): Shape {
+    const {
+      filters,
+      kernelSize = 3,
+      kernelRegularizer,
+      kernelInitializer = 'glorotUniform',
+      useBias = true,
+    } = this.config;
+    if (inputShape.length !== 3)
+      throw new ShapeError(this.name, 'images [height, width, channels]', showShape(inputShape));
+    const [height, width] = typeof kernelSize === 'number' ? [kernelSize, kernelSize] : kernelSize;
+    const shape = [height, width, filters, inputShape[2]];
+    const { H, W } = transposedGeometryOf([[1, ...inputShape], shape], this.options);
+    this.kernel = this.addWeight('kernel', shape, kernelInitializer);
+    if (useBias) this.bias = this.addWeight('bias', [filters], 'zeros');
+    if (kernelRegularizer) this.penalties.push({ parameter: this.kernel, l2: kernelRegularizer.l2 });
+    return [H, W, filters];
+  }
+
+  linear(x: Tensor): Tensor {
+    return conv2dTranspose(x, this.kernel.tensor, this.bias?.tensor, this.options);
+  }
+
+  private get options(): Conv2dTransposeOptions {
+    const { strides, padding, outputPadding } = this.config;
+    return { strides, padding, outputPadding };
+  }
+}
