@@ -6,6 +6,7 @@ export * from './errors.ts';
 export { Gpu, type GpuCounters } from './gpu/gpu.ts';
 export { type Kernel, type KernelSpec, kernel, kernelFamily } from './gpu/kernel.ts';
 export * from './kernels/index.ts';
+export { type AveragingOptions, WeightAverage } from './nn/averaging.ts';
 export { BestCheckpoint, type Callback, EarlyStopping, type StepProgress } from './nn/callbacks.ts';
 export {
   type EvaluateOptions,
@@ -13,6 +14,8 @@ export {
   Evaluator,
   evaluate,
   type Loss,
+  type LossEvaluation,
+  type Metric,
   type Samples,
 } from './nn/evaluate.ts';
 export { type EpochLogs, type FitOptions, type FitResult, fit, Training } from './nn/fit.ts';
@@ -22,11 +25,23 @@ export { layers } from './nn/layers/index.ts';
 export { Model } from './nn/model.ts';
 export { loadModel, modelFromConfig } from './nn/modelFile.ts';
 export { NonFiniteError } from './nn/nonFinite.ts';
-export { Adam, type AdamOptions, Optimizer, SGD, type SgdOptions, type Slot } from './nn/optimizers.ts';
+export * from './nn/optimizers/index.ts';
 export { Parameter } from './nn/parameter.ts';
 export type { PredictOptions } from './nn/predictor.ts';
 export { decodeSafetensors, encodeSafetensors } from './nn/safetensors.ts';
+export {
+  type ConstantOptions,
+  type CosineOptions,
+  type ExponentialOptions,
+  type InverseTimeOptions,
+  type LearningRate,
+  type OneCycleOptions,
+  type Schedule,
+  type StepOptions,
+  schedules,
+} from './nn/schedules.ts';
 export { Sequential, sequential } from './nn/sequential.ts';
+export type { Slot } from './nn/slots.ts';
 export { input, SymbolicTensor } from './nn/symbolic.ts';
 export { type UpdateBatchNormOptions, updateBatchNorm } from './nn/updateBatchNorm.ts';
 export {

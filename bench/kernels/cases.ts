@@ -1,5 +1,5 @@
 import type { Gpu } from '../../src/gpu/gpu.ts';
-import { adamUpdate } from '../../src/kernels/adam.ts';
+import { adamRates, adamUpdate } from '../../src/kernels/adam.ts';
 import { batchNormInference, batchNormTraining } from '../../src/kernels/batchNorm.ts';
 import { directFlops, type Geometry, geometryOf, type Padding } from '../../src/kernels/conv2d/geometry.ts';
 import { variants as convVariants } from '../../src/kernels/conv2d/passes.ts';
@@ -220,11 +220,11 @@ const others: PlannedCase[] = [
   }),
   moving('adamUpdate of 904,074 weights', (o) => {
     const [parameter, gradient, m, v] = [0, 1, 2, 3].map(() => o.random(904_074));
-    const stepSize = o.own(tensor(Float32Array.of(1e-3)));
     const options = { beta1: 0.9, beta2: 0.999, epsilon: 1e-7 };
+    const rates = o.own(tensor(adamRates(1, { ...options, learningRate: 1e-3 })));
     return {
       bytes: bytesOf(parameter, gradient, m, v) + bytesOf(parameter, m, v),
-      run: () => adamUpdate({ parameter, gradient, m, v }, stepSize, options),
+      run: () => adamUpdate({ parameter, gradient, m, v }, rates, options),
     };
   }),
   moving('gatherImages with augmentation', (o, batch) => {

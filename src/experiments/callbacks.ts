@@ -1,6 +1,6 @@
 import type { Callback, StepProgress } from '../nn/callbacks.ts';
 import type { Samples } from '../nn/evaluate.ts';
-import type { BatchFigures, EpochLogs, Training } from '../nn/fit.ts';
+import { type EpochLogs, meansOf, type Training } from '../nn/fit.ts';
 import { updateBatchNorm } from '../nn/updateBatchNorm.ts';
 import { type Console, duration } from './console.ts';
 import type { History } from './run.ts';
@@ -17,7 +17,7 @@ export class Stretches implements Callback {
     const count = Math.min(STRETCHES, batches.length);
     const made = Array.from({ length: count }, (_, i) => {
       const [from, to] = [i, i + 1].map((part) => Math.round((part / count) * batches.length));
-      return { epoch: epoch - 1 + to / batches.length, ...means(batches.slice(from, to)) };
+      return { epoch: epoch - 1 + to / batches.length, ...meansOf(batches.slice(from, to)) };
     });
     this.stretches = [...this.stretches, ...made];
   }
@@ -29,12 +29,6 @@ export class Stretches implements Callback {
   restore(state: unknown): void {
     this.stretches = state as History['stretches'];
   }
-}
-
-function means(batches: readonly BatchFigures[]): { loss: number; accuracy: number } {
-  const samples = batches.reduce((total, [, , size]) => total + size, 0);
-  const loss = batches.reduce((total, [loss, , size]) => total + loss * size, 0) / samples;
-  return { loss, accuracy: batches.reduce((total, [, correct]) => total + correct, 0) / samples };
 }
 
 /** Computes the batch-norm statistics anew before each validation, so that it, and the weights kept, don't suffer from their lag. */
@@ -68,7 +62,7 @@ export class Display implements Callback {
   onStep({ epoch, epochs, step, stepsPerEpoch, loss, accuracy, imagesPerSecond }: StepProgress): void {
     const stepsLeft = (epochs - epoch + 1) * stepsPerEpoch - step;
     const left = (stepsLeft * this.batchSize) / imagesPerSecond;
-    const figures = `loss ${loss.toFixed(4)}  accuracy ${accuracy.toFixed(4)}  ${rate(imagesPerSecond)} images/s`;
+    const figures = `${show('loss', loss, accuracy)}  ${rate(imagesPerSecond)} images/s`;
     this.out.progress(`epoch ${epoch}/${epochs}`, step, stepsPerEpoch, `${figures}  ${duration(left)} left`);
   }
 
@@ -76,14 +70,14 @@ export class Display implements Callback {
     this.out.progress('validation', done, total);
   }
 
-  onEpochEnd({ epoch, loss, accuracy, valLoss = Number.NaN, valAccuracy = Number.NaN }: EpochLogs): void {
+  onEpochEnd({ epoch, loss, accuracy, valLoss = Number.NaN, valAccuracy }: EpochLogs): void {
     const isBest = valLoss < this.lowest;
     if (isBest) this.lowest = valLoss;
     const now = performance.now();
     const figures = [
       `epoch ${epoch}/${this.epochs}`,
-      `loss ${loss.toFixed(4)}  accuracy ${accuracy.toFixed(4)}`,
-      `validation loss ${valLoss.toFixed(4)}  accuracy ${valAccuracy.toFixed(4)}`,
+      show('loss', loss, accuracy),
+      show('validation loss', valLoss, valAccuracy),
       `${duration((now - this.epochStart) / 1000)}${isBest ? '  best so far' : ''}`,
     ];
     this.out.line(figures.join('  '));
@@ -99,6 +93,9 @@ export class Display implements Callback {
     this.lowest = (state as number | null) ?? Number.POSITIVE_INFINITY;
   }
 }
+
+const show = (name: string, loss: number, accuracy: number | undefined): string =>
+  `${name} ${loss.toFixed(4)}${accuracy === undefined ? '' : `  accuracy ${accuracy.toFixed(4)}`}`;
 
 const rate = (imagesPerSecond: number): string =>
   imagesPerSecond.toLocaleString('en-US', { maximumFractionDigits: imagesPerSecond < 100 ? 1 : 0 });

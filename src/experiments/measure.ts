@@ -2,7 +2,7 @@ import { type Augmentation, type ImageSet, ImageSource } from '../data/batchSour
 import { add } from '../kernels/binary.ts';
 import { softmaxCrossEntropy } from '../kernels/softmaxCrossEntropy.ts';
 import type { Model } from '../nn/model.ts';
-import { Adam } from '../nn/optimizers.ts';
+import { Adam } from '../nn/optimizers/index.ts';
 import { noGrad } from '../tensor/autograd.ts';
 import { record } from '../tensor/record.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';

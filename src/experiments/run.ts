@@ -70,7 +70,7 @@ export interface Manifest {
 export interface History {
   readonly epochs: readonly EpochLogs[];
   /** Training loss and accuracy over stretches within epochs; `epoch` says where a stretch ends: 0.5 is half of the first. */
-  readonly stretches: readonly { epoch: number; loss: number; accuracy: number }[];
+  readonly stretches: readonly { epoch: number; loss: number; accuracy?: number }[];
 }
 
 const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
@@ -101,8 +101,13 @@ export class RepeatFolder {
 
   async saveHistory(history: History): Promise<void> {
     await this.write('history.json', json(history));
-    const columns = ['epoch', 'loss', 'accuracy', 'valLoss', 'valAccuracy'] as const;
-    const rows = history.epochs.map((logs) => columns.map((column) => logs[column] ?? '').join(','));
+    const classified = history.epochs.every(({ accuracy }) => accuracy !== undefined);
+    const columns = classified
+      ? (['epoch', 'loss', 'accuracy', 'valLoss', 'valAccuracy'] as const)
+      : (['epoch', 'loss', 'valLoss'] as const);
+    const rows = history.epochs.map((logs: EpochLogs) =>
+      columns.map((column) => logs[column] ?? '').join(','),
+    );
     await this.write('history.csv', `${[columns.join(','), ...rows].join('\n')}\n`);
   }
 

@@ -5,7 +5,7 @@ import { WeftError } from '../errors.ts';
 import { BestCheckpoint, type Callback, EarlyStopping } from '../nn/callbacks.ts';
 import { type EpochLogs, fit } from '../nn/fit.ts';
 import { loadModel } from '../nn/modelFile.ts';
-import { Adam } from '../nn/optimizers.ts';
+import { Adam } from '../nn/optimizers/index.ts';
 import { drawCurves } from '../report/curves.ts';
 import { RandomStream } from '../tensor/random.ts';
 import type { TuneRow } from '../tensor/tune.ts';
@@ -425,13 +425,18 @@ function drawHistory(title: string, epochs: readonly EpochLogs[], stretches: His
   const panel = (title: string, training: 'loss' | 'accuracy', validation: 'valLoss' | 'valAccuracy') => ({
     title,
     curves: [
-      { name: 'training', points: stretches.map((stretch) => [stretch.epoch, stretch[training]] as const) },
+      {
+        name: 'training',
+        points: stretches.map((stretch) => [stretch.epoch, stretch[training] ?? Number.NaN] as const),
+      },
       {
         name: 'validation',
         points: epochs.map((logs) => [logs.epoch, logs[validation] ?? Number.NaN] as const),
       },
     ],
   });
-  const panels = [panel('loss', 'loss', 'valLoss'), panel('accuracy', 'accuracy', 'valAccuracy')];
+  const panels = [panel('loss', 'loss', 'valLoss')];
+  if (epochs.every(({ accuracy }) => accuracy !== undefined))
+    panels.push(panel('accuracy', 'accuracy', 'valAccuracy'));
   return drawCurves(panels, { title, xName: 'epoch' });
 }

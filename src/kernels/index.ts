@@ -1,4 +1,11 @@
-export { type AdamTensors, type AdamUpdateOptions, adamUpdate } from './adam.ts';
+export {
+  type AdamForm,
+  type AdamRatesOptions,
+  type AdamTensors,
+  type AdamUpdateOptions,
+  adamRates,
+  adamUpdate,
+} from './adam.ts';
 export { argmax } from './argmax.ts';
 export {
   type BatchNormInferenceOptions,
@@ -22,10 +29,10 @@ export { type MaxPool2dOptions, maxPool2d } from './maxPool2d.ts';
 export { max, mean, type ReduceOptions, sum } from './reduce.ts';
 export { relu } from './relu.ts';
 export { reshape } from './reshape.ts';
-export { type SgdTensors, type SgdUpdateOptions, sgdUpdate } from './sgd.ts';
+export { type SgdForm, type SgdTensors, type SgdUpdateOptions, sgdUpdate } from './sgd.ts';
 export { slice } from './slice.ts';
 export { logSoftmax, softmax } from './softmax.ts';
 export { softmaxCrossEntropy } from './softmaxCrossEntropy.ts';
-export { type StepMetricsTensors, stepMetrics } from './stepMetrics.ts';
+export { noteNonFinite, type StepLossTensors, type StepMetricsTensors, stepMetrics } from './stepMetrics.ts';
 export { transpose } from './transpose.ts';
 export { abs, exp, log, neg, pow, sqrt, square } from './unary.ts';

@@ -1,5 +1,5 @@
-import { ShapeError } from '../errors.ts';
-import { kernel } from '../gpu/kernel.ts';
+import { ShapeError, WeftError } from '../errors.ts';
+import { kernel, kernelFamily } from '../gpu/kernel.ts';
 import { launch } from '../tensor/launch.ts';
 import { showShape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -11,20 +11,14 @@ import { REDUCING_LANES, reduceLanesWgsl } from './shared/reduceLanes.ts';
  *
  * N samples, K classes; logits [N,K], labels [N]
  *   log[2 * index]     = loss
- *   log[2 * index + 1] = number of n whose largest logit (the first of equals) is that of labels[n]
+ *   log[2 * index + 1] = number of n whose largest logit (the first of equals) is that of labels[n]; 0 without logits
  *   halt = 1 where the loss isn't finite: all bits of its exponent are set. Comparisons like x != x won't do,
  *          compilers take them for false.
  */
 
-const metricsKernel = kernel({
-  name: 'step-metrics',
-  lanes: REDUCING_LANES,
-  read: { loss: 'f32', logits: 'f32', labels: 'u32', index: 'u32' },
-  write: { log: 'f32', halt: 'u32' },
-  uniforms: { N: 'u32', K: 'u32' },
-  declarations: reduceLanesWgsl('u32', 'a + b'),
-  body: `
-    var correct = 0u;
+const LOSS_IS_FINITE = '(bitcast<u32>(loss[0]) & 0x7f800000u) != 0x7f800000u';
+
+const COUNT_CORRECT = `
     for (var n = lane; n < u.N; n += ${REDUCING_LANES}u) {
       var best = 0u;
       var largest = logits[n * u.K];
@@ -36,22 +30,45 @@ const metricsKernel = kernel({
         }
       }
       correct += select(0u, 1u, best == labels[n]);
-    }
+    }`;
+
+const metricsKernel = kernelFamily(({ classifies }: { classifies: boolean }) => ({
+  name: 'step-metrics',
+  lanes: REDUCING_LANES,
+  read: {
+    loss: 'f32' as const,
+    ...(classifies && { logits: 'f32' as const, labels: 'u32' as const }),
+    index: 'u32' as const,
+  },
+  write: { log: 'f32' as const, halt: 'u32' as const },
+  uniforms: { N: 'u32' as const, K: 'u32' as const },
+  declarations: reduceLanesWgsl('u32', 'a + b'),
+  body: `
+    var correct = 0u;
+    ${classifies ? COUNT_CORRECT : ''}
     let total = reduceLanes(lane, correct);
     if (lane == 0u) {
       log[2u * index[0]] = loss[0];
       log[2u * index[0] + 1u] = f32(total);
-      if ((bitcast<u32>(loss[0]) & 0x7f800000u) == 0x7f800000u) { halt[0] = 1u; }
+      if (!(${LOSS_IS_FINITE})) { halt[0] = 1u; }
+    }`,
+}));
+
+const furtherKernel = kernel({
+  name: 'note-non-finite',
+  lanes: 1,
+  read: { loss: 'f32', index: 'u32' },
+  write: { log: 'f32', halt: 'u32' },
+  body: `
+    if (!(${LOSS_IS_FINITE})) {
+      log[2u * index[0]] = loss[0];
+      halt[0] = 1u;
     }`,
 });
 
-export interface StepMetricsTensors {
+export interface StepLossTensors {
   /** f32 of one element. */
   loss: Tensor;
-  /** f32 [N, K] */
-  logits: Tensor;
-  /** i32 or u32 [N] */
-  labels: Tensor;
   /** f32 [2 * capacity], written at `index`. */
   log: Tensor;
   /** u32 [1], set to 1 when the loss isn't finite, else left as it is. */
@@ -60,26 +77,59 @@ export interface StepMetricsTensors {
   index: Tensor;
 }
 
+export interface StepMetricsTensors extends StepLossTensors {
+  /** f32 [N, K]. Left out, with the labels: nothing is classified. */
+  logits?: Tensor;
+  /** i32 or u32 [N] */
+  labels?: Tensor;
+}
+
+/** @throws ShapeError */
+function check(op: string, { loss, log, halt, index }: StepLossTensors): void {
+  if (loss.size !== 1) throw new ShapeError(op, 'a loss of one element', showShape(loss.shape));
+  if (log.size % 2 !== 0) throw new ShapeError(op, 'a log [2 * capacity]', showShape(log.shape));
+  expectTensor(op, 'loss', loss, 'f32');
+  expectTensor(op, 'log', log, 'f32');
+  expectTensor(op, 'halt', halt, 'u32', [1]);
+  expectTensor(op, 'index', index, 'u32', [1]);
+}
+
 /**
  * Notes a step's loss and its number of right predictions in `log`, and raises `halt` when the loss isn't
  * finite: `adamUpdate` and `sgdUpdate`, issued afterwards, then leave the weights as they are.
  *
- * @throws ShapeError
+ * @throws ShapeError; WeftError for logits without labels
  */
-export function stepMetrics({ loss, logits, labels, log, halt, index }: StepMetricsTensors): void {
-  if (loss.size !== 1) throw new ShapeError('stepMetrics', 'a loss of one element', showShape(loss.shape));
+export function stepMetrics({ logits, labels, ...tensors }: StepMetricsTensors): void {
+  check('stepMetrics', tensors);
+  const { loss, log, halt, index } = tensors;
+  if (!logits || !labels) {
+    if (logits || labels) throw new WeftError('stepMetrics: logits and labels go together, one is missing');
+    launch(
+      metricsKernel({ classifies: false }),
+      { loss, index, log, halt },
+      { items: 1, workgroups: () => 1, uniforms: { N: 0, K: 0 } },
+    );
+    return;
+  }
   if (logits.rank !== 2) throw new ShapeError('stepMetrics', 'logits [N, K]', showShape(logits.shape));
-  if (log.size % 2 !== 0) throw new ShapeError('stepMetrics', 'a log [2 * capacity]', showShape(log.shape));
   const [N, K] = logits.shape;
-  expectTensor('stepMetrics', 'loss', loss, 'f32');
   expectTensor('stepMetrics', 'logits', logits, 'f32');
   expectTensor('stepMetrics', 'labels', labels, ['i32', 'u32'], [N]);
-  expectTensor('stepMetrics', 'log', log, 'f32');
-  expectTensor('stepMetrics', 'halt', halt, 'u32', [1]);
-  expectTensor('stepMetrics', 'index', index, 'u32', [1]);
   launch(
-    metricsKernel,
+    metricsKernel({ classifies: true }),
     { loss, logits, labels, index, log, halt },
     { items: 1, workgroups: () => 1, uniforms: { N, K } },
   );
+}
+
+/**
+ * Looks at a further loss of a step that `stepMetrics` noted, as a second pass has one: where it isn't finite, it takes the noted
+ * loss's place and raises `halt`.
+ *
+ * @throws ShapeError
+ */
+export function noteNonFinite({ loss, log, halt, index }: StepLossTensors): void {
+  check('noteNonFinite', { loss, log, halt, index });
+  launch(furtherKernel, { loss, index, log, halt }, { items: 1 });
 }

@@ -11,7 +11,8 @@ export interface StepProgress {
   readonly stepsPerEpoch: number;
   /** Means over the epoch so far. */
   readonly loss: number;
-  readonly accuracy: number;
+  /** Where the run's metrics have it. */
+  readonly accuracy?: number;
   readonly imagesPerSecond: number;
 }
 
@@ -27,7 +28,7 @@ export interface Callback {
   onEpochEnd?(logs: EpochLogs, training: Training): void | Promise<void>;
   /** What a checkpoint must keep of this callback, as plain data. */
   state?(): unknown;
-  restore?(state: unknown): void;
+  restore?(state: unknown, training: Training): void;
 }
 
 export type Monitor = 'loss' | 'accuracy' | 'valLoss' | 'valAccuracy';
@@ -40,7 +41,9 @@ class Best {
   improves(logs: EpochLogs): boolean {
     const value = logs[this.monitor];
     if (value === undefined)
-      throw new WeftError(`'${this.monitor}' was to be watched, but this run has no validation samples`);
+      throw new WeftError(
+        `'${this.monitor}' was to be watched, but this run has no such figure: it lacks validation samples or the metric`,
+      );
     const better =
       this.value === undefined || (/loss/i.test(this.monitor) ? value < this.value : value > this.value);
     if (better) this.value = value;

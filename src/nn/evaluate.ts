@@ -5,8 +5,17 @@ import { type Recorded, record } from '../tensor/record.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import type { Model } from './model.ts';
 
-/** From logits [N, classes] and integer labels [N] to a scalar. */
-export type Loss = (logits: Tensor, labels: Tensor) => Tensor;
+/**
+ * From a batch's outputs (of a last softmax, the logits it is given), its labels [N], and its inputs to a scalar. An autoencoder's
+ * takes the inputs: `(output, _, inputs) => meanSquaredError(output, inputs)`.
+ */
+export type Loss = (output: Tensor, labels: Tensor, inputs: Tensor) => Tensor;
+
+/** `accuracy`: the share of the samples whose largest output is that of their label. */
+export type Metric = 'accuracy';
+
+/** The loss where none is given: from logits [N, classes] and integer labels [N]. */
+export const classLoss: Loss = (logits, labels) => softmaxCrossEntropy(logits, labels);
 
 /** Some samples of a source. */
 export interface Samples {
@@ -14,9 +23,14 @@ export interface Samples {
   readonly indices: Uint32Array;
 }
 
-export interface Evaluation {
+/** What every model has. */
+export interface LossEvaluation {
   /** Mean loss over the samples, with the model's L2 penalty. */
   readonly loss: number;
+}
+
+/** What a classifier has, too. */
+export interface Evaluation extends LossEvaluation {
   readonly accuracy: number;
   /** Softmax of the logits, [samples, classes] row-major, in the order of the indices. */
   readonly probabilities: Float32Array;
@@ -28,11 +42,13 @@ export interface EvaluateOptions {
   batchSize?: number;
   /** Default `softmaxCrossEntropy`. */
   loss?: Loss;
+  /** What is computed beside the loss. Default `['accuracy']`; `[]` for a model that classifies nothing. */
+  metrics?: readonly Metric[];
   /** Called after each batch with the samples done. What it throws ends the evaluation. */
   onProgress?: (done: number, total: number) => void;
 }
 
-/** Evaluates a classifier in inference mode, again and again with one recorded step. */
+/** Evaluates a model in inference mode, again and again with one recorded step. */
 export class Evaluator {
   private readonly step: Recorded<[Tensor], { loss: Tensor; logits: Tensor; labels: Tensor }>;
   private readonly penalty: Recorded<[], { penalty: Tensor | undefined }>;
@@ -42,47 +58,35 @@ export class Evaluator {
     private readonly samples: Samples,
     private readonly options: EvaluateOptions = {},
   ) {
-    const { loss = softmaxCrossEntropy } = options;
+    const { loss = classLoss } = options;
     this.step = record((indices: Tensor) =>
       noGrad(() => {
         const { x, labels } = samples.source.batch(indices, false);
         const logits = model.logits(x);
-        return { loss: loss(logits, labels), logits, labels };
+        return { loss: loss(logits, labels, x), logits, labels };
       }),
     );
     this.penalty = record(() => noGrad(() => ({ penalty: model.regularization() })));
   }
 
-  async run(): Promise<Evaluation> {
+  /** Figures of a classifier, unless `metrics` is empty. */
+  async run(): Promise<Evaluation | LossEvaluation> {
     const { indices } = this.samples;
-    const { batchSize = 256, onProgress } = this.options;
+    const { batchSize = 256, metrics = ['accuracy'], onProgress } = this.options;
+    const classes = metrics.includes('accuracy') ? new Classes(indices.length) : undefined;
     let lossSum = 0;
-    let correct = 0;
-    let classes = 0;
-    let probabilities = new Float32Array(0);
     for (let at = 0; at < indices.length; at += batchSize) {
       const part = indices.subarray(at, at + batchSize);
       const input = tensor(part);
       const result = await this.step(input);
       input.dispose();
-      const [loss, logits, labels] = await Promise.all([
-        result.loss.item(),
-        result.logits.data(),
-        result.labels.data(),
-      ]);
-      classes = result.logits.shape[1];
-      if (at === 0) probabilities = new Float32Array(indices.length * classes);
+      const [loss] = await Promise.all([result.loss.item(), classes?.take(at, result.logits, result.labels)]);
       lossSum += loss * part.length;
-      for (let i = 0; i < part.length; i++) {
-        const row = softmaxRow(logits.subarray(i * classes, (i + 1) * classes));
-        probabilities.set(row, (at + i) * classes);
-        if (argmaxRow(row) === labels[i]) correct++;
-      }
       onProgress?.(Math.min(at + batchSize, indices.length), indices.length);
     }
     const { penalty } = await this.penalty();
     const loss = lossSum / indices.length + (penalty ? await penalty.item() : 0);
-    return { loss, accuracy: correct / indices.length, probabilities, classes };
+    return { loss, ...classes?.figures };
   }
 
   dispose(): void {
@@ -91,12 +95,48 @@ export class Evaluator {
   }
 }
 
-/** Evaluates a classifier on samples, in inference mode. */
+/** What a classifier answers, batch after batch. */
+class Classes {
+  private probabilities = new Float32Array(0);
+  private classes = 0;
+  private correct = 0;
+
+  constructor(private readonly count: number) {}
+
+  /** Reads the logits [N, classes] and labels [N] of the samples from number `at` on. */
+  async take(at: number, logits: Tensor, labels: Tensor): Promise<void> {
+    const [values, truth] = await Promise.all([logits.data(), labels.data()]);
+    this.classes = logits.shape[1];
+    if (at === 0) this.probabilities = new Float32Array(this.count * this.classes);
+    truth.forEach((label, i) => {
+      const row = softmaxRow(values.subarray(i * this.classes, (i + 1) * this.classes));
+      this.probabilities.set(row, (at + i) * this.classes);
+      if (argmaxRow(row) === label) this.correct++;
+    });
+  }
+
+  get figures(): Omit<Evaluation, 'loss'> {
+    const { probabilities, classes } = this;
+    return { accuracy: this.correct / this.count, probabilities, classes };
+  }
+}
+
+/** Evaluates a model on samples, in inference mode: a classifier, unless `metrics` is empty. */
+export async function evaluate(
+  model: Model,
+  samples: Samples,
+  options: EvaluateOptions & { metrics: readonly [] },
+): Promise<LossEvaluation>;
+export async function evaluate(
+  model: Model,
+  samples: Samples,
+  options?: EvaluateOptions,
+): Promise<Evaluation>;
 export async function evaluate(
   model: Model,
   samples: Samples,
   options: EvaluateOptions = {},
-): Promise<Evaluation> {
+): Promise<Evaluation | LossEvaluation> {
   const evaluator = new Evaluator(model, samples, options);
   try {
     return await evaluator.run();

@@ -1,25 +1,37 @@
 import { BatchSampler, type SamplerState } from '../data/sampler.ts';
 import { WeftError } from '../errors.ts';
 import { add } from '../kernels/binary.ts';
-import { softmaxCrossEntropy } from '../kernels/softmaxCrossEntropy.ts';
-import { stepMetrics } from '../kernels/stepMetrics.ts';
+import { noteNonFinite, stepMetrics } from '../kernels/stepMetrics.ts';
 import { zeros } from '../tensor/create.ts';
 import { type Recorded, record } from '../tensor/record.ts';
 import { keep } from '../tensor/scope.ts';
 import { hostTensor, type Tensor, tensor } from '../tensor/tensor.ts';
+import { type AveragingOptions, WeightAverage } from './averaging.ts';
 import type { Callback } from './callbacks.ts';
-import { type Evaluation, Evaluator, type Loss, type Samples } from './evaluate.ts';
+import {
+  classLoss,
+  type Evaluation,
+  Evaluator,
+  type Loss,
+  type LossEvaluation,
+  type Metric,
+  type Samples,
+} from './evaluate.ts';
 import type { Model } from './model.ts';
+import { keepStatistics } from './movingStatistics.ts';
 import { NonFiniteError, whereNonFinite } from './nonFinite.ts';
-import type { Optimizer } from './optimizers.ts';
+import type { Optimizer } from './optimizers/index.ts';
+import type { Parameter } from './parameter.ts';
 import { decodeSafetensors, encodeSafetensors, type NamedTensors } from './safetensors.ts';
+import type { Slot } from './slots.ts';
 
 /** The figures of one epoch: means over its samples, weighted by batch. */
 export interface EpochLogs {
   /** From 1. */
   readonly epoch: number;
   readonly loss: number;
-  readonly accuracy: number;
+  /** Where the run's metrics have it; so for validation. */
+  readonly accuracy?: number;
   readonly valLoss?: number;
   readonly valAccuracy?: number;
 }
@@ -35,6 +47,13 @@ export interface FitOptions {
   readonly stepsPerEpoch?: number;
   /** Default `softmaxCrossEntropy`. The layers' L2 penalties are added to it. */
   readonly loss?: Loss;
+  /** What is computed beside the loss. Default `['accuracy']`; `[]` for a model that classifies nothing. */
+  readonly metrics?: readonly Metric[];
+  /**
+   * Keeps an exponential moving average of the weights. Validation, callbacks at the end of an epoch (and so the files that they
+   * write) and, when `fit` is done, the model have the averaged weights; checkpoints hold both.
+   */
+  readonly averaging?: AveragingOptions;
   /** Decides the order of the samples. Default: the model's. */
   readonly seed?: number;
   readonly callbacks?: readonly Callback[];
@@ -67,12 +86,14 @@ interface SavedState {
   history: EpochLogs[];
   /** Of the running epoch. */
   batches: BatchFigures[];
+  /** Of the weights' average. */
+  averaged?: number;
   callbacks: unknown[];
   finished?: string;
 }
 
-/** Loss, correct predictions and size of a batch. */
-export type BatchFigures = [loss: number, correct: number, size: number];
+/** Loss, correct predictions (null: nothing was classified) and size of a batch. */
+export type BatchFigures = [loss: number, correct: number | null, size: number];
 
 /** Thrown between the last step of an epoch and the end of its validation, where `shouldStop` gave a reason. */
 class Stopped {
@@ -81,7 +102,9 @@ class Stopped {
 
 /** Progress is read from the GPU at most this often. */
 const READ_EVERY_MS = 1000;
+/** What a checkpoint holds beside weights, by the beginning of its name. */
 const OPTIMIZER = 'optimizer ';
+const AVERAGING = 'averaging ';
 
 /** A training run: what `fit` does, as an object that callbacks can look at. */
 export class Training {
@@ -90,7 +113,10 @@ export class Training {
   private readonly stepsPerEpoch: number;
   private readonly log: Tensor;
   private readonly halt: Tensor;
-  private readonly step: Recorded<[Tensor], Record<string, never>>;
+  private step: Recorded<[Tensor], Record<string, never>>;
+  /** What the step was recorded for. */
+  private trained: readonly Parameter[];
+  private readonly averages: WeightAverage | undefined;
   private readonly evaluator: Evaluator | undefined;
   private epoch = 0;
   private stepInEpoch = 0;
@@ -106,9 +132,10 @@ export class Training {
     const {
       train,
       validation,
-      optimizer,
       batchSize = 32,
-      loss = softmaxCrossEntropy,
+      loss = classLoss,
+      metrics,
+      averaging,
       seed = model.seed,
       epochs,
     } = options;
@@ -118,17 +145,9 @@ export class Training {
     this.stepsPerEpoch = options.stepsPerEpoch ?? this.sampler.batchesPerPass;
     this.log = keep(zeros([2 * this.stepsPerEpoch]));
     this.halt = keep(tensor(Uint32Array.of(0)));
-    this.step = record((indices: Tensor) => {
-      const { x, labels } = train.source.batch(indices, true);
-      const logits = model.logits(x, { training: true });
-      const crossEntropy = loss(logits, labels);
-      const penalty = model.regularization();
-      const total = penalty ? add(crossEntropy, penalty) : crossEntropy;
-      const index = hostTensor([1], 'u32', () => Uint32Array.of(this.stepInEpoch));
-      stepMetrics({ loss: total, logits, labels, log: this.log, halt: this.halt, index });
-      optimizer.minimize(total, model.trainableParameters, this.halt);
-      return {};
-    });
+    this.averages = averaging && new WeightAverage(model.parameters, averaging);
+    this.trained = model.trainableParameters;
+    this.step = this.recordStep();
     if (validation) {
       const onProgress = (done: number, total: number) => {
         for (const callback of options.callbacks ?? []) callback.onValidation?.(done, total);
@@ -137,9 +156,15 @@ export class Training {
       this.evaluator = new Evaluator(model, validation, {
         batchSize: Math.min(batchSize * 2, 256),
         loss,
+        metrics,
         onProgress,
       });
     }
+  }
+
+  /** What changes the weights. */
+  get optimizer(): Optimizer {
+    return this.options.optimizer;
   }
 
   /** The batches of the running epoch, as far as they were read: in `onEpochEnd`, all of them. */
@@ -200,8 +225,10 @@ export class Training {
         }
       }
       await this.readBatches();
+      this.averages?.swap();
       const validation = await this.validate();
       if (validation instanceof Stopped) {
+        this.averages?.swap();
         // All steps of the epoch are done: a resumed run begins with its validation.
         await save();
         return { history: this.history, stopped: validation.reason };
@@ -209,15 +236,18 @@ export class Training {
       const logs: EpochLogs = {
         epoch: this.epoch + 1,
         ...meansOf(this.batches),
-        ...(validation && { valLoss: validation.loss, valAccuracy: validation.accuracy }),
+        ...(validation && { valLoss: validation.loss }),
+        ...(validation && 'accuracy' in validation && { valAccuracy: validation.accuracy }),
       };
       this.history.push(logs);
       for (const callback of callbacks) await callback.onEpochEnd?.(logs, this);
+      this.averages?.swap();
       this.epoch++;
       this.stepInEpoch = 0;
       this.batches = [];
       await save();
     }
+    this.averages?.swap();
     return { history: this.history, finished: this.finished };
   }
 
@@ -225,8 +255,7 @@ export class Training {
   async snapshot(): Promise<Uint8Array> {
     const { optimizer, callbacks = [] } = this.options;
     const tensors: NamedTensors['tensors'] = new Map(await this.model.weights());
-    for (const [name, slot] of optimizer.state(this.model.trainableParameters))
-      tensors.set(OPTIMIZER + name, { shape: slot.shape, data: await slot.data() });
+    for (const [name, slot] of this.slots) tensors.set(name, { shape: slot.shape, data: await slot.data() });
     const state: SavedState = {
       epoch: this.epoch,
       step: this.stepInEpoch,
@@ -235,6 +264,7 @@ export class Training {
       streams: Object.fromEntries(this.streams.map(({ name, position }) => [name, position])),
       history: this.history,
       batches: this.batches,
+      averaged: this.averages?.updates,
       callbacks: callbacks.map((callback) => callback.state?.() ?? null),
       finished: this.finished,
     };
@@ -246,8 +276,19 @@ export class Training {
   dispose(): void {
     this.step.dispose();
     this.evaluator?.dispose();
+    this.averages?.dispose();
     this.log.dispose();
     this.halt.dispose();
+  }
+
+  /** What is kept for each weight, by its name in a checkpoint. */
+  private get slots(): Map<string, Slot> {
+    const named = (prefix: string, slots: Map<string, Slot> | undefined) =>
+      [...(slots ?? [])].map(([name, slot]) => [prefix + name, slot] as const);
+    return new Map([
+      ...named(OPTIMIZER, this.optimizer.state(this.model.trainableParameters)),
+      ...named(AVERAGING, this.averages?.state()),
+    ]);
   }
 
   private get streams() {
@@ -262,18 +303,21 @@ export class Training {
       throw new WeftError('the file is no checkpoint of a training run: it holds no training state');
     this.model.setWeights(
       new Map(
-        [...tensors].filter(([name]) => !name.startsWith(OPTIMIZER)) as [
+        [...tensors].filter(([name]) => !name.startsWith(OPTIMIZER) && !name.startsWith(AVERAGING)) as [
           string,
           { shape: number[]; data: Float32Array },
         ][],
       ),
     );
-    for (const [name, slot] of optimizer.state(this.model.trainableParameters)) {
-      const found = tensors.get(OPTIMIZER + name);
+    for (const [name, slot] of this.slots) {
+      const found = tensors.get(name);
       if (!found || found.data.length !== slot.size)
-        throw new WeftError(`the checkpoint holds no '${name}': it was made with another optimizer or model`);
+        throw new WeftError(
+          `the checkpoint holds no '${name}': it was made with another optimizer, model or averaging`,
+        );
       slot.set(found.data as Float32Array);
     }
+    if (this.averages) this.averages.updates = saved.averaged ?? 0;
     optimizer.iterations = saved.iterations;
     this.sampler.state = saved.sampler;
     for (const stream of this.streams) stream.position = saved.streams[stream.name] ?? 0;
@@ -283,11 +327,11 @@ export class Training {
     this.stepInEpoch = saved.step;
     this.finished = saved.finished;
     callbacks.forEach((callback, i) => {
-      callback.restore?.(saved.callbacks[i]);
+      callback.restore?.(saved.callbacks[i], this);
     });
   }
 
-  private async validate(): Promise<Evaluation | Stopped | undefined> {
+  private async validate(): Promise<Evaluation | LossEvaluation | Stopped | undefined> {
     try {
       for (const callback of this.options.callbacks ?? []) await callback.onStepsEnd?.(this);
       return await this.evaluator?.run();
@@ -297,8 +341,53 @@ export class Training {
     }
   }
 
+  private get classifies(): boolean {
+    return (this.options.metrics ?? ['accuracy']).includes('accuracy');
+  }
+
+  private recordStep(): Recorded<[Tensor], Record<string, never>> {
+    const { model, trained } = this;
+    const { train, optimizer, loss = classLoss } = this.options;
+    const statistics = model.parameters.filter(({ trainable }) => !trainable);
+    return record((indices: Tensor) => {
+      const { log, halt } = this;
+      const { x, labels } = train.source.batch(indices, true);
+      const index = hostTensor([1], 'u32', () => Uint32Array.of(this.stepInEpoch));
+      const restoreStatistics = keepStatistics(statistics);
+      optimizer.minimize(
+        (pass) => {
+          const output = model.logits(x, { training: true, ...pass });
+          const own = loss(output, labels, x);
+          const penalty = model.regularization();
+          const total = penalty ? add(own, penalty) : own;
+          // What a step reports is the loss at its weights, which the first pass computes.
+          if (!pass.updateStatistics) noteNonFinite({ loss: total, log, halt, index });
+          else if (this.classifies) stepMetrics({ loss: total, logits: output, labels, log, halt, index });
+          else stepMetrics({ loss: total, log, halt, index });
+          return total;
+        },
+        trained,
+        halt,
+      );
+      restoreStatistics(halt);
+      this.averages?.update(halt);
+      return {};
+    });
+  }
+
+  /** Records the step anew where other weights are to be trained than it was recorded for. */
+  private followTrainability(): void {
+    const now = this.model.trainableParameters;
+    if (now.length === this.trained.length && now.every((parameter, i) => parameter === this.trained[i]))
+      return;
+    this.step.dispose();
+    this.trained = now;
+    this.step = this.recordStep();
+  }
+
   /** Issues one step and returns how many samples it takes. */
   private async makeStep(): Promise<number> {
+    this.followTrainability();
     const batch = this.sampler.next();
     const indices = tensor(batch);
     await this.step(indices);
@@ -321,19 +410,21 @@ export class Training {
           `the loss is ${loss} at epoch ${this.epoch + 1}, step ${step + 1}: ${where}. The weights are those before that step; a lower learning rate may help`,
         );
       }
-      this.batches.push([loss, correct, batch.length]);
+      this.batches.push([loss, this.classifies ? correct : null, batch.length]);
     }
     this.unread = [];
   }
 }
 
-function meansOf(batches: readonly BatchFigures[]): { loss: number; accuracy: number } {
+/** Means over the samples of batches. */
+export function meansOf(batches: readonly BatchFigures[]): { loss: number; accuracy?: number } {
   const samples = batches.reduce((total, [, , size]) => total + size, 0);
   const loss = batches.reduce((total, [loss, , size]) => total + loss * size, 0) / samples;
-  return { loss, accuracy: batches.reduce((total, [, correct]) => total + correct, 0) / samples };
+  if (batches.some(([, correct]) => correct === null)) return { loss };
+  return { loss, accuracy: batches.reduce((total, [, correct]) => total + correct!, 0) / samples };
 }
 
-/** Trains a classifier. @throws NonFiniteError where the loss stops being a finite number. */
+/** Trains a model: a classifier, unless `metrics` is empty. @throws NonFiniteError where the loss stops being a finite number. */
 export async function fit(model: Model, options: FitOptions): Promise<FitResult> {
   const training = new Training(model, options);
   try {

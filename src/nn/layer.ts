@@ -16,6 +16,8 @@ export interface CallOptions {
   training?: boolean;
   /** Batch-norm uses and updates by the batch's statistics, dropout or not. Default: as `training`. */
   batchStatistics?: boolean;
+  /** Whether what batch-norm finds in the batch goes into its moving statistics. Default true. */
+  updateStatistics?: boolean;
   /** The next layer needs the moments of this one's output: a layer that can gathers them as it writes it. Set by the model. */
   gatherMoments?: boolean;
 }

@@ -9,6 +9,9 @@ export class NonFiniteError extends WeftError {
   override name = 'NonFiniteError';
 }
 
+/** As in the step that failed, but for what it would leave behind. */
+const LOOKING = { training: true, updateStatistics: false };
+
 const allFinite = async (t: Tensor): Promise<boolean> => (await t.data()).every(Number.isFinite);
 
 /** Runs the samples through the model layer by layer, and says where the first value appears that isn't finite. */
@@ -25,9 +28,8 @@ export async function whereNonFinite(
       if (!(await allFinite(parameter.tensor))) return `weight ${parameter.name} isn't finite`;
     }
     const [x, ...more] = inputs.map((value) => values[value]);
-    const options = { training: true };
     const y = noGrad(() =>
-      lastCalls.has(i) ? layer.linear(x, options, ...more) : layer.call(x, options, ...more),
+      lastCalls.has(i) ? layer.linear(x, LOOKING, ...more) : layer.call(x, LOOKING, ...more),
     );
     if (!(await allFinite(y))) return `the output of layer ${layer.name} is the first that isn't finite`;
     values.push(y);

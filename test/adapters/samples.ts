@@ -1,6 +1,7 @@
 import { expect } from 'vitest';
 import {
   Adam,
+  adamRates,
   adamUpdate,
   add,
   argmax,
@@ -373,8 +374,7 @@ async function checkAdam(seed: number): Promise<void> {
   const [learningRate, step] = [1e-2, 3];
   const expected = adamReference({ w, m, v }, g, { ...attrs, learningRate, step });
   const given = { parameter: toTensor(w), gradient: toTensor(g), m: toTensor(m), v: toTensor(v) };
-  const stepSize = (learningRate * Math.sqrt(1 - attrs.beta2 ** step)) / (1 - attrs.beta1 ** step);
-  adamUpdate(given, tensor(Float32Array.of(stepSize)), attrs);
+  adamUpdate(given, tensor(adamRates(step, { ...attrs, learningRate })), attrs);
   compare(await given.parameter.data(), expected.w, 1, `adamUpdate: weights, seed ${seed}`);
   compare(await given.m.data(), expected.m, 1, `adamUpdate: first moment, seed ${seed}`);
   compare(await given.v.data(), expected.v, 1, `adamUpdate: second moment, seed ${seed}`);
@@ -386,7 +386,7 @@ async function checkSgd(seed: number): Promise<void> {
   const attrs = { momentum: 0.9, nesterov: true };
   const expected = sgdReference({ w, v }, g, { ...attrs, learningRate: Math.fround(0.1) });
   const given = { parameter: toTensor(w), gradient: toTensor(g), velocity: toTensor(v) };
-  sgdUpdate(given, tensor(Float32Array.of(0.1)), attrs);
+  sgdUpdate(given, tensor(Float32Array.of(0.1, attrs.momentum)), attrs);
   compare(await given.parameter.data(), expected.w, 1, `sgdUpdate: weights, seed ${seed}`);
   compare(await given.velocity.data(), expected.v, 1, `sgdUpdate: velocity, seed ${seed}`);
 }

@@ -3,7 +3,7 @@ import { ArraySource } from '../../src/data/batchSource.ts';
 import { type EpochLogs, fit } from '../../src/nn/fit.ts';
 import { BatchNormalization } from '../../src/nn/layers/batchNormalization.ts';
 import { layers } from '../../src/nn/layers/index.ts';
-import { SGD } from '../../src/nn/optimizers.ts';
+import { SGD } from '../../src/nn/optimizers/index.ts';
 import { sequential } from '../../src/nn/sequential.ts';
 import { updateBatchNorm } from '../../src/nn/updateBatchNorm.ts';
 import { RandomStream } from '../../src/tensor/random.ts';

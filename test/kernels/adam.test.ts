@@ -1,5 +1,11 @@
 import { expect, test } from 'vitest';
-import { type AdamTensors, adamUpdate, adamUpdates } from '../../src/kernels/adam.ts';
+import {
+  type AdamRatesOptions,
+  type AdamTensors,
+  adamRates,
+  adamUpdate,
+  adamUpdates,
+} from '../../src/kernels/adam.ts';
 import { segmentSize, type Update } from '../../src/kernels/shared/updates.ts';
 import { tensor } from '../../src/tensor/tensor.ts';
 import { type AdamState, adam as reference } from '../reference/adam.ts';
@@ -14,14 +20,20 @@ import { expectSplitLikeWhole } from '../support/smallBindings.ts';
 const gpu = await testGpu();
 
 const options = { beta1: 0.9, beta2: 0.999, epsilon: 1e-7 };
+const STEPS = 40;
 
 const upload = ({ data, shape }: AdamState['w']) => tensor(Float32Array.from(data), shape);
 
 /** What the CPU gives for step t. */
-const stepSizeOf = (learningRate: number, step: number) =>
-  tensor([(learningRate * Math.sqrt(1 - options.beta2 ** step)) / (1 - options.beta1 ** step)]);
+const ratesOf = (learningRate: number, step: number, more: Partial<AdamRatesOptions> = {}) =>
+  tensor(adamRates(step, { ...options, learningRate, ...more }));
 
-test('many steps on random gradients match the reference', async () => {
+test.each([
+  {},
+  { form: 'pytorch', epsilon: 1e-8 },
+  { weightDecay: 0.02 },
+  { form: 'pytorch', epsilon: 1e-8, decoupledWeightDecay: 0.1 },
+] as const)('many steps on random gradients match the reference: %j', async (more) => {
   const random = createRandom(seed);
   for (const { shape, start } of [
     { shape: [1], start: 1 },
@@ -36,19 +48,22 @@ test('many steps on random gradients match the reference', async () => {
       v: zeros(shape),
     };
     const [parameter, m, v] = [expected.w, expected.m, expected.v].map(upload);
-    for (let step = 1; step <= 12; step++) {
+    for (let step = 1; step <= STEPS; step++) {
       // Gradients of all sizes: the step hardly depends on them, unless epsilon counts.
       const g = rounded({
         shape,
         data: random.uniform(shape).data.map((value, i) => value * 10 ** -(i % 9)),
       });
-      expected = reference(expected, g, { ...options, learningRate: 0.01, step });
-      adamUpdate({ parameter, gradient: upload(g), m, v }, stepSizeOf(0.01, step), options);
+      expected = reference(expected, g, { ...options, ...more, learningRate: 0.01, step });
+      adamUpdate({ parameter, gradient: upload(g), m, v }, ratesOf(0.01, step, more), {
+        ...options,
+        ...more,
+      });
     }
     const label = `[${shape}], ${again}`;
-    compare(await parameter.data(), expected.w, 12, `${label}: weights`);
-    compare(await m.data(), expected.m, 12, `${label}: first moment`);
-    compare(await v.data(), expected.v, 12, `${label}: second moment`);
+    compare(await parameter.data(), expected.w, STEPS, `${label}: weights`);
+    compare(await m.data(), expected.m, STEPS, `${label}: first moment`);
+    compare(await v.data(), expected.v, STEPS, `${label}: second moment`);
   }
 });
 
@@ -56,7 +71,7 @@ test('epsilon is added to the root of the second moment as it is', async () => {
   // In the first step m = 0.1 g and sqrt(v) = sqrt(0.001) |g|: with g = 1e-6 and epsilon 1e-7 the latter is
   // about three times epsilon.
   const [parameter, gradient, m, v] = [[0], [1e-6], [0], [0]].map((values) => tensor(values));
-  adamUpdate({ parameter, gradient, m, v }, tensor([1]), options);
+  adamUpdate({ parameter, gradient, m, v }, tensor([1, 1, 1, options.beta1, 1 - options.beta1]), options);
   compare(
     await parameter.data(),
     { shape: [1], data: Float64Array.of(-1e-7 / (Math.sqrt(1e-15) + 1e-7)) },
@@ -76,12 +91,12 @@ test('a raised halt freezes weights and moments, bit by bit', async () => {
   const frozen = someState(1001);
   const before = await allBits(Object.values(frozen));
   for (const raised of [1, 7, 2 ** 31])
-    adamUpdate(frozen, tensor([0.1]), options, tensor(Uint32Array.of(raised)));
+    adamUpdate(frozen, ratesOf(0.1, 1), options, tensor(Uint32Array.of(raised)));
   expectSameBits(await allBits(Object.values(frozen)), before, again);
   // The step would have been NaN: nothing of it gets in.
   adamUpdate(
     { ...frozen, gradient: tensor(new Float32Array(1001).fill(Number.NaN)) },
-    tensor([Number.NaN]),
+    ratesOf(Number.NaN, 1),
     options,
     tensor(Uint32Array.of(1)),
   );
@@ -90,8 +105,8 @@ test('a raised halt freezes weights and moments, bit by bit', async () => {
 
 test('a halt of 0 changes nothing in the step', async () => {
   const [free, halted] = [someState(1001), someState(1001)];
-  adamUpdate(free, tensor([0.1]), options);
-  adamUpdate(halted, tensor([0.1]), options, tensor(Uint32Array.of(0)));
+  adamUpdate(free, ratesOf(0.1, 1), options);
+  adamUpdate(halted, ratesOf(0.1, 1), options, tensor(Uint32Array.of(0)));
   expectSameBits(await allBits(Object.values(halted)), await allBits(Object.values(free)), again);
   expect((await allBits([free.parameter]))[0]).not.toEqual((await allBits([someState(1001).parameter]))[0]);
 });
@@ -126,20 +141,20 @@ test('many parameters take a third of the dispatches, and the bits of one by one
     return [...parameters, ...ofEach];
   };
   const before = gpu.counters.dispatches;
-  adamUpdates(together, tensor([0.1]), options, halt);
+  adamUpdates(together, ratesOf(0.1, 1), options, { halt });
   expect(gpu.counters.dispatches - before).toBe(Math.ceil(SIZES.length / 3));
-  for (const update of alone) adamUpdates([update], tensor([0.1]), options, halt);
+  for (const update of alone) adamUpdates([update], ratesOf(0.1, 1), options, { halt });
   expectSameBits(await bits(together), await bits(alone), again);
 
   const frozen = await bits(together);
-  adamUpdates(together, tensor([0.1]), options, tensor(Uint32Array.of(1)));
+  adamUpdates(together, ratesOf(0.1, 1), options, { halt: tensor(Uint32Array.of(1)) });
   expectSameBits(await bits(together), frozen, again);
 });
 
 test('of many parameters, those too large for one binding are split, the others not', async () => {
   const run = () => {
     const updates = manyStates(SIZES);
-    adamUpdates(updates, tensor([0.1]), options);
+    adamUpdates(updates, ratesOf(0.1, 1), options);
     return updates.map(({ parameter }) => parameter);
   };
   await expectSplitLikeWhole(gpu, 4096, run, again);
@@ -148,7 +163,7 @@ test('of many parameters, those too large for one binding are split, the others 
 test('split launches give the bits of whole ones', async () => {
   const run = () => {
     const state = someState(5001);
-    adamUpdate(state, tensor([0.1]), options, tensor(Uint32Array.of(0)));
+    adamUpdate(state, ratesOf(0.1, 1), options, tensor(Uint32Array.of(0)));
     return [state.parameter, state.m, state.v];
   };
   await expectSplitLikeWhole(gpu, 4096, run, again);
@@ -156,7 +171,7 @@ test('split launches give the bits of whole ones', async () => {
 
 test('tensors of other shapes and dtypes are named', () => {
   const state = someState(4);
-  const rate = tensor([0.1]);
+  const rate = ratesOf(0.1, 1);
   expect(() => adamUpdate({ ...state, gradient: tensor([1]) }, rate, options)).toThrow(
     /adamUpdate: expected gradient f32 of shape \[4\], got f32 \[1\]/,
   );
@@ -164,7 +179,7 @@ test('tensors of other shapes and dtypes are named', () => {
     /expected v f32 of shape \[4\], got u32 \[4\]/,
   );
   expect(() => adamUpdate(state, tensor(0.1), options)).toThrow(
-    /expected stepSize f32 of shape \[1\], got f32 \[\]/,
+    /expected rates f32 of shape \[5\], got f32 \[\]/,
   );
   expect(() => adamUpdate(state, rate, options, tensor([0]))).toThrow(
     /expected halt u32 of shape \[1\], got f32 \[1\]/,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { adamUpdate } from '../../src/kernels/adam.ts';
+import { adamRates, adamUpdate } from '../../src/kernels/adam.ts';
 import { softmaxCrossEntropy } from '../../src/kernels/softmaxCrossEntropy.ts';
 import { stepMetrics } from '../../src/kernels/stepMetrics.ts';
 import { record } from '../../src/tensor/record.ts';
@@ -84,8 +84,8 @@ test('a recorded training step logs step by step and freezes the weights at the 
     stepMetrics({ loss: softmaxCrossEntropy(logits, labels), logits, labels, log, halt, index });
     adamUpdate(
       { parameter, gradient, m, v },
-      tensor([0.1]),
-      { beta1: 0.9, beta2: 0.999, epsilon: 1e-7 },
+      tensor(adamRates(1, { learningRate: 0.1, beta1: 0.9, beta2: 0.999 })),
+      { beta2: 0.999, epsilon: 1e-7 },
       halt,
     );
   });

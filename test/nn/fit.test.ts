@@ -5,7 +5,7 @@ import { BestCheckpoint, EarlyStopping } from '../../src/nn/callbacks.ts';
 import { evaluate } from '../../src/nn/evaluate.ts';
 import { type EpochLogs, type FitOptions, fit, Training } from '../../src/nn/fit.ts';
 import { layers } from '../../src/nn/layers/index.ts';
-import { Adam, SGD } from '../../src/nn/optimizers.ts';
+import { Adam, SGD } from '../../src/nn/optimizers/index.ts';
 import { decodeSafetensors } from '../../src/nn/safetensors.ts';
 import { sequential } from '../../src/nn/sequential.ts';
 import { RandomStream } from '../../src/tensor/random.ts';

@@ -6,7 +6,7 @@ import { functional } from '../../src/nn/functional.ts';
 import { layers } from '../../src/nn/layers/index.ts';
 import type { Model } from '../../src/nn/model.ts';
 import { loadModel, modelFromConfig } from '../../src/nn/modelFile.ts';
-import { Adam } from '../../src/nn/optimizers.ts';
+import { Adam } from '../../src/nn/optimizers/index.ts';
 import { sequential } from '../../src/nn/sequential.ts';
 import { input, type SymbolicTensor } from '../../src/nn/symbolic.ts';
 import { gradients } from '../../src/tensor/autograd.ts';

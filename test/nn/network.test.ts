@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { v5 } from '../../src/experiments/v5.ts';
 import { add } from '../../src/kernels/binary.ts';
 import { softmaxCrossEntropy } from '../../src/kernels/softmaxCrossEntropy.ts';
-import { Adam } from '../../src/nn/optimizers.ts';
+import { Adam } from '../../src/nn/optimizers/index.ts';
 import type { Sequential } from '../../src/nn/sequential.ts';
 import { gradients } from '../../src/tensor/autograd.ts';
 import { choicesOf, listenToChoices } from '../../src/tensor/choices.ts';

@@ -34,3 +34,25 @@ test('two steps worked by hand', () => {
   // m = 0, so w stays; v = 3 + 1.
   expect([second.m.data[0], second.v.data[0], second.w.data[0]]).toEqual([0, 4, first.w.data[0]]);
 });
+
+test("PyTorch's form corrects the moment under epsilon, too", () => {
+  // Under a constant gradient both corrected moments are those of the gradient itself.
+  const g = make([1], [1e-3]);
+  let state: AdamState = { w: zeros([1]), m: zeros([1]), v: zeros([1]) };
+  for (let step = 1; step <= 5; step++) {
+    state = adam(state, g, { ...constants, form: 'pytorch', epsilon: 1e-3, step });
+    expect(state.w.data[0]).toBeCloseTo(-step * 0.01 * 0.5, 12);
+  }
+});
+
+test('coupled weight decay passes through the moments, decoupled does not', () => {
+  const start = { w: make([1], [10]), m: zeros([1]), v: zeros([1]) };
+  const attrs = { learningRate: 0.1, beta1: 0.5, beta2: 0.75, epsilon: 0, step: 1 };
+  const coupled = adam(start, make([1], [1]), { ...attrs, weightDecay: 0.3 });
+  // The gradient is 1 + 3; a first step has the size of the rate whatever the gradient.
+  expect([coupled.m.data[0], coupled.v.data[0]]).toEqual([2, 4]);
+  expect(coupled.w.data[0]).toBeCloseTo(9.9, 12);
+  const decoupled = adam(start, make([1], [1]), { ...attrs, decoupledWeightDecay: 0.3 });
+  expect([decoupled.m.data[0], decoupled.v.data[0]]).toEqual([0.5, 0.25]);
+  expect(decoupled.w.data[0]).toBeCloseTo(10 - 0.3 - 0.1, 12);
+});

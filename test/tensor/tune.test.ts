@@ -5,7 +5,7 @@ import { mul } from '../../src/kernels/binary.ts';
 import { matmul } from '../../src/kernels/matmul/index.ts';
 import { softmaxCrossEntropy } from '../../src/kernels/softmaxCrossEntropy.ts';
 import { layers } from '../../src/nn/layers/index.ts';
-import { Adam } from '../../src/nn/optimizers.ts';
+import { Adam } from '../../src/nn/optimizers/index.ts';
 import { sequential } from '../../src/nn/sequential.ts';
 import { type ChoiceRequest, choicesOf, choose, pinChoices } from '../../src/tensor/choices.ts';
 import { full, zeros } from '../../src/tensor/create.ts';

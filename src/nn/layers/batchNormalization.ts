@@ -1,7 +1,7 @@
 import { WeftError } from '../../errors.ts';
 import { batchNormInference, batchNormTraining } from '../../kernels/batchNorm.ts';
 import type { Shape } from '../../tensor/shape.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
+import { empty, type Tensor } from '../../tensor/tensor.ts';
 import { type CallOptions, Layer, type LayerConfig } from '../layer.ts';
 import type { Parameter } from '../parameter.ts';
 
@@ -63,6 +63,13 @@ export class BatchNormalization extends Layer<BatchNormalizationConfig> {
     if (!this.needsMoments(options)) return batchNormInference(x, gamma, beta, mean, variance, { epsilon });
     // Keras' fused path, for images, keeps the unbiased variance; its path for rows the biased one.
     const unbiased = convention === 'pytorch' || x.rank === 4;
-    return batchNormTraining(x, gamma, beta, { mean, variance }, { momentum, epsilon, unbiased });
+    if (options.updateStatistics ?? true)
+      return batchNormTraining(x, gamma, beta, { mean, variance }, { momentum, epsilon, unbiased });
+    // What nobody reads takes the update.
+    const [unread, alsoUnread] = [empty(mean.shape), empty(variance.shape)];
+    const moving = { mean: unread, variance: alsoUnread };
+    const y = batchNormTraining(x, gamma, beta, moving, { momentum: 0, epsilon });
+    for (const tensor of [unread, alsoUnread]) tensor.dispose();
+    return y;
   }
 }

@@ -52,9 +52,8 @@ export class Conv2d extends Layer<Conv2dConfig> {
   }
 
   override multiplyAdds(inputShape: Shape): number {
-    return (
-      directFlops(geometryOf([[1, ...inputShape], this.kernel.shape], this.config.padding ?? 'valid')) / 2
-    );
+    const { padding = 'valid', strides } = this.config;
+    return directFlops(geometryOf([[1, ...inputShape], this.kernel.shape], padding, strides)) / 2;
   }
 
   linear(x: Tensor, { gatherMoments }: CallOptions): Tensor {

@@ -1,5 +1,5 @@
 import { ShapeError } from '../../errors.ts';
-import type { Padding, Strides } from '../../kernels/conv2d/geometry.ts';
+import { directFlops, type Padding, type Strides } from '../../kernels/conv2d/geometry.ts';
 import {
   type Conv2dTransposeOptions,
   conv2dTranspose,
@@ -7,11 +7,11 @@ import {
 } from '../../kernels/conv2dTranspose.ts';
 import { type Shape, showShape } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import type { InitializerName } from '../initializers.ts';
-import { type Activation, Layer } from '../layer.ts';
+import { fansOf, type InitializerName } from '../initializers.ts';
+import { type Activation, Layer, type LayerConfig, type Regularizer } from '../layer.ts';
 import type { Parameter } from '../parameter.ts';
 
-export interface Conv2dTransposeConfig {
+export interface Conv2dTransposeConfig extends LayerConfig {
   filters: number;
   /** Height and width of the kernel. Default 3. */
   kernelSize?: number | readonly [number, number];
@@ -22,10 +22,11 @@ export interface Conv2dTransposeConfig {
   /** Rows and columns of the output below and to the right that only this asks for. */
   outputPadding?: Conv2dTransposeOptions['outputPadding'];
   activation?: Activation;
-  /** Adds `l2` times the sum of the squared kernel to the loss. */
-  kernelRegularizer?: { l2: number };
   /** Default 'glorotUniform'. */
   kernelInitializer?: InitializerName;
+  kernelRegularizer?: Regularizer;
+  /** Default 'zeros'. */
+  biasInitializer?: InitializerName;
   /** Default true. */
   useBias?: boolean;
 }
@@ -38,8 +39,9 @@ export class Conv2dTranspose extends Layer<Conv2dTransposeConfig> {
     const {
       filters,
       kernelSize = 3,
-      kernelRegularizer,
+      kernelRegularizer: regularizer,
       kernelInitializer = 'glorotUniform',
+      biasInitializer = 'zeros',
       useBias = true,
     } = this.config;
     if (inputShape.length !== 3)
@@ -47,10 +49,14 @@ export class Conv2dTranspose extends Layer<Conv2dTransposeConfig> {
     const [height, width] = typeof kernelSize === 'number' ? [kernelSize, kernelSize] : kernelSize;
     const shape = [height, width, filters, inputShape[2]];
     const { H, W } = transposedGeometryOf([[1, ...inputShape], shape], this.options);
-    this.kernel = this.addWeight('kernel', shape, kernelInitializer);
-    if (useBias) this.bias = this.addWeight('bias', [filters], 'zeros');
-    if (kernelRegularizer) this.penalties.push({ parameter: this.kernel, l2: kernelRegularizer.l2 });
+    // Keras and PyTorch alike count the filters as its inputs, by their place in the kernel's shape.
+    this.kernel = this.addWeight('kernel', shape, kernelInitializer, { regularizer });
+    if (useBias) this.bias = this.addWeight('bias', [filters], biasInitializer, { fans: fansOf(shape) });
     return [H, W, filters];
+  }
+
+  override multiplyAdds(inputShape: Shape): number {
+    return directFlops(transposedGeometryOf([[1, ...inputShape], this.kernel.shape], this.options)) / 2;
   }
 
   linear(x: Tensor): Tensor {

@@ -1,0 +1,40 @@
+import type { Tensor } from '../../tensor/tensor.ts';
+import type { CallOptions } from '../layer.ts';
+import type { Parameter } from '../parameter.ts';
+import type { LearningRate } from '../schedules.ts';
+import type { Slot } from '../slots.ts';
+
+/** What a loss is computed under: to be passed on to the model with the other options of its call. */
+export type Pass = Required<Pick<CallOptions, 'updateStatistics'>>;
+
+/** Computes a loss, once for each pass of a step: `(pass) => meanSquaredError(model.call(x, { training: true, ...pass }), y)`. */
+export type LossFunction = (pass: Pass) => Tensor;
+
+/** An optimizer's name and options as plain data, as a manifest shows them. */
+export interface OptimizerConfig {
+  readonly name: string;
+  readonly [option: string]: unknown;
+}
+
+/** Changes weights so that a loss falls. Its state lives in GPU memory and in `iterations`. */
+export abstract class Optimizer {
+  /** Steps made so far. */
+  abstract iterations: number;
+  /** May be set between steps, also of a recorded step. */
+  abstract learningRate: LearningRate;
+  abstract readonly config: OptimizerConfig;
+
+  /**
+   * Makes one step.
+   *
+   * @param loss a scalar on the tape, or what computes it, which every optimizer takes and one of several passes needs
+   * @param halt a u32 [1]: where it isn't 0, weights and state stay as they are
+   * @returns the loss, of the first pass where there are several
+   */
+  abstract minimize(loss: Tensor | LossFunction, parameters: readonly Parameter[], halt?: Tensor): Tensor;
+
+  /** The optimizer's state for these parameters, by name: `m of conv2d.kernel`. Part of a checkpoint. */
+  abstract state(parameters: readonly Parameter[]): Map<string, Slot>;
+
+  abstract dispose(): void;
+}

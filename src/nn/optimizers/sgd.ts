@@ -1,0 +1,52 @@
+import { WeftError } from '../../errors.ts';
+import { type SgdForm, sgdUpdates } from '../../kernels/sgd.ts';
+import type { Update, UpdatesOptions } from '../../kernels/shared/updates.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import type { LearningRate } from '../schedules.ts';
+import type { OptimizerConfig } from './optimizer.ts';
+import { type ClipOptions, RuleOptimizer } from './ruleOptimizer.ts';
+
+export interface SgdOptions extends ClipOptions {
+  /** Whether the velocity holds the learning rate, as in Keras, or not, as in PyTorch: they differ where the rate changes. Default 'keras'. */
+  form?: SgdForm;
+  /** Default 0.01. */
+  learningRate?: LearningRate;
+  /** Default 0. */
+  momentum?: number;
+  /** Default false. */
+  nesterov?: boolean;
+  /** As PyTorch's SGD has it: this times the weights is added to their gradients, after clipping. Not an L2 penalty, which is part of the loss. Default 0. */
+  weightDecay?: number;
+}
+
+/** Stochastic gradient descent with momentum. The formulas are in `src/kernels/sgd.ts`. */
+export class SGD extends RuleOptimizer {
+  protected readonly rateCount = 2;
+  private readonly options;
+
+  /** @throws WeftError for `nesterov` without momentum */
+  constructor(options: SgdOptions = {}) {
+    const { form = 'keras', learningRate = 0.01, momentum = 0, nesterov = false, weightDecay = 0 } = options;
+    const { clipNorm, globalClipNorm } = options;
+    const moving = momentum > 0 || (typeof learningRate !== 'number' && learningRate.momentum !== undefined);
+    super(learningRate, moving ? ['velocity'] : [], { clipNorm, globalClipNorm });
+    if (nesterov && !moving) throw new WeftError('SGD: nesterov needs a momentum above 0');
+    this.options = { form, momentum, nesterov, weightDecay };
+  }
+
+  protected get ownConfig(): OptimizerConfig {
+    return { name: 'SGD', ...this.options };
+  }
+
+  protected ratesAt(step: number, learningRate: number): Float32Array {
+    return Float32Array.of(learningRate, this.momentumAt(step, this.options.momentum));
+  }
+
+  protected update(
+    updates: readonly Update[],
+    rates: Tensor,
+    given: Pick<UpdatesOptions, 'halt' | 'gradientScales'>,
+  ): void {
+    sgdUpdates(updates, rates, this.options, given);
+  }
+}

@@ -1,0 +1,178 @@
+import { WeftError } from '../errors.ts';
+
+/** How a learning rate goes from step to step: a pure function, and a plain description of it. */
+export interface Schedule {
+  /** The learning rate of a step, counted from 0. */
+  readonly rate: (step: number) => number;
+  /** The momentum of a step (`beta1` of Adam), where the schedule changes it, too. */
+  readonly momentum?: (step: number) => number;
+  /** Its kind and options, as a manifest shows them. */
+  readonly config: { readonly kind: string; readonly [option: string]: unknown };
+}
+
+/** A number stays as it is set. */
+export type LearningRate = number | Schedule;
+
+export const rateAt = (learningRate: LearningRate, step: number): number =>
+  typeof learningRate === 'number' ? learningRate : learningRate.rate(step);
+
+export interface ConstantOptions {
+  learningRate: number;
+}
+
+export interface StepOptions {
+  /** At first. */
+  learningRate: number;
+  /** Steps after which the rate is multiplied by `gamma`, again and again. */
+  every: number;
+  /** Default 0.1. */
+  gamma?: number;
+}
+
+export interface ExponentialOptions {
+  /** At first. */
+  learningRate: number;
+  /** Steps in which the rate is multiplied by `gamma`, in equal parts. */
+  every: number;
+  gamma: number;
+}
+
+export interface InverseTimeOptions {
+  /** At first. */
+  learningRate: number;
+  decay: number;
+}
+
+export interface CosineOptions {
+  /** Where the decay begins. */
+  learningRate: number;
+  /** Steps from there to `minimum`, where the rate stays. */
+  decaySteps: number;
+  /** Default 0. */
+  minimum?: number;
+  /** Steps before the decay, in which the rate rises in equal parts from `warmUpFrom`. Default 0. */
+  warmUpSteps?: number;
+  /** Default 0. */
+  warmUpFrom?: number;
+}
+
+export interface OneCycleOptions {
+  /** At the peak. */
+  maxLearningRate: number;
+  /** Of the whole cycle; afterwards the last rate stays. */
+  totalSteps: number;
+  /** Share of the steps in which the rate rises. Default 0.3. */
+  pctStart?: number;
+  /** The first rate is the peak's divided by this. Default 25. */
+  divFactor?: number;
+  /** The last rate is the first one divided by this. Default 1e4. */
+  finalDivFactor?: number;
+  /** Whether the momentum falls from `maxMomentum` to `baseMomentum` while the rate rises, and rises while it falls. Default true. */
+  cycleMomentum?: boolean;
+  /** Default 0.85. */
+  baseMomentum?: number;
+  /** Default 0.95. */
+  maxMomentum?: number;
+}
+
+/** @throws WeftError unless all are finite and at least `least`. */
+function check(kind: string, least: number, values: Readonly<Record<string, number>>): void {
+  for (const [name, value] of Object.entries(values))
+    if (!(Number.isFinite(value) && value >= least))
+      throw new WeftError(`schedules.${kind}: ${name} must be a number of at least ${least}, got ${value}`);
+}
+
+/** From `start` to `end` as `share` goes from 0 to 1, along half a cosine. */
+const annealed = (start: number, end: number, share: number): number =>
+  end + ((start - end) / 2) * (1 + Math.cos(Math.PI * share));
+
+/** Learning-rate schedules. Steps are an optimizer's, counted from 0 over all epochs. */
+export const schedules = {
+  /** The same rate in every step. */
+  constant({ learningRate }: ConstantOptions): Schedule {
+    check('constant', 0, { learningRate });
+    return { rate: () => learningRate, config: { kind: 'constant', learningRate } };
+  },
+
+  /** `learningRate * gamma^floor(step / every)`: PyTorch's StepLR, Keras' ExponentialDecay with a staircase. */
+  step({ learningRate, every, gamma = 0.1 }: StepOptions): Schedule {
+    check('step', 0, { learningRate, gamma });
+    check('step', 1, { every });
+    return {
+      rate: (step) => learningRate * gamma ** Math.floor(step / every),
+      config: { kind: 'step', learningRate, every, gamma },
+    };
+  },
+
+  /** `learningRate * gamma^(step / every)`: Keras' ExponentialDecay. */
+  exponential({ learningRate, every, gamma }: ExponentialOptions): Schedule {
+    check('exponential', 0, { learningRate, gamma });
+    check('exponential', 1, { every });
+    return {
+      rate: (step) => learningRate * gamma ** (step / every),
+      config: { kind: 'exponential', learningRate, every, gamma },
+    };
+  },
+
+  /** `learningRate / (1 + decay * step)`: the option `decay` of Keras' optimizers up to 2.10. */
+  inverseTime({ learningRate, decay }: InverseTimeOptions): Schedule {
+    check('inverseTime', 0, { learningRate, decay });
+    return {
+      rate: (step) => learningRate / (1 + decay * step),
+      config: { kind: 'inverseTime', learningRate, decay },
+    };
+  },
+
+  /** Half a cosine from `learningRate` to `minimum` (Loshchilov and Hutter 2017, without restarts), as Keras' CosineDecay has it. */
+  cosine({
+    learningRate,
+    decaySteps,
+    minimum = 0,
+    warmUpSteps = 0,
+    warmUpFrom = 0,
+  }: CosineOptions): Schedule {
+    check('cosine', 0, { learningRate, minimum, warmUpSteps, warmUpFrom });
+    check('cosine', 1, { decaySteps });
+    return {
+      rate: (step) =>
+        step < warmUpSteps
+          ? warmUpFrom + ((learningRate - warmUpFrom) * step) / warmUpSteps
+          : annealed(learningRate, minimum, Math.min((step - warmUpSteps) / decaySteps, 1)),
+      config: { kind: 'cosine', learningRate, decaySteps, minimum, warmUpSteps, warmUpFrom },
+    };
+  },
+
+  /** One cycle up and down (Smith and Topin 2018): PyTorch's OneCycleLR with its two phases along half a cosine each. */
+  oneCycle({
+    maxLearningRate,
+    totalSteps,
+    pctStart = 0.3,
+    divFactor = 25,
+    finalDivFactor = 1e4,
+    cycleMomentum = true,
+    baseMomentum = 0.85,
+    maxMomentum = 0.95,
+  }: OneCycleOptions): Schedule {
+    check('oneCycle', 0, { maxLearningRate, pctStart, baseMomentum, maxMomentum });
+    check('oneCycle', 1, { totalSteps, divFactor, finalDivFactor });
+    if (pctStart > 1) throw new WeftError(`schedules.oneCycle: pctStart must be 0 to 1, got ${pctStart}`);
+    const peak = pctStart * totalSteps - 1;
+    const last = totalSteps - 1;
+    const first = maxLearningRate / divFactor;
+    const cycled = (start: number, middle: number, end: number) => (step: number) => {
+      const at = Math.min(step, last);
+      // With a pctStart so small that the peak lies before the first step, all of it is the way down.
+      if (at <= peak) return peak > 0 ? annealed(start, middle, at / peak) : middle;
+      return last > peak ? annealed(middle, end, (at - peak) / (last - peak)) : end;
+    };
+    return {
+      rate: cycled(first, maxLearningRate, first / finalDivFactor),
+      ...(cycleMomentum && { momentum: cycled(maxMomentum, baseMomentum, maxMomentum) }),
+      config: {
+        kind: 'oneCycle',
+        ...{ maxLearningRate, totalSteps, pctStart, divFactor, finalDivFactor },
+        ...(cycleMomentum ? { baseMomentum, maxMomentum } : { cycleMomentum }),
+      },
+    };
+  },
+};
