@@ -1,5 +1,17 @@
 /** Weft: tensors, autograd, layers and training on WebGPU. The public API and nothing else. */
+export {
+  type Augmentation,
+  describeAugmentation,
+  type EraserOptions,
+  type ImageDataGenerator,
+  type ImageDataGeneratorOptions,
+  imageDataGenerator,
+  type TorchvisionTransform,
+  type TorchvisionTransforms,
+  torchvisionTransforms,
+} from './data/augmentation.ts';
 export * from './data/batchSource.ts';
+export { type ReplicateOptions, replicate } from './data/replicate.ts';
 export { BatchSampler } from './data/sampler.ts';
 export { randomSplit, stratifiedSplit } from './data/splits.ts';
 export * from './errors.ts';

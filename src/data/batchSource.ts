@@ -1,10 +1,13 @@
 import { ShapeError } from '../errors.ts';
+import { mul } from '../kernels/binary.ts';
 import { gather } from '../kernels/gather.ts';
 import { gatherImages } from '../kernels/gatherImages.ts';
 import { RandomStream } from '../tensor/random.ts';
-import { keep } from '../tensor/scope.ts';
-import { type Shape, showShape, sizeOf } from '../tensor/shape.ts';
+import { keep, scope } from '../tensor/scope.ts';
+import { type Shape, showShape } from '../tensor/shape.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
+import { type Augmentation, checked, wholeShiftsAndFlips } from './augmentation.ts';
+import { augmentImages, workingScale } from './augmentImages.ts';
 
 /** Inputs and integer class labels of some samples. */
 export interface Batch {
@@ -35,54 +38,83 @@ export interface ImageSet {
   readonly classNames: readonly string[];
 }
 
-export interface Augmentation {
-  /**
-   * Whole-pixel shifts along each axis, zeros coming in: the size uniform over 0 .. shift-1, the sign fair, which is what Keras'
-   * ImageDataGenerator does with integer ranges (keras-preprocessing 1.1.0).
-   */
-  shift: number;
-  /** Mirrors half of the images, after the shift. */
-  flip: boolean;
+export interface ImageSourceOptions {
+  /** What happens to training batches: `imageDataGenerator(...)` or `torchvisionTransforms([...])`. Default nothing. */
+  readonly augment?: Augmentation;
+  /** Decides the augmentation. Default 0. */
+  readonly seed?: number;
+  /** What a byte of 255 becomes: 1 by default; 255 leaves pixels as they are in the files. */
+  readonly scale?: number;
+  /** Channels of a batch's images: 3 repeats those of grey images, before the augmentation. Default: the set's. */
+  readonly channels?: number;
 }
 
-/** Images kept as bytes on the GPU; a batch is gathered, augmented and scaled to 0..1 by one kernel. */
+/** Images kept as bytes on the GPU; batches are gathered, augmented and scaled there. */
 export class ImageSource implements BatchSource {
   readonly count: number;
   readonly shape: Shape;
   readonly randomStreams: readonly RandomStream[];
   private readonly bytes: Tensor;
   private readonly labels: Tensor;
+  private readonly repeat: number;
+  private readonly scale: number;
+  private readonly augment: Augmentation | undefined;
 
+  /** @throws ShapeError; WeftError where the augmentation isn't one */
   constructor(
     private readonly set: ImageSet,
-    private readonly options: { augment?: Augmentation; seed?: number } = {},
+    { augment, seed = 0, scale = 1, channels = set.channels }: ImageSourceOptions = {},
   ) {
-    const { images, labels, count, height, width, channels } = set;
+    const { images, labels, count, height, width } = set;
     this.count = count;
     this.shape = [height, width, channels];
-    if (images.length !== count * sizeOf(this.shape))
+    this.repeat = channels / set.channels;
+    this.scale = scale;
+    this.augment = augment && checked(augment);
+    const size = height * width * set.channels;
+    if (images.length !== count * size)
       throw new ShapeError(
         'ImageSource',
-        `${count} images of ${showShape(this.shape)}`,
+        `${count} images of ${showShape([height, width, set.channels])}`,
         `${images.length} bytes`,
       );
     if (labels.length !== count) throw new ShapeError('ImageSource', `${count} labels`, `${labels.length}`);
+    if (channels !== set.channels && !(set.channels === 1 && Number.isInteger(channels) && channels >= 1))
+      throw new ShapeError(
+        'ImageSource',
+        `${set.channels} channels, or grey images to repeat`,
+        `${channels}`,
+      );
+    if (augment?.kind === 'imageDataGenerator' && augment.brightnessRange && channels !== 1 && channels !== 3)
+      throw new ShapeError('ImageSource', '1 or 3 channels for a brightness', `${channels}`);
     const words = new Uint32Array(Math.ceil(images.length / 4));
     new Uint8Array(words.buffer).set(images);
     this.bytes = keep(tensor(words));
     this.labels = keep(tensor(Int32Array.from(labels)));
-    this.randomStreams = options.augment ? [new RandomStream(options.seed ?? 0, 'augmentation')] : [];
+    this.randomStreams = augment ? [new RandomStream(seed, 'augmentation')] : [];
   }
 
   batch(indices: Tensor, training: boolean): Batch {
+    return { x: this.images(indices, training), labels: gather(this.labels, indices) };
+  }
+
+  private images(indices: Tensor, training: boolean): Tensor {
+    const { bytes, repeat, scale, augment } = this;
     const { height, width, channels } = this.set;
-    const [stream] = this.randomStreams;
-    const augment =
-      training && this.options.augment ? { ...this.options.augment, draw: stream.drawTensor() } : undefined;
-    return {
-      x: gatherImages(this.bytes, indices, { height, width, channels, augment }),
-      labels: gather(this.labels, indices),
-    };
+    const options = { height, width, channels, repeat };
+    if (!training || !augment) return gatherImages(bytes, indices, { ...options, scale });
+    const draw = this.randomStreams[0].drawTensor();
+    const simple = wholeShiftsAndFlips(augment);
+    if (simple) return gatherImages(bytes, indices, { ...options, scale, augment: { draw, ...simple } });
+    return scope(() => {
+      const from = workingScale(augment);
+      const augmented = augmentImages(
+        gatherImages(bytes, indices, { ...options, scale: from }),
+        augment,
+        draw,
+      );
+      return scale === from ? augmented : mul(augmented, scale / from);
+    });
   }
 
   dispose(): void {

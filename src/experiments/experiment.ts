@@ -1,4 +1,4 @@
-import type { Augmentation } from '../data/batchSource.ts';
+import type { Augmentation } from '../data/augmentation.ts';
 import type { Model } from '../nn/model.ts';
 
 export type PresetName = 'recipe' | 'quick';

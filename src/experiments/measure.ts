@@ -1,4 +1,5 @@
-import { type Augmentation, type ImageSet, ImageSource } from '../data/batchSource.ts';
+import type { Augmentation } from '../data/augmentation.ts';
+import { type ImageSet, ImageSource } from '../data/batchSource.ts';
 import { add } from '../kernels/binary.ts';
 import { softmaxCrossEntropy } from '../kernels/softmaxCrossEntropy.ts';
 import type { Model } from '../nn/model.ts';

@@ -1,3 +1,4 @@
+import { describeAugmentation } from '../data/augmentation.ts';
 import type { Experiment, Preset, PresetName } from './experiment.ts';
 
 /** What a user may say about a run beside its preset. */
@@ -128,7 +129,7 @@ export function describePlan(plan: Plan): string {
   return [
     `${number(trainingImages)} training, ${number(validationImages)} validation and ${number(testImages)} test images`,
     `batch ${batchSize}, Adam ${learningRate}`,
-    augment ? `shifts within ${augment.shift - 1} px${augment.flip ? ' and flips' : ''}` : 'no augmentation',
+    augment ? describeAugmentation(augment) : 'no augmentation',
     `${epochs === 1 ? '1 epoch' : `${plan.patience === null ? '' : 'at most '}${epochs} epochs`}`,
     repeats === 1 ? '1 repeat' : `${repeats} repeats`,
   ].join(', ');

@@ -1,3 +1,4 @@
+import { imageDataGenerator } from '../data/augmentation.ts';
 import { layers } from '../nn/layers/index.ts';
 import { type Sequential, sequential } from '../nn/sequential.ts';
 import type { Experiment } from './experiment.ts';
@@ -37,7 +38,12 @@ export const v5 = {
     recipe: {
       batchSize: 512,
       learningRate: 3e-4,
-      augment: { shift: 3, flip: true },
+      augment: imageDataGenerator({
+        widthShiftRange: 3,
+        heightShiftRange: 3,
+        horizontalFlip: true,
+        fillMode: 'constant',
+      }),
       trainingImages: 50_000,
       validationImages: 10_000,
       testImages: 10_000,

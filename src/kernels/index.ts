@@ -6,6 +6,7 @@ export {
   adamRates,
   adamUpdate,
 } from './adam.ts';
+export { adjustBrightness } from './adjustBrightness.ts';
 export { argmax } from './argmax.ts';
 export {
   type BatchNormInferenceOptions,
@@ -20,7 +21,12 @@ export type { Padding, Strides } from './conv2d/geometry.ts';
 export { type Conv2dOptions, conv2d } from './conv2d/index.ts';
 export { type Conv2dTransposeOptions, conv2dTranspose } from './conv2dTranspose.ts';
 export { type DenseOptions, dense } from './dense.ts';
+export { type DrawAffineOptions, drawAffine, type ShiftRange } from './drawAffine.ts';
+export { type BoxRule, type DrawBoxesOptions, drawBoxes } from './drawBoxes.ts';
+export { type DrawPerspectiveOptions, drawPerspective } from './drawPerspective.ts';
+export { drawUniform } from './drawUniform.ts';
 export { type DropoutOptions, dropout } from './dropout.ts';
+export { type EraseImagesOptions, eraseImages } from './eraseImages.ts';
 export { gather } from './gather.ts';
 export { type GatherImagesOptions, gatherImages } from './gatherImages.ts';
 export { l2 } from './l2.ts';
@@ -36,3 +42,4 @@ export { softmaxCrossEntropy } from './softmaxCrossEntropy.ts';
 export { noteNonFinite, type StepLossTensors, type StepMetricsTensors, stepMetrics } from './stepMetrics.ts';
 export { transpose } from './transpose.ts';
 export { abs, exp, log, neg, pow, sqrt, square } from './unary.ts';
+export { type FillMode, type WarpImagesOptions, warpImages } from './warpImages.ts';

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { imageDataGenerator } from '../../src/data/augmentation.ts';
 import {
   choosePreset,
   describePlan,
@@ -17,7 +18,12 @@ describe('the recipe', () => {
       preset: 'recipe',
       batchSize: 512,
       learningRate: 3e-4,
-      augment: { shift: 3, flip: true },
+      augment: imageDataGenerator({
+        widthShiftRange: 3,
+        heightShiftRange: 3,
+        horizontalFlip: true,
+        fillMode: 'constant',
+      }),
       trainingImages: 50_000,
       validationImages: 10_000,
       testImages: 10_000,

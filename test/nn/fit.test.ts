@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { imageDataGenerator } from '../../src/data/augmentation.ts';
 import { ArraySource, ImageSource } from '../../src/data/batchSource.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import { BestCheckpoint, EarlyStopping } from '../../src/nn/callbacks.ts';
@@ -54,10 +55,19 @@ const network = (seed = 1) =>
 const train = Uint32Array.from({ length: 66 }, (_, i) => i);
 const validation = Uint32Array.from({ length: 24 }, (_, i) => 66 + i);
 
+const augment = imageDataGenerator({
+  widthShiftRange: 2,
+  heightShiftRange: 2,
+  rotationRange: 5,
+  horizontalFlip: true,
+  brightnessRange: [0.9, 1.1],
+  eraser: { p: 0.2, area: [0.02, 0.1], pixelLevel: true },
+});
+
 /** A run with everything that has state: augmentation, dropout, Adam, early stopping, a batch that rolls over. */
 function setUp(options: Partial<FitOptions> = {}) {
   const model = network();
-  const source = new ImageSource(imageSet(), { augment: { shift: 2, flip: true }, seed: 7 });
+  const source = new ImageSource(imageSet(), { augment, seed: 7 });
   const checkpoints: Uint8Array[] = [];
   const best: Uint8Array[] = [];
   const fitOptions: FitOptions = {
