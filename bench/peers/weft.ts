@@ -1,5 +1,5 @@
 /** Weft as one side of the comparison, on v5. */
-import { v5 } from '../../src/experiments/v5.ts';
+import { v5 } from '../../src/experiments/czerny/v5.ts';
 import {
   Adam,
   add,

@@ -25,6 +25,8 @@ const DECIDING = [
   'augment',
   'tune',
   'fullTest',
+  'weights',
+  'unfrozen',
 ];
 const PLACE = ['out', 'name'];
 
@@ -51,6 +53,8 @@ const option = (
   return read ? made.argParser(read) : made;
 };
 
+const names = experiments.map(({ name }) => name).join(', ');
+
 const program = new Command('weft')
   .description('Trains convolutional networks on WebGPU.')
   .version(VERSION)
@@ -59,7 +63,7 @@ const program = new Command('weft')
 program
   .command('train')
   .description('train a network on Fashion-MNIST and test it')
-  .argument('<experiment>', Object.keys(experiments).join(', '))
+  .argument('<experiment>', names)
   .addOption(
     new Option('--preset <name>', 'default: recipe on a hardware GPU, quick on a software adapter').choices([
       'recipe',
@@ -75,8 +79,10 @@ program
     option('--limit <n>', 'at most so many training, validation and test images each', wholeNumber(1)),
   )
   .addOption(option('--batch-size <n>', 'images a step', wholeNumber(1)))
-  .addOption(option('--lr <rate>', "Adam's learning rate", positiveNumber))
-  .addOption(option('--no-augment', 'train without shifts and flips'))
+  .addOption(option('--lr <rate>', 'learning rate', positiveNumber))
+  .addOption(option('--no-augment', 'train without augmentation, replicated images included'))
+  .addOption(option('--weights <file>', 'weights to begin with: .safetensors, or .h5 of Keras'))
+  .addOption(option('--unfrozen', 'train all layers from the beginning, without a frozen phase'))
   .addOption(option('--no-tune', 'choose kernels by predicted cost, without timing them'))
   .addOption(option('--max-time <time>', 'checkpoint and end with success after 90s, 10m, 1h', timeSpan))
   .addOption(fullTestOption())
@@ -100,7 +106,7 @@ program
 program
   .command('tune')
   .description('time the variants of the kernels on this adapter, and keep which are fastest')
-  .argument('<experiment>', Object.keys(experiments).join(', '))
+  .argument('<experiment>', names)
   .addOption(option('--batch-size <n>', "images a step (default: the preset's)", wholeNumber(1)))
   .addOption(option('--retune', 'time again what was decided by an earlier tuning'))
   .addOption(option('--json <file>', 'write the table to a file, too'))
@@ -139,7 +145,7 @@ program
 program
   .command('profile')
   .description('show what each dispatch of a step takes, and the memory that a step needs')
-  .argument('<experiment>', Object.keys(experiments).join(', '))
+  .argument('<experiment>', names)
   .addOption(option('--batch <n>', 'images a step', wholeNumber(1)).default(64))
   .addOption(option('--inference', 'a step of inference instead of training'))
   .addOption(option('--trace <file>', 'write a trace for chrome://tracing or Perfetto'))

@@ -20,15 +20,17 @@ export interface Member {
   readonly name: string;
   readonly file: Uint8Array;
   readonly kernels: Kernels;
+  /** What a byte of 255 becomes in its inputs. */
+  readonly pixelScale: number;
 }
 
 /** The members of a run. @throws WeftError where it has none yet. */
 export async function membersOf(run: RunFolder): Promise<Member[]> {
   const members: Member[] = [];
-  const tested = run.manifest.choices?.plan.tested ?? 'best';
+  const { tested = 'best', pixelScale = 1 } = run.manifest.choices?.plan ?? {};
   for (const folder of run.repeats) {
     const file = await folder[tested]();
-    if (file) members.push({ name: folder.path, file, kernels: run.kernels });
+    if (file) members.push({ name: folder.path, file, kernels: run.kernels, pixelScale });
   }
   if (members.length > 0) return members;
   const { experiment } = run.manifest;
@@ -54,14 +56,14 @@ export async function evaluateRuns(
   try {
     const gpu = await openGpu(options.adapter, out);
     const tested: Tested[] = [];
-    for (const { name, file, kernels } of members) {
+    for (const { name, file, kernels, pixelScale } of members) {
       pinKernels(gpu, kernels, out);
       model = loadModel(file);
       const onProgress = (done: number, total: number) => {
         out.progress(name, done, total);
         stop.check();
       };
-      const result = await test(model, data, { images, batchSize: 128, onProgress });
+      const result = await test(model, data, { images, batchSize: 128, pixelScale, onProgress });
       model.dispose();
       tested.push(result);
       printResult(name, result.result, data, out);

@@ -1,46 +1,49 @@
-import type { Augmentation } from '../data/augmentation.ts';
 import { type ImageSet, ImageSource } from '../data/batchSource.ts';
 import { add } from '../kernels/binary.ts';
-import { softmaxCrossEntropy } from '../kernels/softmaxCrossEntropy.ts';
 import type { Model } from '../nn/model.ts';
-import { Adam } from '../nn/optimizers/index.ts';
+import type { Optimizer } from '../nn/optimizers/index.ts';
 import { noGrad } from '../tensor/autograd.ts';
 import { record } from '../tensor/record.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import type { Experiment } from './experiment.ts';
-
-/** A training step on the samples at some indices, as `fit` makes it, without its log. */
-export const recordTrainingStep = (model: Model, optimizer: Adam, source: ImageSource) =>
-  record((indices: Tensor) => {
-    const { x, labels } = source.batch(indices, true);
-    const loss = softmaxCrossEntropy(model.logits(x, { training: true }), labels);
-    const penalty = model.regularization();
-    optimizer.minimize(penalty ? add(loss, penalty) : loss, model.trainableParameters);
-    return { loss };
-  });
+import { makeOptimizer } from './optimizer.ts';
+import type { OpenPreset } from './presets.ts';
+import { objectives } from './task.ts';
 
 /** At least as much is timed. */
 const TIMED_STEPS = 2;
 const TIMED_MS = 2000;
 
-/** An experiment's network with weights and random streams of its own: the run that follows isn't changed by what is tried on it. */
+/**
+ * An experiment's network with weights and random streams of its own, trained as a preset says: the run that follows isn't changed by
+ * what is tried on it.
+ */
 export class Rehearsal {
   private readonly model: Model;
-  private readonly optimizer = new Adam();
+  private readonly optimizer: Optimizer;
   private readonly source: ImageSource;
+  private readonly loss;
 
-  constructor({ network }: Pick<Experiment, 'network'>, set: ImageSet, augment?: Augmentation) {
+  constructor(
+    { network, task = 'classify' }: Pick<Experiment, 'network' | 'task'>,
+    set: ImageSet,
+    { optimizer, augment, pixelScale }: Pick<OpenPreset, 'optimizer' | 'augment' | 'pixelScale'>,
+  ) {
     this.model = network(0);
-    this.source = new ImageSource(set, { augment });
+    this.optimizer = makeOptimizer(optimizer);
+    this.source = new ImageSource(set, { augment, scale: pixelScale });
+    this.loss = objectives[task].loss;
   }
 
-  /** Issues a training step. @returns the loss, a scalar */
+  /** Issues a training step, as `fit` makes it, without its log. @returns the loss, a scalar */
   train(indices: Tensor): Tensor {
     const { x, labels } = this.source.batch(indices, true);
-    const loss = softmaxCrossEntropy(this.model.logits(x, { training: true }), labels);
-    const penalty = this.model.regularization();
-    this.optimizer.minimize(penalty ? add(loss, penalty) : loss, this.model.trainableParameters);
-    return loss;
+    const loss = () => {
+      const loss = this.loss(this.model.logits(x, { training: true }), labels, x);
+      const penalty = this.model.regularization();
+      return penalty ? add(loss, penalty) : loss;
+    };
+    return this.optimizer.minimize(loss, this.model.trainableParameters);
   }
 
   /** Issues a prediction. */

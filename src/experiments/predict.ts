@@ -34,18 +34,19 @@ export async function predict(
   for (const { image, steps } of questions) if (steps.length > 0) out.line(`${image}: ${steps.join('; ')}`);
   try {
     const gpu = await openGpu(options.adapter, out);
-    const pixels = questions.flatMap(({ pixels }) => Array.from(pixels, (value) => value / 255));
-    const x = tensor(Float32Array.from(pixels), [questions.length, SIDE, SIDE, 1]);
+    const bytes = questions.flatMap(({ pixels }) => Array.from(pixels));
     const classes = FASHION_MNIST_CLASSES.length;
     const means = new Array<number>(questions.length * classes).fill(0);
-    for (const { file, kernels } of members) {
+    for (const { file, kernels, pixelScale } of members) {
       pinKernels(gpu, kernels, out);
+      const pixels = Float32Array.from(bytes, (byte) => (byte / 255) * pixelScale);
+      const x = tensor(pixels, [questions.length, SIDE, SIDE, 1]);
       const model = loadModel(file);
       const y = await model.predict(x);
       (await y.data()).forEach((probability, i) => {
         means[i] += probability / members.length;
       });
-      y.dispose();
+      for (const used of [x, y]) used.dispose();
       model.dispose();
     }
     const voters = members.length > 1 ? ` (mean of ${members.length} networks)` : '';

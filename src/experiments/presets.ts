@@ -1,5 +1,26 @@
 import { describeAugmentation } from '../data/augmentation.ts';
-import type { Experiment, Preset, PresetName } from './experiment.ts';
+import type { Experiment, Recipe } from './experiment.ts';
+import { describeOptimizer } from './optimizer.ts';
+
+export type PresetName = 'recipe' | 'quick';
+
+/** A recipe with every option said. `'measured'` is settled once, from the time that a step takes here. */
+export interface Preset extends Required<Omit<Recipe, OptionalParts>>, Pick<Recipe, OptionalParts> {
+  /** Stratified where they aren't all of the 10,000. */
+  readonly testImages: number;
+  /** Whether training and validation images have the same share of every class. */
+  readonly stratified: boolean;
+  /** Training images over which batch-norm statistics are computed anew after each epoch; 0: the moving averages stay. */
+  readonly statisticsImages: number;
+}
+
+type OptionalParts = 'nested' | 'augment' | 'replicate' | 'patience' | 'reduceOnPlateau' | 'frozenPhase';
+
+/** A preset whose sizes may still be to measure. */
+export type OpenPreset = Omit<Preset, 'trainingImages' | 'epochs'> & {
+  readonly trainingImages: number | 'measured';
+  readonly epochs: number | 'measured';
+};
 
 /** What a user may say about a run beside its preset. */
 export interface Overrides {
@@ -11,6 +32,10 @@ export interface Overrides {
   batchSize?: number;
   learningRate?: number;
   noAugment?: boolean;
+  /** Every layer trains from the beginning, from random weights where none are given: there is no frozen phase. */
+  unfrozen?: boolean;
+  /** A file with weights to begin with. */
+  weights?: string;
   /** Kernels are chosen by predicted cost alone. */
   noTune?: boolean;
   fullTest?: boolean;
@@ -19,8 +44,6 @@ export interface Overrides {
 /** A preset with everything settled: with the seed, it decides a run. */
 export interface Plan extends Preset {
   readonly preset: PresetName;
-  readonly trainingImages: number;
-  readonly epochs: number;
 }
 
 /** Images in Fashion-MNIST's training set and in its test set. */
@@ -43,15 +66,53 @@ export function choosePreset(
     : { preset: 'recipe', why: 'the default on a hardware GPU' };
 }
 
-/** A preset with what a user said put over it; sizes may still be to measure. */
-export function withOverrides(preset: Preset, overrides: Overrides): Preset {
-  const { limit = Number.POSITIVE_INFINITY, fullTest, noAugment } = overrides;
-  const bounded = (images: number) => Math.min(images, limit);
+/** An experiment's preset: its recipe, or what suits some ten minutes on a machine without a GPU. */
+export function presetOf({ recipe }: Pick<Experiment, 'recipe'>, name: PresetName): OpenPreset {
+  const whole: OpenPreset = {
+    repeats: 1,
+    batches: 'whole',
+    pixelScale: 1,
+    tested: 'best',
+    frozenLayers: 0,
+    ...recipe,
+    testImages: SET_SIZES.test,
+    stratified: false,
+    statisticsImages: 0,
+  };
+  if (name === 'recipe') return whole;
   return {
-    ...preset,
+    batchSize: 64,
+    optimizer: { name: 'Adam', learningRate: 1e-3 },
+    epochs: 'measured',
+    repeats: 1,
+    batches: 'whole',
+    trainingImages: 'measured',
+    validationImages: 1000,
+    testImages: 2000,
+    stratified: true,
+    pixelScale: whole.pixelScale,
+    tested: 'best',
+    frozenPhase: whole.frozenPhase,
+    frozenLayers: whole.frozenLayers,
+    // So few steps that moving averages would still hold much of their start.
+    statisticsImages: 1024,
+  };
+}
+
+/** A preset with what a user said put over it. */
+export function withOverrides(preset: OpenPreset, overrides: Overrides): OpenPreset {
+  const { limit = Number.POSITIVE_INFINITY, fullTest, noAugment, unfrozen, learningRate } = overrides;
+  const bounded = (images: number) => Math.min(images, limit);
+  const { augment, replicate, frozenPhase, ...rest } = preset;
+  return {
+    ...rest,
+    ...(noAugment ? {} : { augment, replicate }),
+    ...(unfrozen || !frozenPhase
+      ? {}
+      : { frozenPhase: { ...frozenPhase, epochs: overrides.epochs ?? frozenPhase.epochs } }),
+    frozenLayers: unfrozen ? 0 : preset.frozenLayers,
     batchSize: overrides.batchSize ?? preset.batchSize,
-    learningRate: overrides.learningRate ?? preset.learningRate,
-    augment: noAugment ? null : preset.augment,
+    optimizer: learningRate === undefined ? preset.optimizer : { ...preset.optimizer, learningRate },
     trainingImages: preset.trainingImages === 'measured' ? 'measured' : bounded(preset.trainingImages),
     validationImages: bounded(preset.validationImages),
     testImages: fullTest ? SET_SIZES.test : bounded(preset.testImages),
@@ -66,12 +127,12 @@ export function withOverrides(preset: Preset, overrides: Overrides): Preset {
  * pass, too, unless the user says otherwise.
  */
 export function settle(
-  experiment: Experiment,
+  experiment: Pick<Experiment, 'recipe'>,
   name: PresetName,
   overrides: Overrides,
   secondsPerImage: number,
 ): Plan {
-  const preset = withOverrides(experiment.presets[name], overrides);
+  const preset = withOverrides(presetOf(experiment, name), overrides);
   const { batchSize, validationImages, repeats } = preset;
   const available = SET_SIZES.training - validationImages;
   const most = Math.min(available, overrides.limit ?? available);
@@ -94,43 +155,79 @@ export interface BatchSizes {
 /** Images that a trained network is validated and tested with at a time. */
 export const inferenceBatch = (batchSize: number): number => Math.min(2 * batchSize, 256);
 
-export function batchSizes(preset: Preset, limit = Number.POSITIVE_INFINITY): BatchSizes {
-  const { batchSize, trainingImages, validationImages, testImages, statisticsImages } = preset;
-  const available = Math.min(limit, trainingImages === 'measured' ? limit : trainingImages);
+export function batchSizes(preset: OpenPreset, limit = Number.POSITIVE_INFINITY): BatchSizes {
+  const { batchSize, trainingImages, validationImages, testImages, statisticsImages, batches } = preset;
+  const available = Math.min(limit, trainingImages === 'measured' ? limit : copies(preset) * trainingImages);
   const whole = inferenceBatch(batchSize);
   const parts = (images: number) => [Math.min(images, whole), images % whole];
   const inference = [...parts(validationImages), ...parts(testImages)];
   inference.push(Math.min(batchSize, statisticsImages, available));
-  return {
-    training: [Math.min(batchSize, available)],
-    inference: [...new Set(inference)].filter((size) => size > 0),
-  };
+  const distinct = (sizes: number[]) => [...new Set(sizes)].filter((size) => size > 0);
+  const training = [Math.min(batchSize, available)];
+  if (batches === 'all' && Number.isFinite(available)) training.push(available % batchSize);
+  return { training: distinct(training), inference: distinct(inference) };
 }
 
-/** Whole batches; what is left of a pass over the images begins the next epoch. */
-export function stepsPerEpoch({ trainingImages, batchSize }: Plan): number {
-  return Math.max(1, Math.floor(trainingImages / batchSize));
+/** Times that a training image is trained on in a pass: itself, and its copy. */
+const copies = ({ replicate }: Pick<Preset, 'replicate'>): number => (replicate ? 2 : 1);
+
+/** How one repeat, counted from 1, splits and trains: of nested ones, each has the training part of the one before to split. */
+export function repeatSizes(
+  plan: Plan,
+  repeat: number,
+): Pick<Plan, 'trainingImages' | 'validationImages' | 'epochs'> {
+  const { trainingImages, validationImages, epochs, nested } = plan;
+  if (!nested || repeat === 1) return { trainingImages, validationImages, epochs };
+  const share = trainingImages / (trainingImages + validationImages);
+  const before = repeatSizes(plan, repeat - 1).trainingImages;
+  const kept = Math.max(1, Math.floor(before * share));
+  return { trainingImages: kept, validationImages: before - kept, epochs: Math.min(epochs, nested.epochs) };
+}
+
+/** Steps of an epoch over so many training images. */
+export function stepsPerEpoch(plan: Plan, trainingImages = plan.trainingImages): number {
+  const steps = (copies(plan) * trainingImages) / plan.batchSize;
+  return plan.batches === 'all' ? Math.ceil(steps) : Math.max(1, Math.floor(steps));
 }
 
 /** Seconds that a plan takes, without early stopping: training steps alone, and with all that is run forward. */
 export function estimate(plan: Plan, secondsPerImage: number): { training: number; total: number } {
-  const { batchSize, epochs, repeats, validationImages, testImages, statisticsImages } = plan;
-  const perEpoch = stepsPerEpoch(plan) * Math.min(batchSize, plan.trainingImages);
-  const forward = epochs * validationImages + testImages + statisticsImages;
-  const training = repeats * epochs * perEpoch * secondsPerImage;
-  return { training, total: training + repeats * forward * secondsPerImage * FORWARD_SHARE };
+  const { batchSize, repeats, testImages, statisticsImages, frozenPhase } = plan;
+  let [trained, inferred] = [0, 0];
+  for (let repeat = 1; repeat <= repeats; repeat++) {
+    const { trainingImages, validationImages, epochs } = repeatSizes(plan, repeat);
+    const all = epochs + (frozenPhase?.epochs ?? 0);
+    trained += all * stepsPerEpoch(plan, trainingImages) * Math.min(batchSize, copies(plan) * trainingImages);
+    inferred += all * validationImages + testImages + statisticsImages;
+  }
+  const training = trained * secondsPerImage;
+  return { training, total: training + inferred * secondsPerImage * FORWARD_SHARE };
 }
 
 /** A preset in words. */
 export function describePlan(plan: Plan): string {
   const number = (n: number) => n.toLocaleString('en-US');
-  const { trainingImages, validationImages, testImages, epochs, repeats, batchSize, learningRate, augment } =
+  const count = (n: number, what: string) => (n === 1 ? `1 ${what}` : `${n} ${what}s`);
+  const { trainingImages, validationImages, testImages, epochs, repeats, batchSize, optimizer } = plan;
+  const { augment, replicate, frozenPhase, frozenLayers, patience, reduceOnPlateau, pixelScale, nested } =
     plan;
   return [
     `${number(trainingImages)} training, ${number(validationImages)} validation and ${number(testImages)} test images`,
-    `batch ${batchSize}, Adam ${learningRate}`,
+    ...(pixelScale === 1 ? [] : [`pixels 0 to ${pixelScale}`]),
+    ...(replicate ? [`each with a copy: ${describeAugmentation(replicate)}`] : []),
+    `batch ${batchSize}`,
+    ...(frozenPhase
+      ? [
+          `${count(frozenPhase.epochs, 'epoch')} with ${frozenPhase.frozenLayers} layers frozen, ${describeOptimizer(frozenPhase.optimizer)}, then`,
+        ]
+      : []),
+    ...(frozenLayers > 0 ? [`${frozenLayers} layers frozen`] : []),
+    describeOptimizer(optimizer),
+    ...(reduceOnPlateau
+      ? [`times ${reduceOnPlateau.factor} after ${count(reduceOnPlateau.patience, 'epoch')} without progress`]
+      : []),
     augment ? describeAugmentation(augment) : 'no augmentation',
-    `${epochs === 1 ? '1 epoch' : `${plan.patience === null ? '' : 'at most '}${epochs} epochs`}`,
-    repeats === 1 ? '1 repeat' : `${repeats} repeats`,
+    epochs === 1 ? '1 epoch' : `${patience === undefined ? '' : 'at most '}${epochs} epochs`,
+    `${count(repeats, 'repeat')}${nested && repeats > 1 ? `, nested, of ${nested.epochs} epochs after the first` : ''}`,
   ].join(', ');
 }

@@ -8,6 +8,7 @@ import { type Tensor, tensor } from '../tensor/tensor.ts';
 import type { Console } from './console.ts';
 import type { Experiment } from './experiment.ts';
 import { Rehearsal } from './measure.ts';
+import { presetOf } from './presets.ts';
 import { close, openGpu } from './session.ts';
 import { Stopped, StopSignal } from './stop.ts';
 import { tuneKernels } from './tune.ts';
@@ -30,7 +31,7 @@ const SHOWN_AT_PEAK = 8;
 
 /** Shows what each dispatch of a step takes, on images of noise, and the memory that it needs. Resolves with the exit code. */
 export async function profileStep(
-  experiment: Pick<Experiment, 'name' | 'network' | 'presets'>,
+  experiment: Pick<Experiment, 'name' | 'network' | 'recipe'>,
   { batch, inference = false, trace, json, adapter: choice }: ProfileOptions,
   out: Console,
 ): Promise<number> {
@@ -39,8 +40,7 @@ export async function profileStep(
     const { gpu } = await openGpu(choice, out);
     const [height, width, channels] = experiment.network(0).inputShape;
     const images = noise({ count: batch, height, width, channels });
-    const { augment } = experiment.presets.recipe;
-    const rehearsal = new Rehearsal(experiment, images, augment ?? undefined);
+    const rehearsal = new Rehearsal(experiment, images, presetOf(experiment, 'recipe'));
     const sizes = inference ? { training: [], inference: [batch] } : { training: [batch], inference: [] };
     await tuneKernels(rehearsal, sizes, {}, stop, out);
     const step: Recorded<[Tensor], Tensor> = record((indices: Tensor) =>

@@ -11,7 +11,8 @@ import type { Overrides, Plan } from './presets.ts';
  *
  *   manifest.json            what decides the run; its choices and its adapter come once they are known
  *   checkpoint.safetensors   weights, optimizer state, random counters, data cursor, best-so-far and patience, history: all of
- *                            the training's state in one file, so that one rename takes it from one consistent state to the next
+ *                            the training's state in one file, so that one rename takes it from one consistent state to the next;
+ *                            a second phase of training has checkpoint-2.safetensors beside it
  *   best.safetensors         the weights of the epoch with the lowest validation loss
  *   last.safetensors         the weights after the newest epoch
  *   history.json, .csv       written after the checkpoint, from what is in it
@@ -84,14 +85,17 @@ async function readIfThere(path: string): Promise<Uint8Array<ArrayBuffer> | unde
   }
 }
 
+const checkpointOf = (phase: number) => `checkpoint${phase === 0 ? '' : `-${phase + 1}`}.safetensors`;
+
 /** The files of one repeat. */
 export class RepeatFolder {
   constructor(readonly path: string) {}
 
-  readonly checkpoint = () => readIfThere(this.file('checkpoint.safetensors'));
+  /** Of a phase, counted from 0. */
+  readonly checkpoint = (phase = 0) => readIfThere(this.file(checkpointOf(phase)));
   readonly last = () => readIfThere(this.file('last.safetensors'));
   readonly best = () => readIfThere(this.file('best.safetensors'));
-  readonly saveCheckpoint = (file: Uint8Array) => this.write('checkpoint.safetensors', file);
+  readonly saveCheckpoint = (file: Uint8Array, phase = 0) => this.write(checkpointOf(phase), file);
   readonly saveBest = (file: Uint8Array) => this.write('best.safetensors', file);
   readonly saveLast = (file: Uint8Array) => this.write('last.safetensors', file);
   readonly saveProbabilities = (file: Uint8Array) => this.write('probabilities.safetensors', file);

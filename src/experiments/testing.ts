@@ -13,6 +13,7 @@ import {
 import { RandomStream } from '../tensor/random.ts';
 import type { Console } from './console.ts';
 import type { Data } from './session.ts';
+import { objectives } from './task.ts';
 
 /** How a network, or several together, did on test images. */
 export interface TestResult extends ClassificationReport {
@@ -39,17 +40,42 @@ export function testIndices(labels: ArrayLike<number>, count: number): Uint32Arr
 export interface TestOptions {
   readonly images: number;
   readonly batchSize: number;
+  /** What a byte of 255 becomes. Default 1. */
+  readonly pixelScale?: number;
   readonly onProgress?: (done: number, total: number) => void;
 }
 
 /** Tests a network on images of the test set. */
 export async function test(model: Model, data: Data, options: TestOptions): Promise<Tested> {
-  const source = new ImageSource(data.test);
+  const source = new ImageSource(data.test, { scale: options.pixelScale });
   try {
     const indices = testIndices(data.test.labels, options.images);
     const evaluation = await evaluate(model, { source, indices }, options);
     const { loss, probabilities } = evaluation;
     return { result: { ...score(evaluation, data, indices), loss }, probabilities };
+  } finally {
+    source.dispose();
+  }
+}
+
+/** How well an autoencoder gives test images back. */
+export interface ReconstructionResult {
+  readonly samples: number;
+  /** Mean squared error, of pixels from 0 to 1 unless they are scaled otherwise. */
+  readonly loss: number;
+}
+
+/** Tests an autoencoder on images of the test set. */
+export async function testReconstruction(
+  model: Model,
+  data: Data,
+  options: TestOptions,
+): Promise<ReconstructionResult> {
+  const source = new ImageSource(data.test, { scale: options.pixelScale });
+  try {
+    const indices = testIndices(data.test.labels, options.images);
+    const { loss } = await evaluate(model, { source, indices }, { ...options, ...objectives.reconstruct });
+    return { samples: indices.length, loss };
   } finally {
     source.dispose();
   }
@@ -108,6 +134,14 @@ export function summarize(members: readonly Tested[], data: Data): Summary {
   const accuracies = members.map(({ result }) => result.accuracy);
   const losses = members.map(({ result }) => result.loss ?? Number.NaN);
   return { accuracies, accuracy: meanOf(accuracies), loss: meanOf(losses), ensemble: vote(members, data) };
+}
+
+export function printReconstruction(
+  what: string,
+  { samples, loss }: ReconstructionResult,
+  out: Console,
+): void {
+  out.line(`${what}: mean squared error ${loss.toFixed(6)} on ${count(samples)} test images`);
 }
 
 /** Prints one result: on how many images, accuracy and loss, then its tables. */

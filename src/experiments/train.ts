@@ -1,19 +1,22 @@
 import { randomInt } from 'node:crypto';
 import { ImageSource } from '../data/batchSource.ts';
+import { replicate } from '../data/replicate.ts';
 import { randomSplit, stratifiedSplit } from '../data/splits.ts';
 import { WeftError } from '../errors.ts';
 import { BestCheckpoint, type Callback, EarlyStopping } from '../nn/callbacks.ts';
+import type { Samples } from '../nn/evaluate.ts';
 import { type EpochLogs, fit } from '../nn/fit.ts';
+import type { Model } from '../nn/model.ts';
 import { loadModel } from '../nn/modelFile.ts';
-import { Adam } from '../nn/optimizers/index.ts';
 import { drawCurves } from '../report/curves.ts';
 import { RandomStream } from '../tensor/random.ts';
 import type { TuneRow } from '../tensor/tune.ts';
 import { Display, FreshStatistics, Stretches } from './callbacks.ts';
 import { type Console, duration } from './console.ts';
-import type { Experiment, PresetName } from './experiment.ts';
+import type { Experiment } from './experiment.ts';
 import { findExperiment } from './index.ts';
 import { Rehearsal, secondsPerImage } from './measure.ts';
+import { makeOptimizer, type OptimizerPlan } from './optimizer.ts';
 import {
   batchSizes,
   choosePreset,
@@ -22,6 +25,9 @@ import {
   inferenceBatch,
   type Overrides,
   type Plan,
+  type PresetName,
+  presetOf,
+  repeatSizes,
   settle,
   stepsPerEpoch,
   withOverrides,
@@ -29,17 +35,23 @@ import {
 import { type Choices, type History, newRunPath, type RepeatFolder, RunFolder, readManifest } from './run.ts';
 import { close, type Data, type OpenGpu, openData, openGpu, pinKernels, versions } from './session.ts';
 import { Stopped, StopSignal } from './stop.ts';
+import { objectives } from './task.ts';
 import {
   decodeTested,
   encodeTested,
+  printReconstruction,
   printResult,
   printSummary,
+  type ReconstructionResult,
   summarize,
   type Tested,
+  type TestOptions,
   type TestResult,
   test,
+  testReconstruction,
 } from './testing.ts';
 import { describeKernels, kernelsOf, tuneKernels } from './tune.ts';
+import { loadWeights } from './weights.ts';
 
 export interface TrainOptions extends Overrides {
   seed?: number;
@@ -59,7 +71,7 @@ export interface TrainOptions extends Overrides {
 }
 
 /** A finished repeat. */
-interface RepeatResult {
+interface RepeatResult<T = TestResult> {
   readonly repeat: number;
   readonly seed: number;
   readonly epochs: number;
@@ -67,7 +79,7 @@ interface RepeatResult {
   readonly endedEarly?: string;
   /** The epoch whose weights were tested. */
   readonly tested: EpochLogs;
-  readonly test: TestResult;
+  readonly test: T;
 }
 
 /** What all repeats of a run have in common. */
@@ -84,9 +96,9 @@ interface Context {
 export async function train(name: string, options: TrainOptions, out: Console): Promise<number> {
   const experiment = findExperiment(name);
   const resumed = options.resume === undefined ? undefined : await RunFolder.open(options.resume);
-  if (resumed && resumed.manifest.experiment !== name) {
+  if (resumed && resumed.manifest.experiment !== experiment.name) {
     throw new WeftError(
-      `--resume ${options.resume}: that is a run of ${resumed.manifest.experiment}, not of ${name}`,
+      `--resume ${options.resume}: that is a run of ${resumed.manifest.experiment}, not of ${experiment.name}`,
     );
   }
   if (resumed && (await isFinished(resumed))) {
@@ -97,7 +109,7 @@ export async function train(name: string, options: TrainOptions, out: Console): 
   }
   const flags = resumed?.manifest.flags;
   const data = await openData(options.data ?? flags?.data, out);
-  const run = resumed ?? (await startRun(name, options, data, out));
+  const run = resumed ?? (await startRun(experiment, options, data, out));
   if (resumed) await run.lock();
   let stop: StopSignal | undefined;
   try {
@@ -140,19 +152,24 @@ async function openRunGpu(
 
 /** Makes the folder of a new run with its manifest. */
 async function startRun(
-  experiment: string,
+  { name: experiment, recipe: { frozenPhase } }: Experiment,
   options: TrainOptions,
   data: Data,
   out: Console,
 ): Promise<RunFolder> {
   const { seed: asked, like, out: folder, name, data: dir, adapter } = options;
   const { preset, epochs, repeats, limit, batchSize, learningRate, noAugment, noTune, fullTest } = options;
+  const { unfrozen, weights } = options;
   const source = like === undefined ? undefined : await readManifest(like);
   if (source && source.experiment !== experiment)
     throw new WeftError(`--like ${like}: that is a run of ${source.experiment}, not of ${experiment}`);
   if (source && !source.choices)
     throw new WeftError(
       `--like ${like}: that run was stopped before it made its choices: there is nothing to repeat`,
+    );
+  if (!source && frozenPhase && weights === undefined && !unfrozen)
+    throw new WeftError(
+      `${experiment} begins with ${frozenPhase.frozenLayers} frozen layers, which must hold weights that were trained before; here they would be random. Give them with --weights FILE, or train all layers from random weights with --unfrozen`,
     );
   const seed = source?.seed ?? asked ?? randomInt(2 ** 32);
   const flags = source?.flags ?? {
@@ -165,6 +182,8 @@ async function startRun(
     noAugment,
     noTune,
     fullTest,
+    unfrozen,
+    weights,
   };
   const run = await RunFolder.create(newRunPath(experiment, seed, { out: folder, name }), {
     format: 1,
@@ -235,7 +254,7 @@ async function settleChoices(
       `  batch-norm statistics are computed anew over ${Math.min(plan.statisticsImages, plan.trainingImages)} training images after each epoch: moving averages (momentum 0.99) lag behind in so few steps`,
     );
   }
-  if (experiment.presets[plan.preset].trainingImages === 'measured') {
+  if (presetOf(experiment, plan.preset).trainingImages === 'measured') {
     out.line(
       `  sized from ${rate}: training takes about ${duration(estimate(plan, secondsPerImage).training)}${flags.limit === undefined ? '' : ` (--limit ${flags.limit})`}`,
     );
@@ -258,8 +277,9 @@ async function makeChoices(
 ): Promise<Choices> {
   const { flags } = manifest;
   const { preset, why } = choosePreset(flags.preset, gpu.isSoftware);
-  const sizes = batchSizes(withOverrides(experiment.presets[preset], flags), flags.limit);
-  const rehearsal = new Rehearsal(experiment, data.train);
+  const asked = withOverrides(presetOf(experiment, preset), flags);
+  const sizes = batchSizes(asked, flags.limit);
+  const rehearsal = new Rehearsal(experiment, data.train, asked);
   try {
     const { rows, seconds } = await tuneKernels(rehearsal, sizes, { time: !flags.noTune }, stop, out);
     const kernels = kernelsOf(rows);
@@ -299,22 +319,38 @@ async function isFinished(run: RunFolder): Promise<boolean> {
 
 /** Goes through the repeats that have no result yet, then brings all results together. */
 async function runRepeats(context: Context): Promise<void> {
-  const { run, plan, data, out } = context;
+  const { experiment, run, plan, data, out } = context;
+  const reconstructs = experiment.task === 'reconstruct';
   for (const [i, folder] of run.repeats.entries()) {
     const repeat = i + 1;
     const isDone = (await folder.result()) !== undefined;
     if (plan.repeats > 1) out.line(`repeat ${repeat} of ${plan.repeats}${isDone ? ' is done' : ''}`);
     if (isDone) continue;
     const outcome = await trainRepeat(context, repeat, folder);
-    const tested = await testWeights(context, folder);
-    printResult(`weights of epoch ${outcome.tested.epoch}`, tested.result, data, out);
-    await folder.saveProbabilities(encodeTested(tested));
-    await folder.saveResult({ ...outcome, test: tested.result } satisfies RepeatResult);
+    const what = `weights of epoch ${outcome.tested.epoch}`;
+    if (reconstructs) {
+      const result = await testWeights(context, folder, testReconstruction);
+      printReconstruction(what, result, out);
+      await folder.saveResult({ ...outcome, test: result } satisfies RepeatResult<ReconstructionResult>);
+    } else {
+      const tested = await testWeights(context, folder, test);
+      printResult(what, tested.result, data, out);
+      await folder.saveProbabilities(encodeTested(tested));
+      await folder.saveResult({ ...outcome, test: tested.result } satisfies RepeatResult);
+    }
   }
-  if (plan.repeats === 1) return;
+  if (plan.repeats === 1 || reconstructs) return;
   const summary = summarize(await Promise.all(run.repeats.map(readTested)), data);
   printSummary(summary, data, out);
-  await run.saveSummary(summary);
+  const results = await Promise.all(run.repeats.map((folder) => folder.result<RepeatResult>()));
+  const lowest = results.reduce((best, result) =>
+    (result?.tested.valLoss ?? Infinity) < (best?.tested.valLoss ?? Infinity) ? result : best,
+  )!;
+  const winner = { repeat: lowest.repeat, accuracy: lowest.test.accuracy, valLoss: lowest.tested.valLoss };
+  out.line(
+    `lowest validation loss: repeat ${winner.repeat}, accuracy ${winner.accuracy.toFixed(4)} on the test images`,
+  );
+  await run.saveSummary({ ...summary, winner });
 }
 
 /** What a finished repeat answered. */
@@ -322,6 +358,20 @@ async function readTested(folder: RepeatFolder): Promise<Tested> {
   const [file, result] = [await folder.probabilities(), await folder.result<RepeatResult>()];
   if (!file || !result) throw new WeftError(`${folder.path} lacks a file that a finished repeat has`);
   return decodeTested(file, result.test);
+}
+
+/** One stretch of a repeat's training, with one optimizer over the same layers. */
+interface Phase {
+  readonly optimizer: OptimizerPlan;
+  readonly frozenLayers: number;
+  /** The last, counted from the first phase's beginning. */
+  readonly lastEpoch: number;
+}
+
+function phasesOf({ frozenPhase, frozenLayers, optimizer }: Plan, epochs: number): Phase[] {
+  const before = frozenPhase?.epochs ?? 0;
+  const main = { optimizer, frozenLayers, lastEpoch: before + epochs };
+  return frozenPhase ? [{ ...frozenPhase, lastEpoch: before }, main] : [main];
 }
 
 /** Trains one repeat to its end, from its checkpoint if there is one. Everything in it depends on the run's seed and its number. */
@@ -332,49 +382,75 @@ async function trainRepeat(
 ): Promise<Omit<RepeatResult, 'test'>> {
   const { experiment, run, plan, data, stop, out } = context;
   const seed = new RandomStream(run.manifest.seed, `repeat ${repeat}`).words(1)[0];
+  const { epochs, trainingImages } = repeatSizes(plan, repeat);
+  const [training, validation] = splitImages(context, repeat);
+  const phases = phasesOf(plan, epochs);
+  const allEpochs = phases[phases.length - 1].lastEpoch;
   const model = experiment.network(seed);
-  const source = new ImageSource(data.train, { augment: plan.augment ?? undefined, seed });
-  const optimizer = new Adam({ learningRate: plan.learningRate });
-  const [training, validation] = splitImages(plan, data.train.labels, seed);
+  const { weights } = run.manifest.flags;
+  const isNew = (await folder.checkpoint()) === undefined;
+  if (weights !== undefined && isNew) out.line(await loadWeights(model, weights));
+  const samples = await trainingSamples(context, training, seed);
+  const watched = new ImageSource(data.train, { scale: plan.pixelScale });
+  const objective = objectives[experiment.task ?? 'classify'];
 
   const stretches = new Stretches();
-  const callbacks: Callback[] = [
-    stretches,
-    new BestCheckpoint({ monitor: 'valLoss', save: folder.saveBest }),
-  ];
+  const callbacks: Callback[] = [stretches];
+  if (validation.length > 0)
+    callbacks.push(new BestCheckpoint({ monitor: 'valLoss', save: folder.saveBest }));
   callbacks.push({ onEpochEnd: async () => folder.saveLast(await model.save()) });
-  if (plan.patience !== null)
+  if (plan.patience !== undefined)
     callbacks.push(new EarlyStopping({ monitor: 'valAccuracy', patience: plan.patience }));
   if (plan.statisticsImages > 0) {
-    const samples = { source, indices: training.slice(0, plan.statisticsImages) };
-    callbacks.push(new FreshStatistics(samples, plan.batchSize, out));
+    const some = { source: watched, indices: training.slice(0, plan.statisticsImages) };
+    callbacks.push(new FreshStatistics(some, plan.batchSize, out));
   }
-  callbacks.push(new Display(plan.epochs, plan.batchSize, out));
+  callbacks.push(new Display(allEpochs, plan.batchSize, out));
 
+  const history: EpochLogs[] = [];
   const saveHistory = (epochs: readonly EpochLogs[]) =>
-    folder.saveHistory({ epochs, stretches: stretches.stretches });
+    folder.saveHistory({ epochs: [...history, ...epochs], stretches: stretches.stretches });
+  let ended: string | undefined;
   try {
-    const { history, finished, stopped } = await fit(model, {
-      train: { source, indices: training },
-      validation: { source, indices: validation },
-      optimizer,
-      epochs: plan.epochs,
-      batchSize: plan.batchSize,
-      stepsPerEpoch: stepsPerEpoch(plan),
-      seed,
-      callbacks,
-      checkpoint: {
-        save: async (file, epochs) => {
-          await folder.saveCheckpoint(file);
-          await saveHistory(epochs);
-        },
-      },
-      resume: await folder.checkpoint(),
-      shouldStop: (during) => (during === 'steps' ? stop.asked : stop.signalled)?.reason,
-    });
-    if (stopped !== undefined) throw stop.asked;
-    if (finished) out.line(`ended early: ${finished}`);
-    await saveHistory(history);
+    for (const [i, { optimizer: optimizerPlan, frozenLayers, lastEpoch }] of phases.entries()) {
+      model.layers.forEach((layer, number) => {
+        layer.trainable = number >= frozenLayers;
+      });
+      if (phases.length > 1)
+        out.line(
+          `phase ${i + 1} of ${phases.length}: ${frozenLayers} of ${model.layers.length} layers frozen`,
+        );
+      const optimizer = makeOptimizer(optimizerPlan);
+      try {
+        const result = await fit(model, {
+          train: samples,
+          validation: validation.length > 0 ? { source: watched, indices: validation } : undefined,
+          optimizer,
+          ...objective,
+          initialEpoch: history.length,
+          epochs: lastEpoch,
+          batchSize: plan.batchSize,
+          stepsPerEpoch: stepsPerEpoch(plan, trainingImages),
+          seed,
+          callbacks,
+          checkpoint: {
+            save: async (file, epochs) => {
+              await folder.saveCheckpoint(file, i);
+              await saveHistory(epochs);
+            },
+          },
+          resume: await folder.checkpoint(i),
+          shouldStop: (during) => (during === 'steps' ? stop.asked : stop.signalled)?.reason,
+        });
+        if (result.stopped !== undefined) throw stop.asked;
+        history.push(...result.history);
+        ended = result.finished;
+      } finally {
+        optimizer.dispose();
+      }
+    }
+    if (ended) out.line(`ended early: ${ended}`);
+    await saveHistory([]);
     await folder.saveCurves(
       drawHistory(
         `${experiment.name}, repeat ${repeat}, seed ${run.manifest.seed}`,
@@ -382,34 +458,69 @@ async function trainRepeat(
         stretches.stretches,
       ),
     );
+    const last = history[history.length - 1];
     const best = history.reduce((lowest, logs) =>
       (logs.valLoss ?? 0) < (lowest.valLoss ?? 0) ? logs : lowest,
     );
-    const tested = plan.tested === 'best' ? best : history[history.length - 1];
-    return { repeat, seed, epochs: history.length, endedEarly: finished, tested };
+    return {
+      repeat,
+      seed,
+      epochs: history.length,
+      endedEarly: ended,
+      tested: plan.tested === 'best' ? best : last,
+    };
   } finally {
-    source.dispose();
-    optimizer.dispose();
+    samples.source.dispose();
+    watched.dispose();
     model.dispose();
   }
 }
 
-function splitImages(plan: Plan, labels: Uint8Array, seed: number): Uint32Array[] {
-  const sizes = [plan.trainingImages, plan.validationImages];
-  const stream = new RandomStream(seed, 'split');
-  return plan.stratified ? stratifiedSplit(labels, sizes, stream) : randomSplit(labels.length, sizes, stream);
+/** What is trained on: the images as the plan has them augmented, or together with copies that were made once. */
+async function trainingSamples(
+  { plan, data }: Context,
+  training: Uint32Array,
+  seed: number,
+): Promise<Samples> {
+  const { augment, pixelScale: scale, replicate: copies } = plan;
+  if (!copies) return { source: new ImageSource(data.train, { augment, seed, scale }), indices: training };
+  const set = await replicate(data.train, training, copies, { seed });
+  const indices = Uint32Array.from({ length: set.count }, (_, i) => i);
+  return { source: new ImageSource(set, { augment, seed, scale }), indices };
+}
+
+/** Training and validation images of a repeat: of nested ones, parts of the training images of the one before. */
+function splitImages({ run, plan, data }: Context, repeat: number): Uint32Array[] {
+  const { labels } = data.train;
+  const { trainingImages, validationImages } = repeatSizes(plan, repeat);
+  const sizes = [trainingImages, validationImages];
+  const stream = new RandomStream(
+    new RandomStream(run.manifest.seed, `repeat ${repeat}`).words(1)[0],
+    'split',
+  );
+  if (!plan.nested || repeat === 1)
+    return plan.stratified
+      ? stratifiedSplit(labels, sizes, stream)
+      : randomSplit(labels.length, sizes, stream);
+  const [before] = splitImages({ run, plan, data } as Context, repeat - 1);
+  return randomSplit(before.length, sizes, stream).map((part) => part.map((i) => before[i]));
 }
 
 /** Tests the weights that the plan says. */
-async function testWeights({ plan, data, stop, out }: Context, folder: RepeatFolder): Promise<Tested> {
+async function testWeights<T>(
+  { plan, data, stop, out }: Context,
+  folder: RepeatFolder,
+  how: (model: Model, data: Data, options: TestOptions) => Promise<T>,
+): Promise<T> {
   stop.check();
   const file = await folder[plan.tested]();
   if (!file)
     throw new WeftError(`${folder.path} has no ${plan.tested}.safetensors, though its training is over`);
   const model = loadModel(file);
   try {
-    return await test(model, data, {
+    return await how(model, data, {
       images: plan.testImages,
+      pixelScale: plan.pixelScale,
       batchSize: inferenceBatch(plan.batchSize),
       onProgress: (done, total) => {
         out.progress('test', done, total);

@@ -8,7 +8,7 @@ import { type Console, duration } from './console.ts';
 import { SIDE } from './image.ts';
 import { findExperiment } from './index.ts';
 import { Rehearsal } from './measure.ts';
-import { type BatchSizes, batchSizes, choosePreset, withOverrides } from './presets.ts';
+import { type BatchSizes, batchSizes, choosePreset, presetOf, withOverrides } from './presets.ts';
 import type { Kernels } from './run.ts';
 import { close, openGpu } from './session.ts';
 import { Stopped, StopSignal } from './stop.ts';
@@ -32,9 +32,10 @@ export async function tuneExperiment(
   try {
     const { isSoftware } = await openGpu(adapter, out);
     const { preset } = choosePreset(undefined, isSoftware);
-    const sizes = batchSizes(withOverrides(experiment.presets[preset], { batchSize }));
+    const asked = withOverrides(presetOf(experiment, preset), { batchSize });
+    const sizes = batchSizes(asked);
     const { rows, seconds } = await tuneKernels(
-      new Rehearsal(experiment, blankImage),
+      new Rehearsal(experiment, blankImage, asked),
       { ...sizes, inference: [...sizes.inference, 1] },
       { retune },
       stop,

@@ -40,7 +40,10 @@ export interface FitOptions {
   readonly train: Samples;
   readonly validation?: Samples;
   readonly optimizer: Optimizer;
+  /** The number of the last epoch. */
   readonly epochs: number;
+  /** Epochs that an earlier training of the same model made: this one counts on from there. Default 0. */
+  readonly initialEpoch?: number;
   /** Default 32. */
   readonly batchSize?: number;
   /** Default: one pass over the samples. */
@@ -138,9 +141,11 @@ export class Training {
       averaging,
       seed = model.seed,
       epochs,
+      initialEpoch = 0,
     } = options;
-    if (!Number.isInteger(epochs) || epochs < 1)
-      throw new WeftError(`epochs must be a whole number of at least 1, got ${epochs}`);
+    if (!Number.isInteger(epochs) || epochs < initialEpoch + 1)
+      throw new WeftError(`epochs must be a whole number of at least ${initialEpoch + 1}, got ${epochs}`);
+    this.epoch = initialEpoch;
     this.sampler = new BatchSampler(train.indices, batchSize, seed);
     this.stepsPerEpoch = options.stepsPerEpoch ?? this.sampler.batchesPerPass;
     this.log = keep(zeros([2 * this.stepsPerEpoch]));

@@ -23,7 +23,7 @@ describe('weft', () => {
   const wrong: [args: string[], message: string | RegExp][] = [
     [['fly'], "unknown command 'fly'"],
     [['train'], "missing required argument 'experiment'"],
-    [['train', 'v6'], "no experiment 'v6'; there is: v5"],
+    [['train', 'v99'], "no experiment 'v99'; there are "],
     [['train', 'v5', '--epocs', '3'], "unknown option '--epocs'\n(Did you mean --epochs?)"],
     [
       ['train', 'v5', '--preset', 'slow'],
@@ -68,7 +68,7 @@ describe('weft', () => {
       ['train', 'v5', '--like', 'x', '--no-tune'],
       "option '--like <run>' cannot be used with option '--no-tune'",
     ],
-    [['tune', 'v6'], "no experiment 'v6'; there is: v5"],
+    [['tune', 'v99'], "no experiment 'v99'; there are "],
     [['tune', 'v5', '--batch-size', '0'], "option '--batch-size <n>' argument '0' is invalid"],
     [
       ['train', 'v5', '--resume', 'x', '--like', 'y'],
@@ -91,7 +91,7 @@ describe('weft', () => {
     [['evaluate', '/no/such/run'], '/no/such/run is no run'],
     [['predict', '/no/such/run', 'x.png'], '/no/such/run is no run'],
     [['profile'], "missing required argument 'experiment'"],
-    [['profile', 'v6'], "no experiment 'v6'; there is: v5"],
+    [['profile', 'v99'], "no experiment 'v99'; there are "],
     [
       ['profile', 'v5', '--batch', '0'],
       "option '--batch <n>' argument '0' is invalid. It must be a whole number, at least 1.",

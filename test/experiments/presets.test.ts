@@ -1,14 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import { imageDataGenerator } from '../../src/data/augmentation.ts';
+import { imageDataGenerator, torchvisionTransforms } from '../../src/data/augmentation.ts';
+import { v5 } from '../../src/experiments/czerny/v5.ts';
 import {
+  batchSizes,
   choosePreset,
   describePlan,
   estimate,
   QUICK_SECONDS,
+  repeatSizes,
   settle,
   stepsPerEpoch,
 } from '../../src/experiments/presets.ts';
-import { v5 } from '../../src/experiments/v5.ts';
+import { twoConv } from '../../src/experiments/rasiaq/twoConvolutions.ts';
 
 describe('the recipe', () => {
   const plan = settle(v5, 'recipe', {}, 1e-4);
@@ -17,7 +20,10 @@ describe('the recipe', () => {
     expect(plan).toEqual({
       preset: 'recipe',
       batchSize: 512,
-      learningRate: 3e-4,
+      optimizer: { name: 'Adam', learningRate: 3e-4 },
+      batches: 'whole',
+      pixelScale: 1,
+      frozenLayers: 0,
       augment: imageDataGenerator({
         widthShiftRange: 3,
         heightShiftRange: 3,
@@ -48,10 +54,48 @@ describe('the recipe', () => {
   });
 });
 
+describe('a recipe with more than one part', () => {
+  const nested = settle(twoConv, 'recipe', {}, 1e-4);
+
+  it('splits the training images of the repeat before', () => {
+    const sizes = [1, 2, 3, 4].map((repeat) => repeatSizes(nested, repeat));
+    expect(sizes.map(({ trainingImages }) => trainingImages)).toEqual([48_000, 38_400, 30_720, 24_576]);
+    expect(sizes.map(({ validationImages }) => validationImages)).toEqual([12_000, 9_600, 7_680, 6_144]);
+    expect(sizes.map(({ epochs }) => epochs)).toEqual([50, 10, 10, 10]);
+    const steps = 50 * 1500 + 10 * (1200 + 960 + 768);
+    expect(estimate(nested, 1e-4).training).toBeCloseTo(steps * 32 * 1e-4);
+  });
+
+  it('counts the copies that images are trained on beside', () => {
+    const replicate = torchvisionTransforms([{ kind: 'randomHorizontalFlip' }]);
+    const recipe = { ...v5.recipe, batches: 'all', replicate } as const;
+    const plan = settle({ recipe }, 'recipe', {}, 1);
+    expect(stepsPerEpoch(plan)).toBe(Math.ceil(100_000 / 512));
+    expect(batchSizes(plan).training).toEqual([512, 100_000 % 512]);
+    expect(stepsPerEpoch(settle({ recipe }, 'recipe', { noAugment: true }, 1))).toBe(98);
+  });
+
+  it('leaves its frozen phase where every layer is to be trained', () => {
+    const optimizer = { name: 'SGD', learningRate: 1e-3, momentum: 0.9, nesterov: true } as const;
+    const frozenPhase = { frozenLayers: 7, optimizer, epochs: 3 };
+    const recipe = { ...v5.recipe, frozenPhase, frozenLayers: 4 };
+    expect(settle({ recipe }, 'recipe', { epochs: 2 }, 1)).toMatchObject({
+      frozenPhase: { epochs: 2 },
+      frozenLayers: 4,
+    });
+    const all = settle({ recipe }, 'recipe', { unfrozen: true }, 1);
+    expect(all.frozenPhase).toBeUndefined();
+    expect(all.frozenLayers).toBe(0);
+    expect(describePlan(settle({ recipe }, 'recipe', {}, 1))).toContain(
+      '3 epochs with 7 layers frozen, SGD 0.001, Nesterov momentum 0.9, then, 4 layers frozen, Adam 0.0003',
+    );
+  });
+});
+
 describe('the quick preset', () => {
   it('is one pass over as many whole batches as fit in its time', () => {
     const plan = settle(v5, 'quick', {}, 0.1);
-    expect(plan).toMatchObject({ batchSize: 64, learningRate: 1e-3, augment: null, epochs: 1, repeats: 1 });
+    expect(plan).toMatchObject({ batchSize: 64, optimizer: { learningRate: 1e-3 }, epochs: 1, repeats: 1 });
     expect(plan).toMatchObject({ validationImages: 1000, testImages: 2000, stratified: true });
     expect(plan.trainingImages).toBe(Math.floor(QUICK_SECONDS / 0.1 / 64) * 64);
     expect(estimate(plan, 0.1).training).toBeLessThanOrEqual(QUICK_SECONDS);
@@ -78,8 +122,14 @@ describe('the quick preset', () => {
 describe('what a user says', () => {
   it('goes over the preset', () => {
     const said = { epochs: 7, repeats: 2, batchSize: 100, learningRate: 0.5, noAugment: true };
-    const expected = { epochs: 7, repeats: 2, batchSize: 100, learningRate: 0.5, augment: null };
+    const expected = {
+      epochs: 7,
+      repeats: 2,
+      batchSize: 100,
+      optimizer: { name: 'Adam', learningRate: 0.5 },
+    };
     expect(settle(v5, 'recipe', said, 1)).toMatchObject(expected);
+    expect(settle(v5, 'recipe', said, 1).augment).toBeUndefined();
   });
 
   it('bounds training, validation and test images alike', () => {

@@ -2,8 +2,8 @@ import fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Console } from '../../src/experiments/console.ts';
+import { v5 } from '../../src/experiments/czerny/v5.ts';
 import { chromeTrace, type Figures, formatProfile, profileStep } from '../../src/experiments/profile.ts';
-import { v5 } from '../../src/experiments/v5.ts';
 import { temporaryFolder } from './weft.ts';
 
 let folder: string;

@@ -1,6 +1,7 @@
 import fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { v5 } from '../../src/experiments/czerny/v5.ts';
 import { settle } from '../../src/experiments/presets.ts';
 import {
   type Choices,
@@ -9,7 +10,6 @@ import {
   RunFolder,
   readManifest,
 } from '../../src/experiments/run.ts';
-import { v5 } from '../../src/experiments/v5.ts';
 import { temporaryFolder } from './weft.ts';
 
 let folder: string;

@@ -2,15 +2,15 @@ import fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Console } from '../../src/experiments/console.ts';
+import { v5 } from '../../src/experiments/czerny/v5.ts';
 import { evaluateRuns } from '../../src/experiments/evaluate.ts';
 import type { Experiment } from '../../src/experiments/experiment.ts';
 import { experiments } from '../../src/experiments/index.ts';
 import { predict } from '../../src/experiments/predict.ts';
-import { batchSizes, withOverrides } from '../../src/experiments/presets.ts';
+import { batchSizes, presetOf, withOverrides } from '../../src/experiments/presets.ts';
 import { type Kernels, readManifest } from '../../src/experiments/run.ts';
 import { type TrainOptions, train } from '../../src/experiments/train.ts';
 import { describeKernels, tuneExperiment } from '../../src/experiments/tune.ts';
-import { v5 } from '../../src/experiments/v5.ts';
 import { layers } from '../../src/nn/layers/index.ts';
 import { sequential } from '../../src/nn/sequential.ts';
 import { cachePath } from '../../src/node/cacheDir.ts';
@@ -41,7 +41,7 @@ let store: string;
 const environment = { WEFT_CACHE_DIR: process.env.WEFT_CACHE_DIR, WEFT_ADAPTER: process.env.WEFT_ADAPTER };
 
 beforeAll(async () => {
-  Object.assign(experiments, { small });
+  (experiments as Experiment[]).push(small);
   folder = await temporaryFolder();
   // A cache of its own, in which everything lies that is in the real one but for the choices.
   const cache = join(folder, 'cache');
@@ -53,7 +53,7 @@ beforeAll(async () => {
   store = join(cache, 'choices.json');
 });
 afterAll(async () => {
-  Reflect.deleteProperty(experiments, 'small');
+  (experiments as Experiment[]).pop();
   if (environment.WEFT_CACHE_DIR === undefined) delete process.env.WEFT_CACHE_DIR;
   else process.env.WEFT_CACHE_DIR = environment.WEFT_CACHE_DIR;
   await fs.rm(folder, { recursive: true });
@@ -262,21 +262,21 @@ describe('kernels in a line', () => {
 });
 
 describe('the batches of a run', () => {
-  const sizes = (overrides: object) => batchSizes(withOverrides(v5.presets.quick, overrides));
+  const sizes = (overrides: object) => batchSizes(withOverrides(presetOf(v5, 'quick'), overrides));
   it('are those that it trains, validates and tests with, and those left over', () => {
     expect(sizes({})).toEqual({ training: [64], inference: [128, 1000 % 128, 2000 % 128, 64] });
     expect(sizes({ batchSize: 512 })).toEqual({
       training: [512],
       inference: [256, 1000 % 256, 2000 % 256, 512],
     });
-    expect(batchSizes(withOverrides(v5.presets.recipe, {}))).toEqual({
+    expect(batchSizes(withOverrides(presetOf(v5, 'recipe'), {}))).toEqual({
       training: [512],
       inference: [256, 10_000 % 256],
     });
   });
 
   it('are never larger than there are images', () => {
-    const limited = (limit: number) => batchSizes(withOverrides(v5.presets.quick, { limit }), limit);
+    const limited = (limit: number) => batchSizes(withOverrides(presetOf(v5, 'quick'), { limit }), limit);
     expect(limited(100)).toEqual({ training: [64], inference: [100, 64] });
     expect(limited(10)).toEqual({ training: [10], inference: [10] });
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { v5 } from '../../src/experiments/v5.ts';
+import { v5 } from '../../src/experiments/czerny/v5.ts';
 import { sum } from '../../src/kernels/reduce.ts';
 import { initializers } from '../../src/nn/initializers.ts';
 import { layers } from '../../src/nn/layers/index.ts';

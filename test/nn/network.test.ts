@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { v5 } from '../../src/experiments/v5.ts';
+import { v5 } from '../../src/experiments/czerny/v5.ts';
 import { add } from '../../src/kernels/binary.ts';
 import { softmaxCrossEntropy } from '../../src/kernels/softmaxCrossEntropy.ts';
 import { Adam } from '../../src/nn/optimizers/index.ts';
