@@ -69,8 +69,15 @@ export class Operands {
 
 const bytesOf = (...tensors: Tensor[]): number => tensors.reduce((total, { size }) => total + 4 * size, 0);
 
-/** Square kernel and image, input channels, filters, padding. */
-type ConvolutionShape = [kernel: number, size: number, C: number, K: number, padding: Padding];
+/** Kernel (square or [height, width]), height and width of the image, input channels, filters, padding, stride (default 1). */
+type ConvolutionShape = [
+  kernel: number | [number, number],
+  size: number,
+  C: number,
+  K: number,
+  padding: Padding,
+  stride?: number,
+];
 
 const CONVOLUTIONS: ConvolutionShape[] = [
   // v5
@@ -95,6 +102,19 @@ const CONVOLUTIONS: ConvolutionShape[] = [
   // A dense block's step, and the layer that halves its channels.
   [3, 28, 64, 16, 'same'],
   [1, 28, 192, 96, 'same'],
+  // Residual networks: the first layer and what halves the image.
+  [7, 28, 1, 64, 'same', 2],
+  [3, 14, 64, 128, 'same', 2],
+  [1, 14, 64, 128, 'same', 2],
+  // InceptionV3 at 150x150: its first layer, factorised and large kernels, the last reduction.
+  [3, 150, 3, 32, 'valid', 2],
+  [5, 16, 48, 64, 'same'],
+  [[1, 7], 7, 128, 128, 'same'],
+  [[7, 1], 7, 192, 192, 'same'],
+  [[1, 3], 3, 384, 384, 'same'],
+  [3, 16, 288, 384, 'valid', 2],
+  // A five by five on the image itself.
+  [5, 28, 1, 64, 'same'],
 ];
 
 type Pass = 'forward' | 'input gradient' | 'filter gradient';
@@ -104,12 +124,14 @@ const PASS = {
   'filter gradient': 'filterGradient',
 } as const;
 
-function convolution([kernel, size, C, K, padding]: ConvolutionShape, pass: Pass): PlannedCase {
-  const name = `conv2d ${kernel}x${kernel}, ${size}x${size}, ${C} to ${K}, ${padding}, ${pass}`;
+function convolution([kernel, size, C, K, padding, stride = 1]: ConvolutionShape, pass: Pass): PlannedCase {
+  const [I, J] = typeof kernel === 'number' ? [kernel, kernel] : kernel;
+  const strided = stride === 1 ? '' : `, stride ${stride}`;
+  const name = `conv2d ${I}x${J}, ${size}x${size}, ${C} to ${K}, ${padding}${strided}, ${pass}`;
   const prepare = (gpu: Gpu, batch: number, operands: Operands): Case => {
     const x = operands.random(batch, size, size, C);
-    const w = operands.random(kernel, kernel, C, K);
-    const g: Geometry = geometryOf([x.shape, w.shape], padding);
+    const w = operands.random(I, J, C, K);
+    const g: Geometry = geometryOf([x.shape, w.shape], padding, stride);
     const y = operands.random(batch, g.Y, g.X, K);
     const bias = operands.random(K);
     const dx = operands.own(empty(x.shape));

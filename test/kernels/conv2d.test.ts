@@ -4,6 +4,7 @@ import { unfold } from '../../src/kernels/conv2d/cotangent.ts';
 import { type ConvVariant, geometryOf, POOL as POOL_WINDOWS } from '../../src/kernels/conv2d/geometry.ts';
 import { type Conv2dOptions, conv2d } from '../../src/kernels/conv2d/index.ts';
 import { variants } from '../../src/kernels/conv2d/passes.ts';
+import { patches } from '../../src/kernels/conv2d/patches.ts';
 import { plain } from '../../src/kernels/conv2d/plain.ts';
 import { pool } from '../../src/kernels/maxPool2d.ts';
 import { listenToChoices } from '../../src/tensor/choices.ts';
@@ -118,7 +119,7 @@ const THREE: Domain = {
     ],
   ],
 };
-const domains: Record<string, Domain> = { plain: ANY, product: { kernels: [1] } };
+const domains: Record<string, Domain> = { plain: ANY, patches: ANY, product: { kernels: [1] } };
 const domainOf = ({ name }: ConvVariant): Domain => domains[name] ?? THREE;
 
 /** Images and filters: channels of all kinds, with and without what may follow. */
@@ -158,15 +159,13 @@ const check = (variant: ConvVariant, { inputs, attrs }: Drawn, random: Draw['ran
   });
 
 /** Random shapes for each variant: few for those that are compiled anew, in seconds, for every shape. */
-const counts: Record<string, number> = { winograd4: 3, winograd2: 3, broadcast: 3, plain: 16 };
+const counts: Record<string, number> = { winograd4: 3, winograd2: 3, broadcast: 3, plain: 16, patches: 16 };
 
 const PASSES = ['forward', 'inputGradient', 'filterGradient'] as const;
 
 /** A layer of v5, which every variant suits, with a kernel of its own, on an adapter that has it at all. */
 const usual = (variant: ConvVariant) => {
-  const {
-    kernels: [size],
-  } = domainOf(variant);
+  const size = domainOf(variant).kernels.at(-1)!;
   const shapes = [
     [2, 14, 14, 64],
     [size, size, 64, 128],
@@ -313,6 +312,31 @@ describe('more images than go through Winograd at a time', () => {
       await expectClose(dx, wanted, 9 * K, `input gradient, ${Object.keys(cotangent)}`);
     }
   });
+});
+
+/** Chunks that begin between multiples of 64 elements of the image, and chunks that are longer so that y's begin at one. */
+test.each([
+  [402, 15, 7, 4],
+  [402, 15, 8, 3],
+  [500, 13, 7, 3],
+])('patches of %d images %d wide, %d to %d channels, are as plain', async (N, size, C, K) => {
+  const [{ random, label }] = draws(`conv2d patches ${N} ${size} ${C} ${K}`, 1);
+  const given = (...shape: number[]) => tensor(Float32Array.from(random.uniform(shape).data), shape);
+  const [x, w, bias] = [given(N, size, size, C), given(5, 5, C, K), given(K)];
+  const g = geometryOf([x.shape, w.shape], 'same', 2);
+  const dy = given(N, g.Y, g.X, K);
+  const results = [patches, plain].map((variant) => {
+    const [y, dx] = [empty(dy.shape), empty(x.shape)];
+    variant.forward(g, x, w, { bias, relu: true, pool: false, y });
+    variant.inputGradient(g, { dy }, w, dx);
+    return [y, dx, variant.filterGradient(g, x, { dy })];
+  });
+  const terms = [25 * C, 25 * K, N * g.Y * g.X];
+  for (const [pass, expected] of results[1].entries()) {
+    const wanted = make(expected.shape, await expected.data());
+    const found = await results[0][pass].data();
+    compare(found, wanted, terms[pass], `${label}: ${PASSES[pass]}`, patches.roundOffs + plain.roundOffs);
+  }
 });
 
 describe("v5's shapes, few images", () => {

@@ -18,6 +18,7 @@ import {
   strideName,
   termsOf,
 } from './geometry.ts';
+import { patches } from './patches.ts';
 import { plain } from './plain.ts';
 import { product } from './product.ts';
 import { tiled } from './tiled.ts';
@@ -28,7 +29,15 @@ import { winograd2, winograd4 } from './winograd/index.ts';
  * kernels.
  */
 
-export const variants: readonly ConvVariant[] = [winograd4, winograd2, broadcast, tiled, product, plain];
+export const variants: readonly ConvVariant[] = [
+  winograd4,
+  winograd2,
+  broadcast,
+  tiled,
+  product,
+  patches,
+  plain,
+];
 
 export type Activation = 'linear' | 'relu';
 

@@ -3,11 +3,12 @@ import { kernelFamily } from '../../../gpu/kernel.ts';
 import { launch } from '../../../tensor/launch.ts';
 import { empty, type Tensor } from '../../../tensor/tensor.ts';
 import { sumPartials } from '../../shared/sumRows.ts';
+import { partOf } from '../chunks.ts';
 import { type CotangentForm, formOf } from '../cotangent.ts';
 import { type Cotangent, type Geometry, isUnit3x3 } from '../geometry.ts';
 import { productKernel } from '../tiled.ts';
 import { transformInput } from './input.ts';
-import { type Chunk, partOf, tilesOf } from './tiles.ts';
+import { type Chunk, tilesOf } from './tiles.ts';
 import { type Filtering, transform, transposed } from './transforms.ts';
 
 /*

@@ -1,9 +1,10 @@
 import { kernelFamily } from '../../../gpu/kernel.ts';
 import { launch } from '../../../tensor/launch.ts';
 import type { Tensor } from '../../../tensor/tensor.ts';
+import { partOf } from '../chunks.ts';
 import { type CotangentForm, cotangentBlock, cotangentReads, cotangentWgsl, formOf } from '../cotangent.ts';
 import type { Cotangent } from '../geometry.ts';
-import { type Chunk, type Convolution, partOf, tilesOf } from './tiles.ts';
+import { type Chunk, type Convolution, tilesOf } from './tiles.ts';
 import { type Filtering, transform } from './transforms.ts';
 
 /*

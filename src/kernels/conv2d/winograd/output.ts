@@ -4,8 +4,9 @@ import { launch } from '../../../tensor/launch.ts';
 import { empty, type Tensor } from '../../../tensor/tensor.ts';
 import { NOWHERE } from '../../maxPool2d.ts';
 import { momentsWgsl } from '../../shared/moments.ts';
+import { partOf } from '../chunks.ts';
 import type { Output } from '../geometry.ts';
-import { type Chunk, type Convolution, partOf, tilesOf } from './tiles.ts';
+import { type Chunk, type Convolution, tilesOf } from './tiles.ts';
 import { type Filtering, transform } from './transforms.ts';
 
 /*
