@@ -126,14 +126,14 @@ function formatRows(rows: readonly TuneRow[]): string {
     value === undefined ? '-' : show(value);
   return table(
     ['op', 'variant', 'ms', 'GFLOP/s', 'error', 'predicted', ''],
-    rows.map(({ key, candidate, ms, gflops, error, predicted, chosen, wrong }, i) => [
+    rows.map(({ key, candidate, ms, gflops, error, predicted, chosen, wrong, refused }, i) => [
       rows[i - 1]?.key === key ? '' : key,
       candidate,
       orDash(ms, (value) => value.toPrecision(3)),
       orDash(gflops, (value) => value.toFixed(2)),
       orDash(error, (value) => value.toExponential(1)),
       `x ${predicted.toPrecision(2)}`,
-      chosen ? 'chosen' : wrong ? 'wrong' : '',
+      chosen ? 'chosen' : wrong ? 'wrong' : refused ? "doesn't compile" : '',
     ]),
   );
 }

@@ -108,6 +108,8 @@ export class Gpu {
   private failure: GpuError | undefined;
   /** Compilations whose outcome isn't known yet. */
   private readonly pipelineChecks = new Set<Promise<void>>();
+  /** Where kernels that don't compile are noted while some are tried. */
+  private refused: GpuError[] | undefined;
   /** Questions to the device that it hasn't answered yet. */
   private readonly unanswered = new Set<Promise<unknown>>();
   private closed = false;
@@ -419,11 +421,30 @@ export class Gpu {
     if (used > 0) this.device.queue.writeBuffer(buffer, 0, shadow.buffer, 0, used);
   }
 
+  /**
+   * Resolves with what the compiler says of the kernels that `issue` is the first to use and that don't compile, which fails the device
+   * otherwise. `issue` may only record them. Such a kernel is compiled again when it is used again.
+   */
+  async tryKernels(issue: () => void | Promise<void>): Promise<GpuError[]> {
+    const refused: GpuError[] = [];
+    this.refused = refused;
+    try {
+      await issue();
+    } finally {
+      this.refused = undefined;
+    }
+    await Promise.all(this.pipelineChecks);
+    return refused;
+  }
+
   private pipelineOf(kernel: Kernel): { pipeline: GPUComputePipeline; layout: GPUBindGroupLayout } {
     const found = this.pipelines.get(kernel.code);
     if (found) return found;
     const { name } = kernel.spec;
     this.counters.pipelines++;
+    const { refused } = this;
+    // What a driver's own compiler refuses is an internal error.
+    this.device.pushErrorScope('internal');
     this.device.pushErrorScope('validation');
     const layout = this.device.createBindGroupLayout({
       label: name,
@@ -439,10 +460,15 @@ export class Gpu {
       layout: this.device.createPipelineLayout({ bindGroupLayouts: [layout] }),
       compute: { module, entryPoint: 'main' },
     });
-    const check = this.asked(this.device.popErrorScope()).then(
-      async (error) => {
-        if (error)
-          this.fail(new GpuError(await describeShaderError(name, kernel.code, module, error.message)));
+    const errors = [this.device.popErrorScope(), this.device.popErrorScope()];
+    const check = this.asked(Promise.all(errors)).then(
+      async (found) => {
+        const error = found.find((error) => error !== null);
+        if (!error) return;
+        const failure = new GpuError(await describeShaderError(name, kernel.code, module, error.message));
+        if (!refused) return this.fail(failure);
+        this.pipelines.delete(kernel.code);
+        refused.push(failure);
       },
       () => {},
     );

@@ -15,7 +15,8 @@ import { VERSION } from './version.ts';
 
 /*
  * The tuner decides what `choose` answers. For each request it takes the candidates that a model predicts to be cheap, compiles
- * each by running it once, compares its values with the plain candidate's, and times them in turns with nothing else running.
+ * each by running it once, compares its values with the plain candidate's, and times them in turns with nothing else running. One that the
+ * adapter's compiler refuses is left out.
  */
 
 /** Candidates that are tried: at least two, then those within a factor of the cheapest, so that a model must be far off to hide the best. */
@@ -77,6 +78,8 @@ export interface TuneRow {
   readonly error?: number;
   /** Whether that is more than its arithmetic explains: it is never chosen then. */
   readonly wrong: boolean;
+  /** What the compiler says where it refuses the candidate: it is never chosen then. */
+  readonly refused?: string;
   /** Predicted time, as a multiple of the cheapest candidate's. */
   readonly predicted: number;
   /** How the key was decided: now by time, by an earlier tuning in the store or in this process, or by predicted cost alone. */
@@ -97,7 +100,7 @@ export async function tune(fn: () => unknown, options: TuneOptions = {}): Promis
   const { store, retune = false, time = true, onProgress } = options;
   const gpu = currentGpu();
   const choices = choicesOf(gpu);
-  const requests = requestsOf(gpu, fn);
+  const requests = await requestsOf(gpu, fn);
   const adapter = `${gpu.adapterKey}, weft ${VERSION}`;
   const stored = retune ? {} : ((await store?.load(adapter)) ?? {});
 
@@ -147,15 +150,20 @@ export async function tune(fn: () => unknown, options: TuneOptions = {}): Promis
   return requests.flatMap(({ key }) => rows.get(key)!);
 }
 
-/** What `fn` asks for, each key once. Its commands are kept in a recording, which is thrown away. */
-function requestsOf(gpu: Gpu, fn: () => unknown): ChoiceRequest[] {
+/**
+ * What `fn` asks for, each key once. Its commands are kept in a recording, which is thrown away: what doesn't compile of the candidates
+ * that are taken until others are decided on does no harm.
+ */
+async function requestsOf(gpu: Gpu, fn: () => unknown): Promise<ChoiceRequest[]> {
   const found = new Map<string, ChoiceRequest>();
   const listen = (request: ChoiceRequest) => {
     if (!found.has(request.key)) found.set(request.key, request);
   };
   const arenas = gpu.makeArenas();
   try {
-    listenToChoices(listen, () => capture(gpu, arenas, fn, [])).recording.release();
+    await gpu.tryKernels(() =>
+      listenToChoices(listen, () => capture(gpu, arenas, fn, [])).recording.release(),
+    );
   } finally {
     arenas.destroy();
   }
@@ -174,7 +182,7 @@ function sameNames(names: unknown, candidates: readonly Candidate[]): boolean {
 
 function rowOf(
   { key, candidates, flops }: ChoiceRequest,
-  row: Pick<TuneRow, 'candidate' | 'ms' | 'error' | 'chosen' | 'source'> & { wrong?: boolean },
+  row: Pick<TuneRow, 'candidate' | 'ms' | 'error' | 'chosen' | 'source' | 'refused'> & { wrong?: boolean },
 ): TuneRow {
   const lowest = byCost(candidates)[0].cost;
   const cost = candidates.find(({ name }) => name === row.candidate)!.cost;
@@ -204,11 +212,21 @@ async function decide(
   if (!plain) throw new WeftError(`${request.key}: there is no candidate 'plain' to compare the others with`);
   const trial = request.prepare();
   const runners: Runner[] = [];
+  const refusals: TuneRow[] = [];
   try {
     const expected = await valuesOf(trial, plain.name);
     for (const candidate of tried) {
       onStep(candidate.name);
       const step = repeated(trial, candidate.name, 1);
+      const [refusal] = await gpu.tryKernels(() => step.prepare());
+      if (refusal) {
+        step.dispose();
+        const { name } = candidate;
+        refusals.push(
+          rowOf(request, { candidate: name, refused: refusal.message, chosen: false, source: 'timed' }),
+        );
+        continue;
+      }
       const runner = { ...candidate, error: 0, wrong: false, samples: [], runs: 1, step };
       runners.push(runner);
       // The first run compiles.
@@ -232,6 +250,7 @@ async function decide(
         source: 'timed',
       });
     });
+    rows.push(...refusals);
     if (rows.some(({ chosen }) => chosen)) return rows;
     return [...rows, rowOf(request, { candidate: plain.name, chosen: true, source: 'timed' })];
   } finally {

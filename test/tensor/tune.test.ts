@@ -1,6 +1,7 @@
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { Gpu } from '../../src/gpu/gpu.ts';
+import { kernel } from '../../src/gpu/kernel.ts';
 import { mul } from '../../src/kernels/binary.ts';
 import { matmul } from '../../src/kernels/matmul/index.ts';
 import { softmaxCrossEntropy } from '../../src/kernels/softmaxCrossEntropy.ts';
@@ -9,6 +10,7 @@ import { Adam } from '../../src/nn/optimizers/index.ts';
 import { sequential } from '../../src/nn/sequential.ts';
 import { type ChoiceRequest, choicesOf, choose, pinChoices } from '../../src/tensor/choices.ts';
 import { full, zeros } from '../../src/tensor/create.ts';
+import { launch } from '../../src/tensor/launch.ts';
 import { scope } from '../../src/tensor/scope.ts';
 import { type ChoiceStore, type StoredChoice, tune } from '../../src/tensor/tune.ts';
 import { VERSION } from '../../src/tensor/version.ts';
@@ -99,6 +101,41 @@ describe('tune', () => {
     expect(wrong[0].error).toBeCloseTo(1e-3, 5);
     expect(wrong[1].error).toBe(Number.POSITIVE_INFINITY);
     expect(ask()).toBe('plain');
+  });
+
+  it("leaves out one that doesn't compile on this adapter, and the device goes on", async () => {
+    const broken = kernel({
+      name: 'refused-candidate',
+      lanes: 1,
+      write: { y: 'f32' },
+      body: 'y[0] = noSuchFunction();',
+    });
+    const { request } = fake('op', { plain: { work: 1, cost: 2 }, refused: { work: 1, cost: 1 } });
+    const prepare = () => {
+      const trial = request.prepare();
+      const run = (name: string) => {
+        const y = trial.run(name);
+        if (name === 'refused') launch(broken, { y }, { items: 1 });
+        return y;
+      };
+      return { ...trial, run };
+    };
+    const ask = () => {
+      const name = choose(gpu, { ...request, prepare });
+      // What an op does until a candidate is decided on.
+      if (name === 'refused') launch(broken, { y: zeros([1]) }, { items: 1 });
+      return name;
+    };
+    for (const retune of [false, true]) {
+      const rows = await tune(ask, { retune });
+      expect(rows.map(({ candidate, chosen, ms }) => [candidate, chosen, ms === undefined])).toEqual([
+        ['plain', true, false],
+        ['refused', false, true],
+      ]);
+      expect(rows[1].refused).toMatch(/^kernel refused-candidate doesn't compile:.*noSuchFunction/s);
+      expect(ask()).toBe('plain');
+      expect(await full([1], 2).data()).toEqual(Float32Array.of(2));
+    }
   });
 
   it('tries those that are predicted to be cheap, two at least, and runs the plain one once to compare', async () => {
