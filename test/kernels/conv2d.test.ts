@@ -372,8 +372,10 @@ test('a decision is named by kernel, strides and the zeros that count', () => {
     );
     return keys[0];
   };
-  expect(key([3, 3], {})).toBe('conv2d forward 7x8 2-3 3x3 valid, one');
-  expect(key([3, 3], { padding: 1, activation: 'relu' })).toBe('conv2d forward 7x8 2-3 3x3 same relu, one');
+  expect(key([5, 3], {})).toBe('conv2d forward 7x8 2-3 5x3 valid, one');
+  expect(key([5, 3], { padding: [2, 1], activation: 'relu' })).toBe(
+    'conv2d forward 7x8 2-3 5x3 same relu, one',
+  );
   expect(key([1, 7], { padding: 'same', strides: 2 })).toBe('conv2d forward 7x8 2-3 1x7 stride 2 same, one');
   expect(
     key([3, 3], {
