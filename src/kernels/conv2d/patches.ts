@@ -156,6 +156,7 @@ export const patches: ConvVariant = {
     !isUnit3x3(g) &&
     !product.supports(g, pass, gpu) &&
     sizesOf(g).bytes <= gpu.limits.maxStorageBufferBindingSize,
+  // Somewhat below the rate that `product.ts` counts on: patches are written and read besides.
   cost: (g, _, gpu) => directFlops(g) / (gpu.isSoftware ? 8 : 2000),
   roundOffs: 8,
   forward(g, x, w, { bias, relu, y }) {
