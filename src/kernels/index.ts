@@ -41,5 +41,5 @@ export { logSoftmax, softmax } from './softmax.ts';
 export { softmaxCrossEntropy } from './softmaxCrossEntropy.ts';
 export { noteNonFinite, type StepLossTensors, type StepMetricsTensors, stepMetrics } from './stepMetrics.ts';
 export { transpose } from './transpose.ts';
-export { abs, exp, log, neg, pow, sqrt, square } from './unary.ts';
+export { abs, exp, leakyRelu, log, neg, pow, sigmoid, sqrt, square, tanh } from './unary.ts';
 export { type FillMode, type WarpImagesOptions, warpImages } from './warpImages.ts';

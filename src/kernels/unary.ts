@@ -69,6 +69,29 @@ fn powerSlope(x: f32, exponent: f32) -> f32 {
 }`;
 const powOp = unary('pow', 'power(x, exponent)', 'dy * powerSlope(x, exponent)', power);
 
+// With slope >= 0 an output is above 0 where its input is: the input need not be kept.
+const leakyReluOp = unary('leakyRelu', 'select(slope * x, x, x > 0.0)', 'select(slope * dy, dy, y > 0.0)');
+
+/** WGSL: `sigmoid(x)`, 1 / (1 + exp(-x)), by an exponential that can't overflow. */
+export const sigmoidWgsl = `
+fn sigmoid(x: f32) -> f32 {
+  let e = exp(-abs(x));
+  return select(e, 1.0, x >= 0.0) / (1.0 + e);
+}`;
+const sigmoidOp = unary('sigmoid', 'sigmoid(x)', 'dy * y * (1.0 - y)', sigmoidWgsl);
+
+// WGSL's own tanh() may overflow and cancels near 0. Below 1/4 the Taylor series is exact to a tenth of a round-off.
+const hyperbolicTangent = `
+fn hyperbolicTangent(x: f32) -> f32 {
+  if (abs(x) < 0.25) {
+    let q = x * x;
+    return x + x * q * (-1.0 / 3.0 + q * (2.0 / 15.0 + q * (-17.0 / 315.0 + q * (62.0 / 2835.0))));
+  }
+  let e = exp(-2.0 * abs(x));
+  return sign(x) * (1.0 - e) / (1.0 + e);
+}`;
+const tanhOp = unary('tanh', 'hyperbolicTangent(x)', 'dy * (1.0 - y) * (1.0 + y)', hyperbolicTangent);
+
 /** `-x`, element by element. */
 export const neg = (x: Tensor): Tensor => negOp(x);
 
@@ -95,3 +118,21 @@ export function pow(x: Tensor, exponent: number): Tensor {
   if (!Number.isFinite(exponent)) throw new ShapeError('pow', 'a finite exponent', `${exponent}`);
   return powOp(x, { exponent });
 }
+
+/**
+ * Leaky rectifier, element by element: x where x > 0, else `slope * x`; at 0 the gradient is the slope.
+ *
+ * @param slope PyTorch's default is 0.01, that of Keras' layer 0.3
+ * @throws ShapeError when the slope is below 0 or no finite number
+ */
+export function leakyRelu(x: Tensor, slope: number): Tensor {
+  if (!(Number.isFinite(slope) && slope >= 0))
+    throw new ShapeError('leakyRelu', 'a finite slope of at least 0', `${slope}`);
+  return leakyReluOp(x, { slope });
+}
+
+/** Logistic function, element by element: `1 / (1 + e^-x)`, for x of any size. */
+export const sigmoid = (x: Tensor): Tensor => sigmoidOp(x);
+
+/** Hyperbolic tangent, element by element, for x of any size. */
+export const tanh = (x: Tensor): Tensor => tanhOp(x);

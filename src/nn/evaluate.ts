@@ -6,8 +6,9 @@ import { type Tensor, tensor } from '../tensor/tensor.ts';
 import type { Model } from './model.ts';
 
 /**
- * From a batch's outputs (of a last softmax, the logits it is given), its labels [N], and its inputs to a scalar. An autoencoder's
- * takes the inputs: `(output, _, inputs) => meanSquaredError(output, inputs)`.
+ * From a batch's outputs (of a last softmax or sigmoid, the logits it is given), its labels [N], and its inputs to a scalar. An
+ * autoencoder's takes the inputs: `(output, _, inputs) => meanSquaredError(output, inputs)`, after a last sigmoid of
+ * `sigmoid(output)`.
  */
 export type Loss = (output: Tensor, labels: Tensor, inputs: Tensor) => Tensor;
 

@@ -1,14 +1,13 @@
 import { ShapeError, WeftError } from '../errors.ts';
-import { relu } from '../kernels/relu.ts';
-import { softmax } from '../kernels/softmax.ts';
 import type { RandomStream } from '../tensor/random.ts';
 import { type Shape, sameShape, showShape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { type Activation, activationFunction, activationNames, isActivation } from './activations.ts';
 import type { InitializerName } from './initializers.ts';
 import { Parameter, type ParameterOptions, type ParameterOwner } from './parameter.ts';
 import { SymbolicTensor } from './symbolic.ts';
 
-export type Activation = 'linear' | 'relu' | 'softmax';
+export type { Activation };
 
 /** How a model runs. */
 export interface CallOptions {
@@ -93,6 +92,10 @@ export abstract class Layer<Config extends object = object> implements Parameter
   build(inputShapes: readonly Shape[]): Shape {
     if (inputShapes.length !== 1 && !this.merges)
       throw new ShapeError(this.name, 'one input', `${inputShapes.length}`);
+    if (!isActivation(this.activation))
+      throw new WeftError(
+        `${this.name}: expected an activation of ${activationNames.join(', ')} or { leakyRelu: slope }, got ${JSON.stringify(this.activation)}`,
+      );
     const [first, ...more] = inputShapes;
     this.inputShape = first;
     this.outputShape = this.makeWeights(first, ...more);
@@ -127,9 +130,13 @@ export abstract class Layer<Config extends object = object> implements Parameter
 
   call(x: Tensor, options: CallOptions, ...more: Tensor[]): Tensor {
     const y = this.linear(x, options, ...more);
-    if (this.activation === 'linear') return y;
-    const activated = this.activation === 'relu' ? relu(y) : softmax(y);
-    if (y !== x) y.dispose();
+    return y === x ? activationFunction(this.activation)(x) : this.activate(y);
+  }
+
+  /** Applies the activation, in place of what it is given. */
+  protected activate(y: Tensor): Tensor {
+    const activated = activationFunction(this.activation)(y);
+    if (activated !== y) y.dispose();
     return activated;
   }
 

@@ -5,6 +5,7 @@ import { reshape } from '../kernels/reshape.ts';
 import type { RandomStream } from '../tensor/random.ts';
 import { type Shape, sameShape, showShape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { makesProbabilities, showActivation } from './activations.ts';
 import type { CallOptions, Layer } from './layer.ts';
 import type { Parameter } from './parameter.ts';
 import { checkBatch, type PredictOptions, Predictor } from './predictor.ts';
@@ -134,10 +135,10 @@ export abstract class Model {
     return this.run(inputs, options, (layer, [first, ...more]) => layer.call(first, options, ...more));
   }
 
-  /** As `call`, before a softmax of the last layer: what a cross-entropy on logits takes. */
+  /** As `call`, before a softmax or sigmoid of the last layer: what a cross-entropy on logits takes. */
   logits(x: Tensor, options: CallOptions = {}): Tensor {
     return this.run(this.single([x], 'logits'), options, (layer, [first, ...more]) =>
-      layer.activation === 'softmax'
+      makesProbabilities(layer.activation)
         ? layer.linear(first, options, ...more)
         : layer.call(first, options, ...more),
     )[0];
@@ -250,7 +251,7 @@ export abstract class Model {
       value < inputs.length ? inputs[value].name : calls[value - inputs.length].layer.name;
     const counted = new Set<Layer>();
     const rows = calls.map(({ layer, inputs: taken, outputShape }) => {
-      const activation = layer.activation === 'linear' ? '' : ` (${layer.activation})`;
+      const activation = layer.activation === 'linear' ? '' : ` (${showActivation(layer.activation)})`;
       const frozen = layer.trainable || layer.parameters.length === 0 ? '' : ' frozen';
       const isFirst = !counted.has(layer);
       counted.add(layer);

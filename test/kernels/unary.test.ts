@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { abs, exp, log, neg, pow, sqrt, square } from '../../src/kernels/unary.ts';
+import { abs, exp, leakyRelu, log, neg, pow, sigmoid, sqrt, square, tanh } from '../../src/kernels/unary.ts';
 import { tensor } from '../../src/tensor/tensor.ts';
 import type { Array64 } from '../reference/array64.ts';
 import * as reference from '../reference/elementwise.ts';
@@ -8,6 +8,10 @@ import { testGpu } from '../support/gpu.ts';
 import { draws } from '../support/property.ts';
 
 beforeAll(testGpu);
+
+// A slope is computed from the output, whose round-offs 1 - y magnifies by up to 8 in these ranges; WGSL grants exp(x) the error of
+// 3 + 2 |x| units in the last place.
+const FROM_OUTPUT = 32;
 
 type Sample = (shape: readonly number[]) => Array64;
 
@@ -18,7 +22,9 @@ describe.each([
   { name: 'sqrt', op: sqrt, from: [0.05, 8] },
   { name: 'square', op: square, from: [-3, 3] },
   { name: 'abs', op: abs, from: [-3, 3] },
-] as const)('$name', ({ name, op, from: [low, high] }) => {
+  { name: 'sigmoid', op: sigmoid, from: [-2, 2], factor: FROM_OUTPUT },
+  { name: 'tanh', op: tanh, from: [-1.2, 1.2], factor: FROM_OUTPUT },
+] as const)('$name', ({ name, op, from: [low, high], ...bound }) => {
   test('matches the reference', async () => {
     for (const { random, label, shape, int } of draws(name, 6)) {
       const inputs = [random.uniform(shape(int(0, 4)), low, high)];
@@ -29,6 +35,7 @@ describe.each([
         attrs: {},
         cotangent: random.uniform,
         label,
+        ...bound,
       });
     }
   });
@@ -36,6 +43,49 @@ describe.each([
   test('refuses whole numbers', () => {
     expect(() => op(tensor(new Int32Array(2)))).toThrow(`${name}: expected x f32, got i32 [2]`);
   });
+});
+
+describe('leakyRelu', () => {
+  test('matches the reference, at 0 too', async () => {
+    for (const { random, label, shape, int, pick } of draws('leakyRelu', 6)) {
+      const slope = pick([0, 0.01, 0.3, 1.5]);
+      const x = random.uniform(shape(int(0, 4)));
+      x.data[0] = 0;
+      await checkOp({
+        reference: reference.leakyRelu,
+        op: ([x]) => leakyRelu(x, slope),
+        inputs: [x],
+        attrs: { slope: Math.fround(slope) },
+        cotangent: random.uniform,
+        label,
+      });
+    }
+  });
+
+  test('refuses slopes that are negative or no numbers', () => {
+    for (const slope of [-0.1, Number.NaN, Number.POSITIVE_INFINITY])
+      expect(() => leakyRelu(tensor([1]), slope)).toThrow(
+        `leakyRelu: expected a finite slope of at least 0, got ${slope}`,
+      );
+  });
+});
+
+test('sigmoid and tanh of large numbers are what they tend to', async () => {
+  const x = () => tensor([-3e38, -1000, -100, 100, 1000, 3e38]);
+  const near = (values: Iterable<number>) => [...values].map((value) => Math.round(value * 1e6) / 1e6);
+  expect(near(await sigmoid(x()).data()).map(Math.abs)).toEqual([0, 0, 0, 1, 1, 1]);
+  expect(near(await tanh(x()).data())).toEqual([-1, -1, -1, 1, 1, 1]);
+});
+
+test('sigmoid and tanh of small outputs keep their digits', async () => {
+  const [low] = await sigmoid(tensor([-20])).data();
+  expect(low / (1 / (1 + Math.exp(20)))).toBeCloseTo(1, 5);
+  const points = [-0.3, -0.2499, -1e-3, -1e-20, 1e-6, 0.01, 0.24, 0.2501, 0.5];
+  const found = await tanh(tensor(points)).data();
+  points.forEach((x, i) => {
+    expect(found[i] / Math.tanh(Math.fround(x)), `tanh of ${x}`).toBeCloseTo(1, 5);
+  });
+  expect([...(await tanh(tensor([0])).data())]).toEqual([0]);
 });
 
 describe('pow', () => {

@@ -1,6 +1,22 @@
 import { describe, expect, test } from 'vitest';
 import { type Array64, make, type Random, zeros } from './array64.ts';
-import { abs, add, div, exp, log, maximum, mul, neg, pow, sqrt, square, sub } from './elementwise.ts';
+import {
+  abs,
+  add,
+  div,
+  exp,
+  leakyRelu,
+  log,
+  maximum,
+  mul,
+  neg,
+  pow,
+  sigmoid,
+  sqrt,
+  square,
+  sub,
+  tanh,
+} from './elementwise.ts';
 import { checkReference } from './finiteDifferences.ts';
 
 type Draw = (random: Random, shape: readonly number[]) => Array64;
@@ -15,6 +31,8 @@ const unaries = [
   { name: 'sqrt', reference: sqrt, at: [9, 0.25], values: [3, 0.5], draw: positive },
   { name: 'square', reference: square, at: [-3, 0.5], values: [9, 0.25], draw: anywhere },
   { name: 'abs', reference: abs, at: [-3, 0.5], values: [3, 0.5], draw: awayFromZero },
+  { name: 'sigmoid', reference: sigmoid, at: [0, Math.log(3)], values: [0.5, 0.75], draw: anywhere },
+  { name: 'tanh', reference: tanh, at: [0, -Math.log(3)], values: [0, -0.8], draw: anywhere },
 ];
 
 describe.each(unaries)('$name', ({ reference, at, values, draw }) => {
@@ -33,6 +51,22 @@ describe.each(unaries)('$name', ({ reference, at, values, draw }) => {
 
 test('the gradient of abs at 0 is 0', () => {
   expect(abs.backward([make([1], [0])], {}, make([1], [1]))[0]!.data[0]).toBe(0);
+});
+
+describe('leakyRelu', () => {
+  test('values, and the gradient at 0', () => {
+    const x = make([4], [-2, 0, 3, -0.5]);
+    expect([...leakyRelu.forward([x], { slope: 0.25 }).data]).toEqual([-0.5, 0, 3, -0.125]);
+    expect([...leakyRelu.backward([x], { slope: 0.25 }, make([4], [1, 2, 3, 4]))[0]!.data]).toEqual([
+      0.25, 0.5, 3, 1,
+    ]);
+  });
+
+  for (const slope of [0, 0.01, 0.3, 2]) {
+    test(`gradients, slope ${slope}`, () => {
+      checkReference(leakyRelu, (random) => ({ inputs: [awayFromZero(random, [2, 5])], attrs: { slope } }));
+    });
+  }
 });
 
 describe('pow', () => {

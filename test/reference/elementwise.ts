@@ -110,6 +110,25 @@ export const abs = unary(
   (x) => Math.sign(x),
 );
 
+export const sigmoid = unary(
+  (x) => 1 / (1 + Math.exp(-x)),
+  // Written so that it doesn't vanish before it underflows.
+  (x) => 1 / (1 + Math.exp(-x)) / (1 + Math.exp(x)),
+);
+export const tanh = unary(
+  (x) => Math.tanh(x),
+  (x) => 1 / Math.cosh(x) ** 2,
+);
+
+export interface LeakyReluAttrs {
+  slope: number;
+}
+/** The derivative at 0 is the slope. */
+export const leakyRelu = unary<LeakyReluAttrs>(
+  (x, { slope }) => (x > 0 ? x : slope * x),
+  (x, { slope }) => (x > 0 ? 1 : slope),
+);
+
 export interface PowAttrs {
   exponent: number;
 }

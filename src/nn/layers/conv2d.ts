@@ -3,6 +3,7 @@ import { directFlops, geometryOf, type Padding, type Strides } from '../../kerne
 import { type Conv2dOptions, conv2d } from '../../kernels/conv2d/index.ts';
 import { type Shape, showShape } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
+import { isMonotonic } from '../activations.ts';
 import { fansOf, type InitializerName } from '../initializers.ts';
 import { type Activation, type CallOptions, Layer, type LayerConfig, type Regularizer } from '../layer.ts';
 import type { Parameter } from '../parameter.ts';
@@ -61,14 +62,21 @@ export class Conv2d extends Layer<Conv2dConfig> {
   }
 
   override call(x: Tensor, options: CallOptions): Tensor {
-    if (this.activation !== 'relu') return super.call(x, options);
-    return this.convolve(x, { activation: 'relu', moments: options.gatherMoments });
+    return this.convolveAndActivate(x, options, false);
   }
 
   override fuse(next: Layer): ((x: Tensor, options: CallOptions) => Tensor) | undefined {
+    if (!(next instanceof MaxPooling2d && next.poolSize === 2 && isMonotonic(this.activation)))
+      return undefined;
+    return (x, options) => this.convolveAndActivate(x, options, true);
+  }
+
+  /** An activation that isn't part of the convolution comes after the pool, where there is a quarter of the values. */
+  private convolveAndActivate(x: Tensor, { gatherMoments: moments }: CallOptions, maxPool: boolean): Tensor {
     const { activation } = this;
-    if (!(next instanceof MaxPooling2d && next.poolSize === 2) || activation === 'softmax') return undefined;
-    return (x, { gatherMoments: moments }) => this.convolve(x, { activation, maxPool: true, moments });
+    if (activation === 'linear' || activation === 'relu')
+      return this.convolve(x, { activation, maxPool, moments });
+    return this.activate(this.convolve(x, { maxPool }));
   }
 
   private convolve(x: Tensor, options: Conv2dOptions): Tensor {

@@ -1,5 +1,11 @@
 import type { Layer, LayerConfig } from '../layer.ts';
-import { type Activation, type ActivationConfig, ActivationLayer } from './activation.ts';
+import {
+  type Activation,
+  type ActivationConfig,
+  ActivationLayer,
+  LeakyReLU,
+  type LeakyReLUConfig,
+} from './activation.ts';
 import { BatchNormalization, type BatchNormalizationConfig } from './batchNormalization.ts';
 import { Conv2d, type Conv2dConfig } from './conv2d.ts';
 import { Conv2dTranspose, type Conv2dTransposeConfig } from './conv2dTranspose.ts';
@@ -28,6 +34,8 @@ export const layers = {
   dense: (config: DenseConfig): Layer => new Dense('dense', config),
   /** An activation function as a layer. */
   activation: (config: ActivationConfig): Layer => new ActivationLayer('activation', config),
+  /** The leaky rectifier as a layer. */
+  leakyReLU: (config: LeakyReLUConfig = {}): Layer => new LeakyReLU('leakyReLU', config),
   /** The sum of several inputs of one shape. */
   add: (config: AddConfig = {}): Layer => new Add('add', config),
   /** Several inputs side by side, along their channels. */
@@ -43,5 +51,6 @@ export type {
   Conv2dTransposeConfig,
   DenseConfig,
   DropoutConfig,
+  LeakyReLUConfig,
   MaxPooling2dConfig,
 };
