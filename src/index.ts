@@ -19,7 +19,17 @@ export { Gpu, type GpuCounters } from './gpu/gpu.ts';
 export { type Kernel, type KernelSpec, kernel, kernelFamily } from './gpu/kernel.ts';
 export * from './kernels/index.ts';
 export { type AveragingOptions, WeightAverage } from './nn/averaging.ts';
-export { BestCheckpoint, type Callback, EarlyStopping, type StepProgress } from './nn/callbacks.ts';
+export {
+  BestCheckpoint,
+  type Callback,
+  EarlyStopping,
+  type EarlyStoppingOptions,
+  type Monitor,
+  ReduceLROnPlateau,
+  type ReduceLROnPlateauOptions,
+  type StepProgress,
+  type Weights,
+} from './nn/callbacks.ts';
 export {
   type EvaluateOptions,
   type Evaluation,

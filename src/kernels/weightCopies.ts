@@ -31,7 +31,7 @@ const swap: Rule = {
   ...withoutGradient,
   name: 'swap-weights',
   kinds: ['average'],
-  body: 'let before = p; p = average; average = before;',
+  body: 'let weight = p; p = average; average = weight;',
 };
 
 /** Copies parameters to `state.kept`. */

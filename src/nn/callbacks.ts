@@ -1,4 +1,5 @@
 import { WeftError } from '../errors.ts';
+import type { Shape } from '../tensor/shape.ts';
 import type { EpochLogs, Training } from './fit.ts';
 
 /** Where a running epoch stands. */
@@ -26,17 +27,27 @@ export interface Callback {
   onValidation?(done: number, total: number): void;
   /** After an epoch and its validation, before the checkpoint. */
   onEpochEnd?(logs: EpochLogs, training: Training): void | Promise<void>;
+  /** When the run is over, not when it is stopped to be resumed; also when a run that was over is resumed. */
+  onEnd?(training: Training): void | Promise<void>;
   /** What a checkpoint must keep of this callback, as plain data. */
   state?(): unknown;
-  restore?(state: unknown, training: Training): void;
+  /** Weights that a checkpoint must keep for this callback, by name. */
+  weights?(): Weights;
+  restore?(state: unknown, training: Training, weights: Weights): void;
 }
+
+/** Values by a weight's name. */
+export type Weights = ReadonlyMap<string, { shape: Shape; data: Float32Array }>;
 
 export type Monitor = 'loss' | 'accuracy' | 'valLoss' | 'valAccuracy';
 
-/** Follows one figure: keeps the best value, lower for losses, higher for accuracies. Only a strict improvement counts. */
+/** Follows one figure: keeps the best value, lower for losses, higher for accuracies. Only an improvement by more than `minDelta` counts. */
 class Best {
   value: number | undefined;
-  constructor(readonly monitor: Monitor) {}
+  constructor(
+    readonly monitor: Monitor,
+    private readonly minDelta = 0,
+  ) {}
 
   improves(logs: EpochLogs): boolean {
     const value = logs[this.monitor];
@@ -44,36 +55,134 @@ class Best {
       throw new WeftError(
         `'${this.monitor}' was to be watched, but this run has no such figure: it lacks validation samples or the metric`,
       );
+    const { minDelta } = this;
     const better =
-      this.value === undefined || (/loss/i.test(this.monitor) ? value < this.value : value > this.value);
+      this.value === undefined ||
+      (/loss/i.test(this.monitor) ? value < this.value - minDelta : value > this.value + minDelta);
     if (better) this.value = value;
     return better;
   }
 }
 
-/** Ends training after `patience` epochs in a row without strict improvement. The weights stay as they are. */
+export interface EarlyStoppingOptions {
+  /** Default `valLoss`. */
+  monitor?: Monitor;
+  /** Epochs in a row without improvement after which training ends. Default 0, which is as 1. */
+  patience?: number;
+  /** What counts as an improvement is larger than this. Default 0. */
+  minDelta?: number;
+  /** Whether the model gets the weights of the best epoch back when this ends the run. Default false: it keeps the last ones. */
+  restoreBestWeights?: boolean;
+}
+
+/** Ends training after `patience` epochs in a row without improvement. */
 export class EarlyStopping implements Callback {
   private readonly best: Best;
   private readonly patience: number;
+  private readonly restoresBest: boolean;
+  private kept: Weights = new Map();
   private wait = 0;
+  private ended = false;
 
-  constructor({ monitor = 'valLoss', patience = 0 }: { monitor?: Monitor; patience?: number } = {}) {
-    this.best = new Best(monitor);
+  constructor(options: EarlyStoppingOptions = {}) {
+    const { monitor = 'valLoss', patience = 0, minDelta = 0, restoreBestWeights = false } = options;
+    this.best = new Best(monitor, minDelta);
     this.patience = patience;
+    this.restoresBest = restoreBestWeights;
   }
 
-  onEpochEnd(logs: EpochLogs, training: Training): void {
-    this.wait = this.best.improves(logs) ? 0 : this.wait + 1;
-    if (this.wait > 0 && this.wait >= this.patience)
-      training.finish(`${this.best.monitor} has not improved for ${this.wait} epochs`);
+  async onEpochEnd(logs: EpochLogs, training: Training): Promise<void> {
+    const improves = this.best.improves(logs);
+    this.wait = improves ? 0 : this.wait + 1;
+    if (improves && this.restoresBest) this.kept = await training.model.weights();
+    if (this.wait === 0 || this.wait < this.patience) return;
+    this.ended = true;
+    training.finish(`${this.best.monitor} has not improved for ${this.wait} epochs`);
+  }
+
+  onEnd({ model }: Training): void {
+    if (this.ended && this.restoresBest) model.setWeights(this.kept);
   }
 
   state() {
-    return { best: this.best.value, wait: this.wait };
+    return { best: this.best.value, wait: this.wait, ended: this.ended };
   }
 
-  restore(state: unknown): void {
-    ({ best: this.best.value, wait: this.wait } = state as ReturnType<EarlyStopping['state']>);
+  weights(): Weights {
+    return this.kept;
+  }
+
+  restore(state: unknown, _: Training, weights: Weights): void {
+    const saved = state as ReturnType<EarlyStopping['state']>;
+    ({ best: this.best.value, wait: this.wait, ended: this.ended } = saved);
+    this.kept = weights;
+  }
+}
+
+export interface ReduceLROnPlateauOptions {
+  /** Default `valLoss`. */
+  monitor?: Monitor;
+  /** What the learning rate is multiplied with, from 0 to below 1. Default 0.1. */
+  factor?: number;
+  /** Epochs in a row without improvement after which it is. Default 10. */
+  patience?: number;
+  /** What counts as an improvement is larger than this. Default 1e-4. */
+  minDelta?: number;
+  /** Epochs after a reduction that aren't counted. Default 0. */
+  cooldown?: number;
+  /** The rate doesn't fall below this. Default 0. */
+  minLearningRate?: number;
+}
+
+/** Reduces the optimizer's learning rate where a figure has stopped improving, with Keras' rules and defaults. */
+export class ReduceLROnPlateau implements Callback {
+  private readonly best: Best;
+  private readonly options;
+  private wait = 0;
+  private cooling = 0;
+  /** The last that this set. */
+  private rate: number | undefined;
+
+  /** @throws WeftError for a factor that reduces nothing */
+  constructor(options: ReduceLROnPlateauOptions = {}) {
+    const { monitor = 'valLoss', factor = 0.1, patience = 10, minDelta = 1e-4 } = options;
+    const { cooldown = 0, minLearningRate = 0 } = options;
+    if (!(factor >= 0 && factor < 1))
+      throw new WeftError(`ReduceLROnPlateau: factor must be from 0 to below 1, got ${factor}`);
+    this.best = new Best(monitor, minDelta);
+    this.options = { factor, patience, cooldown, minLearningRate };
+  }
+
+  /** @throws WeftError where the learning rate is a schedule */
+  onEpochEnd(logs: EpochLogs, { optimizer }: Training): void {
+    const { factor, patience, cooldown, minLearningRate } = this.options;
+    const { learningRate } = optimizer;
+    if (typeof learningRate !== 'number')
+      throw new WeftError('ReduceLROnPlateau needs a learning rate that is a number, not a schedule');
+    if (this.cooling > 0) {
+      this.cooling--;
+      this.wait = 0;
+    }
+    if (this.best.improves(logs)) {
+      this.wait = 0;
+      return;
+    }
+    if (this.cooling > 0 || ++this.wait < patience || learningRate <= minLearningRate) return;
+    this.rate = Math.max(learningRate * factor, minLearningRate);
+    optimizer.learningRate = this.rate;
+    this.cooling = cooldown;
+    this.wait = 0;
+  }
+
+  /** The rate is part of it: a schedule is a function of the step, what this made of the rate is not. */
+  state() {
+    return { best: this.best.value, wait: this.wait, cooling: this.cooling, learningRate: this.rate };
+  }
+
+  restore(state: unknown, { optimizer }: Training): void {
+    const saved = state as ReturnType<ReduceLROnPlateau['state']>;
+    ({ best: this.best.value, wait: this.wait, cooling: this.cooling, learningRate: this.rate } = saved);
+    if (saved.learningRate !== undefined) optimizer.learningRate = saved.learningRate;
   }
 }
 

@@ -7,7 +7,7 @@ import { type Recorded, record } from '../tensor/record.ts';
 import { keep } from '../tensor/scope.ts';
 import { hostTensor, type Tensor, tensor } from '../tensor/tensor.ts';
 import { type AveragingOptions, WeightAverage } from './averaging.ts';
-import type { Callback } from './callbacks.ts';
+import type { Callback, Weights } from './callbacks.ts';
 import {
   classLoss,
   type Evaluation,
@@ -108,6 +108,8 @@ const READ_EVERY_MS = 1000;
 /** What a checkpoint holds beside weights, by the beginning of its name. */
 const OPTIMIZER = 'optimizer ';
 const AVERAGING = 'averaging ';
+const CALLBACK = 'callback ';
+const BESIDE_WEIGHTS = [OPTIMIZER, AVERAGING, CALLBACK];
 
 /** A training run: what `fit` does, as an object that callbacks can look at. */
 export class Training {
@@ -253,6 +255,7 @@ export class Training {
       await save();
     }
     this.averages?.swap();
+    for (const callback of callbacks) await callback.onEnd?.(this);
     return { history: this.history, finished: this.finished };
   }
 
@@ -261,6 +264,9 @@ export class Training {
     const { optimizer, callbacks = [] } = this.options;
     const tensors: NamedTensors['tensors'] = new Map(await this.model.weights());
     for (const [name, slot] of this.slots) tensors.set(name, { shape: slot.shape, data: await slot.data() });
+    callbacks.forEach((callback, i) => {
+      for (const [name, weight] of callback.weights?.() ?? []) tensors.set(`${CALLBACK}${i} ${name}`, weight);
+    });
     const state: SavedState = {
       epoch: this.epoch,
       step: this.stepInEpoch,
@@ -306,14 +312,18 @@ export class Training {
     const saved: SavedState | undefined = metadata.weft ? JSON.parse(metadata.weft).training : undefined;
     if (!saved)
       throw new WeftError('the file is no checkpoint of a training run: it holds no training state');
-    this.model.setWeights(
+    /** The arrays whose names begin so, under the rest of their names. */
+    const under = (prefix: string): Weights =>
       new Map(
-        [...tensors].filter(([name]) => !name.startsWith(OPTIMIZER) && !name.startsWith(AVERAGING)) as [
-          string,
-          { shape: number[]; data: Float32Array },
-        ][],
-      ),
-    );
+        [...tensors]
+          .filter(([name]) => name.startsWith(prefix))
+          .map(([name, { shape, data }]) => [
+            name.slice(prefix.length),
+            { shape, data: data as Float32Array },
+          ]),
+      );
+    const isBeside = (name: string) => BESIDE_WEIGHTS.some((prefix) => name.startsWith(prefix));
+    this.model.setWeights(new Map([...under('')].filter(([name]) => !isBeside(name))));
     for (const [name, slot] of this.slots) {
       const found = tensors.get(name);
       if (!found || found.data.length !== slot.size)
@@ -332,7 +342,7 @@ export class Training {
     this.stepInEpoch = saved.step;
     this.finished = saved.finished;
     callbacks.forEach((callback, i) => {
-      callback.restore?.(saved.callbacks[i], this);
+      callback.restore?.(saved.callbacks[i], this, under(`${CALLBACK}${i} `));
     });
   }
 
@@ -353,7 +363,7 @@ export class Training {
   private recordStep(): Recorded<[Tensor], Record<string, never>> {
     const { model, trained } = this;
     const { train, optimizer, loss = classLoss } = this.options;
-    const statistics = model.parameters.filter(({ trainable }) => !trainable);
+    const statistics = model.parameters.filter(({ moving }) => moving);
     return record((indices: Tensor) => {
       const { log, halt } = this;
       const { x, labels } = train.source.batch(indices, true);

@@ -50,6 +50,11 @@ export class Parameter {
     return this.owner.trainable && (this.options.trainable ?? true);
   }
 
+  /** Whether a training pass changes it past the optimizer: moving statistics, while their layer isn't frozen. */
+  get moving(): boolean {
+    return this.owner.trainable && !(this.options.trainable ?? true);
+  }
+
   get tensor(): Tensor {
     if (!this.made) {
       const values = this.loaded ?? this.initialValues();

@@ -2,14 +2,19 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { imageDataGenerator } from '../../src/data/augmentation.ts';
 import { ArraySource, ImageSource } from '../../src/data/batchSource.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
-import { BestCheckpoint, EarlyStopping } from '../../src/nn/callbacks.ts';
-import { evaluate } from '../../src/nn/evaluate.ts';
-import { type EpochLogs, type FitOptions, fit, Training } from '../../src/nn/fit.ts';
+import { add, div, mul, sub } from '../../src/kernels/binary.ts';
+import { mean } from '../../src/kernels/reduce.ts';
+import { log, neg } from '../../src/kernels/unary.ts';
+import { BestCheckpoint, type Callback, EarlyStopping, ReduceLROnPlateau } from '../../src/nn/callbacks.ts';
+import { evaluate, type Loss } from '../../src/nn/evaluate.ts';
+import { type EpochLogs, type FitOptions, fit, meansOf, Training } from '../../src/nn/fit.ts';
 import { layers } from '../../src/nn/layers/index.ts';
-import { Adam, SGD } from '../../src/nn/optimizers/index.ts';
+import { Adam, SAM, SGD } from '../../src/nn/optimizers/index.ts';
 import { decodeSafetensors } from '../../src/nn/safetensors.ts';
+import { schedules } from '../../src/nn/schedules.ts';
 import { sequential } from '../../src/nn/sequential.ts';
 import { RandomStream } from '../../src/tensor/random.ts';
+import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
 import { testGpu } from '../support/gpu.ts';
 
 let gpu: Gpu;
@@ -95,6 +100,17 @@ function setUp(options: Partial<FitOptions> = {}) {
   return { model, source, fitOptions, checkpoints, best };
 }
 
+/** y = w * x, w = 1. */
+const oneWeight = () => {
+  const model = sequential([layers.dense({ units: 1, useBias: false })], { inputShape: [1] });
+  model.parameters[0].set(Float32Array.of(1));
+  return model;
+};
+
+const saveLast = (files: Uint8Array[]): Callback => ({
+  onEpochEnd: async (_, { model }) => void files.push(await model.save()),
+});
+
 describe('fit', () => {
   it('learns, keeps a history, and evaluates what it learnt', async () => {
     const { model, source, fitOptions, best } = setUp({ epochs: 8 });
@@ -164,24 +180,209 @@ describe('fit', () => {
     );
   });
 
-  it('makes nothing on the GPU in later steps', async () => {
-    const counts: number[] = [];
-    let before = 0;
-    const { model, fitOptions } = setUp({
-      checkpoint: undefined,
-      validation: undefined,
-      callbacks: [],
-      epochs: 1,
-      stepsPerEpoch: 5,
-      shouldStop: () => {
-        const { buffers, bindGroups, pipelines, readbacks } = gpu.counters;
-        counts.push(buffers + bindGroups + pipelines + readbacks - before);
-        before = buffers + bindGroups + pipelines + readbacks;
-        return undefined;
-      },
+  it('leaves moving statistics as they were before a step whose loss is not finite', async () => {
+    // Batch-norm has seen the batch when the loss turns out to be none.
+    const images = new RandomStream(2, 'x').uniform(8 * 4);
+    const run = async (broken: boolean) => {
+      const x = images.slice();
+      const model = sequential([layers.dense({ units: 5 }), layers.batchNormalization()], {
+        inputShape: [4],
+        seed: 3,
+      });
+      const indices = Uint32Array.from({ length: 8 }, (_, i) => i);
+      const source = new ArraySource(x, new Uint8Array(8), [4]);
+      const loss = (output: Tensor, _: Tensor, inputs: Tensor) =>
+        add(mean(mul(output, output)), mean(broken ? div(inputs, tensor(0)) : inputs));
+      const optimizer = new SGD({ learningRate: 0.1 });
+      const done = fit(model, { train: { source, indices }, optimizer, epochs: 1, loss, metrics: [] });
+      await (broken ? expect(done).rejects.toThrow(/the loss is .* at epoch 1, step 1/) : done);
+      return model.weights();
+    };
+    const [whole, halted] = [await run(false), await run(true)];
+    expect(halted.get('batch_normalization.moving_variance')!.data).toEqual(new Float32Array(5).fill(1));
+    expect(halted.get('batch_normalization.moving_mean')!.data).toEqual(new Float32Array(5));
+    expect(whole.get('batch_normalization.moving_mean')!.data).not.toEqual(new Float32Array(5));
+  });
+
+  it("notices a loss that is no number only at SAM's second pass, and keeps the weights", async () => {
+    const [model, x] = [oneWeight(), new Float32Array(8).fill(1)];
+    // -log(1.5 - w) is finite at 1 and not at 1 + rho.
+    const source = new ArraySource(x, new Uint8Array(8), [1]);
+    const options: FitOptions = {
+      train: { source, indices: Uint32Array.of(0, 1, 2, 3) },
+      optimizer: new SAM(new SGD({ learningRate: 1e-3 }), { rho: 1 }),
+      epochs: 3,
+      loss: (output) => mean(neg(log(sub(tensor(1.5), output)))),
+      metrics: [],
+    };
+    await expect(fit(model, options)).rejects.toThrow(/the loss is NaN at epoch 1, step 1/);
+    expect([...(await model.parameters[0].data())]).toEqual([1]);
+  });
+
+  it('trains without labels: an autoencoder, with losses alone', async () => {
+    const x = new RandomStream(8, 'x').uniform(40 * 3);
+    for (let i = 2; i < x.length; i += 3) x[i] = x[i - 1] + x[i - 2];
+    const source = new ArraySource(x, new Uint8Array(40), [3]);
+    const model = sequential([layers.dense({ units: 2 }), layers.dense({ units: 3 })], { inputShape: [3] });
+    const indices = Uint32Array.from({ length: 40 }, (_, i) => i);
+    const [samples, validation] = [0, 32].map((from) => ({
+      source,
+      indices: indices.slice(from, from + 32),
+    }));
+    const loss: Loss = (output, _, inputs) => {
+      const error = sub(output, inputs);
+      return mean(mul(error, error));
+    };
+    const progress: object[] = [];
+    const { history } = await fit(model, {
+      train: samples,
+      validation,
+      optimizer: new Adam({ learningRate: 0.02 }),
+      epochs: 40,
+      batchSize: 8,
+      loss,
+      metrics: [],
+      callbacks: [
+        new EarlyStopping({ patience: 40 }),
+        { onEpochEnd: (_, { epochBatches }) => void progress.push(meansOf(epochBatches)) },
+      ],
     });
+    expect(Object.keys(history[39])).toEqual(['epoch', 'loss', 'valLoss']);
+    expect(Object.keys(progress[39])).toEqual(['loss']);
+    expect(history[39].valLoss).toBeLessThan(0.1 * history[0].valLoss!);
+    const evaluation = await evaluate(model, validation, { loss, metrics: [] });
+    expect(evaluation).toEqual({ loss: expect.closeTo(history[39].valLoss!, 6) });
+    await expect(
+      fit(model, {
+        train: samples,
+        optimizer: new SGD(),
+        epochs: 1,
+        loss,
+        metrics: [],
+        callbacks: [new EarlyStopping({ monitor: 'accuracy' })],
+      }),
+    ).rejects.toThrow(/'accuracy' was to be watched/);
+  });
+
+  it('trains in two phases, with other weights and another optimizer in the second', async () => {
+    const { model, fitOptions } = setUp({ epochs: 1, callbacks: [] });
+    const [convolution, norm] = model.layers;
+    const frozen = [...convolution.parameters, ...norm.parameters];
+    const valuesOf = () => Promise.all(frozen.map((parameter) => parameter.data()));
+    const freeze = (trainable: boolean) => {
+      convolution.trainable = trainable;
+      norm.trainable = trainable;
+    };
+    freeze(false);
+    const start = await valuesOf();
     await fit(model, fitOptions);
-    expect(counts.slice(2)).toEqual([0, 0, 0]);
+    expect(await valuesOf()).toEqual(start);
+    freeze(true);
+    await fit(model, { ...fitOptions, optimizer: new SGD({ learningRate: 0.1 }) });
+    const after = await valuesOf();
+    for (const [i, values] of after.entries()) expect(values).not.toEqual(start[i]);
+
+    // Within one run as well: the step is recorded anew.
+    freeze(false);
+    const perEpoch: Float32Array[][] = [];
+    const thaw: Callback = {
+      onEpochEnd: async () => {
+        perEpoch.push(await valuesOf());
+        freeze(true);
+      },
+    };
+    await fit(model, setUp({ epochs: 2, callbacks: [thaw] }).fitOptions);
+    expect(perEpoch[0]).toEqual(after);
+    for (const [i, values] of perEpoch[1].entries()) expect(values).not.toEqual(after[i]);
+  });
+
+  it('validates and ends with averaged weights, trains and resumes with its own', async () => {
+    const averaging = { decay: 0.8 };
+    const weightsOf = (run: ReturnType<typeof setUp>) => run.model.weights();
+    const saved: Uint8Array[] = [];
+    const averaged = setUp({ averaging, callbacks: [saveLast(saved)] });
+    const { history } = await fit(averaged.model, averaged.fitOptions);
+    const plain = setUp({ callbacks: [] });
+    const { history: plainHistory } = await fit(plain.model, plain.fitOptions);
+    // Training is the same; what is validated isn't.
+    expect(history.map(({ loss }) => loss)).toEqual(plainHistory.map(({ loss }) => loss));
+    expect(history.map(({ valLoss }) => valLoss)).not.toEqual(plainHistory.map(({ valLoss }) => valLoss));
+    const samples = { source: averaged.source, indices: validation };
+    const { loss } = await evaluate(averaged.model, samples, { batchSize: 24 });
+    expect(loss).toBe(history[3].valLoss);
+    expect(await averaged.model.save()).toEqual(saved[3]);
+    // A checkpoint holds the weights that training goes on with.
+    const last = decodeSafetensors(averaged.checkpoints.at(-1)!).tensors;
+    for (const [name, { data }] of await weightsOf(plain)) expect(last.get(name)!.data).toEqual(data);
+    for (const [name, { data }] of await weightsOf(averaged))
+      expect(last.get(`averaging average of ${name}`)!.data).toEqual(data);
+  });
+
+  it.each([
+    [3, false],
+    [11, true],
+    [17, false],
+  ])(
+    'goes on from a stop after step %i with SAM, averages, clipping, and a schedule (%s) or a plateau, with the same bits',
+    async (stopAfter, schedule) => {
+      const start = (options: Partial<FitOptions> = {}) =>
+        setUp({
+          optimizer: new SAM(
+            new SGD({
+              form: 'pytorch',
+              learningRate: schedule ? schedules.oneCycle({ maxLearningRate: 0.2, totalSteps: 20 }) : 0.2,
+              momentum: 0.9,
+              weightDecay: 1e-3,
+              globalClipNorm: 0.5,
+            }),
+          ),
+          averaging: { decay: 0.9 },
+          callbacks: [
+            new EarlyStopping({ patience: 3, minDelta: 0.5, restoreBestWeights: true }),
+            ...(schedule ? [] : [new ReduceLROnPlateau({ patience: 1, factor: 0.5, minDelta: 0.3 })]),
+          ],
+          ...options,
+        });
+      const whole = start();
+      const finished = await fit(whole.model, whole.fitOptions);
+      let steps = 0;
+      const first = start({ shouldStop: () => (++steps === stopAfter ? 'enough' : undefined) });
+      await fit(first.model, first.fitOptions);
+      const second = start({ resume: first.checkpoints.at(-1) });
+      expect(await fit(second.model, second.fitOptions)).toEqual(finished);
+      expect(second.checkpoints.at(-1)).toEqual(whole.checkpoints.at(-1));
+      expect(await second.model.save()).toEqual(await whole.model.save());
+      const { learningRate } = whole.fitOptions.optimizer;
+      if (!schedule) expect(learningRate).toBeLessThan(0.2);
+      if (!schedule) expect(second.fitOptions.optimizer.learningRate).toBe(learningRate);
+    },
+  );
+
+  it('makes nothing on the GPU in later steps', async () => {
+    const run = async () => {
+      const counts: number[] = [];
+      let before = 0;
+      const { model, fitOptions } = setUp({
+        checkpoint: undefined,
+        validation: undefined,
+        callbacks: [],
+        optimizer: new SAM(new Adam({ clipNorm: 1 })),
+        averaging: { decay: 0.9 },
+        epochs: 1,
+        stepsPerEpoch: 5,
+        shouldStop: () => {
+          const { buffers, bindGroups, pipelines, readbacks } = gpu.counters;
+          counts.push(buffers + bindGroups + pipelines + readbacks - before);
+          before = buffers + bindGroups + pipelines + readbacks;
+          return undefined;
+        },
+      });
+      await fit(model, fitOptions);
+      return counts;
+    };
+    // Compiling takes so long that progress is read meanwhile.
+    await run();
+    expect((await run()).slice(2)).toEqual([0, 0, 0]);
   });
 
   it('frees what it used', async () => {
