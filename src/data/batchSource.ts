@@ -103,10 +103,10 @@ export class ImageSource implements BatchSource {
     const { height, width, channels } = this.set;
     const options = { height, width, channels, repeat };
     if (!training || !augment) return gatherImages(bytes, indices, { ...options, scale });
-    const draw = this.randomStreams[0].drawTensor();
-    const simple = wholeShiftsAndFlips(augment);
-    if (simple) return gatherImages(bytes, indices, { ...options, scale, augment: { draw, ...simple } });
     return scope(() => {
+      const draw = this.randomStreams[0].drawTensor();
+      const simple = wholeShiftsAndFlips(augment);
+      if (simple) return gatherImages(bytes, indices, { ...options, scale, augment: { draw, ...simple } });
       const from = workingScale(augment);
       const augmented = augmentImages(
         gatherImages(bytes, indices, { ...options, scale: from }),

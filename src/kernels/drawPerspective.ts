@@ -15,7 +15,9 @@ import { TRANSFORM_SIZE } from './warpImages.ts';
  *
  * The map from the unit square to a quadrangle is known in closed form (P. Heckbert, "Fundamentals of texture mapping and image
  * warping", 1989, section 2.2.2); ours is (W-1, H-1) times its inverse, which is its adjugate up to a factor. torchvision
- * computes with pixel centres at 0.5 although its corners lie at 0: M' = T(-0.5) M T(0.5).
+ * computes with pixel centres at 0.5 although its corners lie at 0: M' = T(-0.5) M T(0.5). Where three corners lie on a line there is no
+ * such map, nor one of torchvision's form where pixel (0, 0) would go to infinity (its solver decides then); the image stays, and so
+ * does one of a single row or column.
  *
  * Block 0: word 0 decides; block 1: corners 0 and 1 (column, row, column, row), block 2: corners 2 and 3.
  */
@@ -26,7 +28,17 @@ const perspectiveKernel = kernel({
   read: { draw: 'vec4u' },
   write: { transforms: 'f32' },
   uniforms: { ...imageDrawUniforms, H: 'f32', W: 'f32', rows: 'u32', columns: 'u32', p: 'f32' },
-  declarations: IMAGE_DRAWS_WGSL,
+  declarations: `${IMAGE_DRAWS_WGSL}
+/** Whether three of the corners lie on a line: no map takes them to those of a rectangle. */
+fn isFlat(x: vec4f, y: vec4f) -> bool {
+  // Twice the areas of the triangles without corner 0, 1, 2 and 3.
+  let areas = vec4f(
+    (x[2] - x[1]) * (y[3] - y[1]) - (x[3] - x[1]) * (y[2] - y[1]),
+    (x[2] - x[0]) * (y[3] - y[0]) - (x[3] - x[0]) * (y[2] - y[0]),
+    (x[1] - x[0]) * (y[3] - y[0]) - (x[3] - x[0]) * (y[1] - y[0]),
+    (x[1] - x[0]) * (y[2] - y[0]) - (x[2] - x[0]) * (y[1] - y[0]));
+  return any(areas == vec4f());
+}`,
   body: `
     if (item >= u.items) { return; }
     let image = u.first + item;
@@ -34,13 +46,12 @@ const perspectiveKernel = kernel({
     var toRow = vec3f(1.0, 0.0, 0.0);
     var toColumn = vec3f(0.0, 1.0, 0.0);
     var toScale = vec3f(0.0, 0.0, 1.0);
-    // An image of one row or column has no corners to tell apart: it stays.
-    if (happens(u.p, words(image, 0u).x) && u.H > 1.0 && u.W > 1.0) {
-      let inward = vec4u(u.columns, u.rows, u.columns, u.rows) + 1u;
-      let top = vec4f(words(image, 1u) % inward);
-      let bottom = vec4f(words(image, 2u) % inward);
-      let x = vec4f(top.x, u.W - 1.0 - top.z, u.W - 1.0 - bottom.x, bottom.z);
-      let y = vec4f(top.y, top.w, u.H - 1.0 - bottom.y, u.H - 1.0 - bottom.w);
+    let inward = vec4u(u.columns, u.rows, u.columns, u.rows) + 1u;
+    let top = vec4f(words(image, 1u) % inward);
+    let bottom = vec4f(words(image, 2u) % inward);
+    let x = vec4f(top.x, u.W - 1.0 - top.z, u.W - 1.0 - bottom.x, bottom.z);
+    let y = vec4f(top.y, top.w, u.H - 1.0 - bottom.y, u.H - 1.0 - bottom.w);
+    if (happens(u.p, words(image, 0u).x) && !isFlat(x, y)) {
       let sum = vec2f(x[0] - x[1] + x[2] - x[3], y[0] - y[1] + y[2] - y[3]);
       let d1 = vec2f(x[1] - x[2], y[1] - y[2]);
       let d2 = vec2f(x[3] - x[2], y[3] - y[2]);
@@ -55,15 +66,17 @@ const perspectiveKernel = kernel({
       let e = (y[3] - y[0]) * w + h * y[3];
       let f = y[0] * w;
       let scale = a * e - b * d;
-      toColumn = vec3f(c * h - b * w, e * w - f * h, b * f - c * e) * ((u.W - 1.0) / scale);
-      toRow = vec3f(a * w - c * g, f * g - d * w, c * d - a * f) * ((u.H - 1.0) / scale);
-      toScale = vec3f(b * g - a * h, d * h - e * g, scale) / scale;
-      // From and to pixel centres.
-      toRow.z += 0.5 * (toRow.x + toRow.y);
-      toColumn.z += 0.5 * (toColumn.x + toColumn.y);
-      toScale.z += 0.5 * (toScale.x + toScale.y);
-      toRow -= 0.5 * toScale;
-      toColumn -= 0.5 * toScale;
+      if (scale != 0.0) {
+        toColumn = vec3f(c * h - b * w, e * w - f * h, b * f - c * e) * ((u.W - 1.0) / scale);
+        toRow = vec3f(a * w - c * g, f * g - d * w, c * d - a * f) * ((u.H - 1.0) / scale);
+        toScale = vec3f(b * g - a * h, d * h - e * g, scale) / scale;
+        // From and to pixel centres.
+        toRow.z += 0.5 * (toRow.x + toRow.y);
+        toColumn.z += 0.5 * (toColumn.x + toColumn.y);
+        toScale.z += 0.5 * (toScale.x + toScale.y);
+        toRow -= 0.5 * toScale;
+        toColumn -= 0.5 * toScale;
+      }
     }
     let at = item * ${TRANSFORM_SIZE}u;
     for (var i = 0u; i < 3u; i++) {

@@ -162,6 +162,7 @@ export function perspectiveMatrix(height: number, width: number, end: Corners): 
 
 const IDENTITY = [1, 0, 0, 0, 1, 0, 0, 0, 1];
 
+/** The corners' new places, unless the image stays: by chance, or because three of them lie on a line. */
 export function drawCorners(
   words: Words,
   height: number,
@@ -171,19 +172,25 @@ export function drawCorners(
 ): Corners | undefined {
   const inward = (size: number) => Math.floor(scale * Math.floor(size / 2)) + 1;
   const [columns, rows] = [inward(width), inward(height)];
-  if (!happens(p, words(0)[0]) || height === 1 || width === 1) return undefined;
   const [top, bottom] = [words(1), words(2)];
-  return [
+  const corners = [
     [top[0] % columns, top[1] % rows],
     [width - 1 - (top[2] % columns), top[3] % rows],
     [width - 1 - (bottom[0] % columns), height - 1 - (bottom[1] % rows)],
     [bottom[2] % columns, height - 1 - (bottom[3] % rows)],
-  ];
+  ] as const;
+  const onALine = corners.some((_, left) => {
+    const [[x0, y0], [x1, y1], [x2, y2]] = corners.filter((_, i) => i !== left);
+    return (x1 - x0) * (y2 - y0) === (x2 - x0) * (y1 - y0);
+  });
+  return happens(p, words(0)[0]) && !onALine ? corners : undefined;
 }
 
 export function drawPerspective(words: Words, height: number, width: number, scale: number, p: number): Warp {
   const corners = drawCorners(words, height, width, scale, p);
-  const matrix = corners ? perspectiveMatrix(height, width, corners) : IDENTITY;
+  const found = corners && perspectiveMatrix(height, width, corners);
+  // Round-off of the equations has no bound where the last number of the matrix, taken to be 1, is 0.
+  const matrix = found?.every((number) => Math.abs(number) < 1e9) ? found : IDENTITY;
   return { matrix, flipColumns: false, flipRows: false };
 }
 
