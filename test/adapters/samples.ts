@@ -1,4 +1,6 @@
 import { expect } from 'vitest';
+import { imageDataGenerator, torchvisionTransforms } from '../../src/data/augmentation.ts';
+import { augmentImages } from '../../src/data/augmentImages.ts';
 import {
   Adam,
   adamRates,
@@ -59,11 +61,13 @@ import { dense as denseReference } from '../reference/dense.ts';
 import { dropoutMask, dropout as dropoutReference } from '../reference/dropout.ts';
 import * as elementwise from '../reference/elementwise.ts';
 import { gather as gatherReference } from '../reference/gather.ts';
+import { between, drawAffine, drawBox, drawPerspective, wordsOf } from '../reference/imageDraws.ts';
 import { l2 as l2Reference } from '../reference/l2.ts';
 import { logSoftmax as logSoftmaxReference } from '../reference/logSoftmax.ts';
 import { matmul as matmulReference } from '../reference/matmul.ts';
 import { maxPool2d as maxPool2dReference } from '../reference/maxPool2d.ts';
 import { philox4x32 } from '../reference/philox.ts';
+import { adjustBrightness, eraseImages } from '../reference/pixels.ts';
 import * as reductions from '../reference/reductions.ts';
 import type { Reference } from '../reference/reference.ts';
 import { relu as reluReference } from '../reference/relu.ts';
@@ -73,6 +77,7 @@ import { slice as sliceReference } from '../reference/slice.ts';
 import { softmax as softmaxReference } from '../reference/softmax.ts';
 import { softmaxCrossEntropy as softmaxCrossEntropyReference } from '../reference/softmaxCrossEntropy.ts';
 import { transpose as transposeReference } from '../reference/transpose.ts';
+import { warpImages } from '../reference/warpImages.ts';
 import { checkOp, compare } from '../support/checkOp.ts';
 
 /*
@@ -319,6 +324,8 @@ const ops: Sample[] = [
   { name: 'dropout', check: checkDropout },
   { name: 'argmax', check: checkArgmax },
   { name: 'gatherImages with augmentation', check: checkGatherImages },
+  { name: 'Keras augmentation', check: checkKerasAugmentation },
+  { name: 'torchvision augmentation', check: checkTorchvisionAugmentation },
   { name: 'adamUpdate', check: checkAdam },
   { name: 'sgdUpdate with Nesterov momentum', check: checkSgd },
 ];
@@ -372,6 +379,74 @@ async function checkGatherImages(seed: number): Promise<void> {
     ...augmentationOf(philox4x32([n, position, id, 0], [key[0], key[1]]), shift),
   }));
   compare(await images.data(), augment(bytes, height, width, samples), 1, `gatherImages, seed ${seed}`);
+}
+
+/** Images of the sizes below, their draw and its words. */
+async function imagesToAugment(seed: number) {
+  const shape = [12, 9, 7, 1];
+  const bytes = make(shape, createRandom(seed).integers(12 * 63, 256));
+  const draw = new RandomStream(seed, 'sample').drawTensor();
+  const words = await draw.data();
+  const drawn = (purpose: number) => Array.from({ length: 12 }, (_, n) => wordsOf(words, purpose, n));
+  return { bytes, images: toTensor(bytes), draw, drawn };
+}
+
+/** Holds most of the elements to the reference: f32 may take a pixel from the other side of where the map jumps, or cut elsewhere. */
+function compareMost(actual: ArrayLike<number>, expected: Array64, bound: number, label: string): void {
+  const off = expected.data.filter((value, at) => !(Math.abs(value - actual[at]) <= bound)).length;
+  expect(off / expected.data.length, `${label}: share of elements off`).toBeLessThan(0.03);
+}
+
+async function checkKerasAugmentation(seed: number): Promise<void> {
+  const { bytes, images, draw, drawn } = await imagesToAugment(seed);
+  const augmentation = imageDataGenerator({
+    rotationRange: 40,
+    shearRange: 10,
+    zoomRange: 0.2,
+    widthShiftRange: 3,
+    heightShiftRange: 0.2,
+    horizontalFlip: true,
+    brightnessRange: [0.5, 1],
+  });
+  const ranges = {
+    centre: [5, 4],
+    rotation: [-40, 40],
+    shear: 10,
+    zoom: [0.8, 1.2],
+    rows: { pixels: 1.8 },
+    columns: { whole: 3 },
+    flipColumns: 0.5,
+    flipRows: 0,
+  } as const;
+  const warps = drawn(0).map((words) => drawAffine(words, ranges));
+  const warped = warpImages(bytes, warps, { interpolation: 'linear', fillMode: 'nearest', fill: 0 });
+  const factors = drawn(1).map((words) => Math.fround(between(0.5, 1, words(0)[0])));
+  const found = await augmentImages(images, augmentation, draw).data();
+  compareMost(found, adjustBrightness(warped, factors), 1e-3, `seed ${seed}`);
+}
+
+async function checkTorchvisionAugmentation(seed: number): Promise<void> {
+  const { bytes, images, draw, drawn } = await imagesToAugment(seed);
+  const augmentation = torchvisionTransforms([
+    { kind: 'randomErasing', value: 100 },
+    { kind: 'randomPerspective', p: 0.8 },
+  ]);
+  const box = {
+    height: 9,
+    width: 7,
+    p: 0.5,
+    share: [0.02, 0.33],
+    ratio: [0.3, 3.3],
+    value: [100, 100],
+  } as const;
+  const erased = eraseImages(
+    bytes,
+    drawn(0).map((words) => drawBox(words, { ...box, rule: 'torchvision' })),
+  );
+  const warps = drawn(2).map((words) => drawPerspective(words, 9, 7, 0.5, 0.8));
+  const expected = warpImages(erased, warps, { interpolation: 'linear', fillMode: 'blend', fill: 0 });
+  const found = await augmentImages(images, augmentation, draw).data();
+  compareMost(found, expected, 1e-2, `seed ${seed}`);
 }
 
 const toTensor = ({ shape, data }: Array64): Tensor => tensor(Float32Array.from(data), shape);
