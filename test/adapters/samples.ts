@@ -30,10 +30,13 @@ import {
   maxPool2d,
   mean,
   mul,
+  Parameter,
   RandomStream,
   record,
   relu,
   reshape,
+  SAM,
+  SGD,
   sequential,
   sgdUpdate,
   sigmoid,
@@ -47,6 +50,7 @@ import {
   tanh,
   tensor,
   transpose,
+  WeightAverage,
 } from '../../src/index.ts';
 import { adam as adamReference } from '../reference/adam.ts';
 import { argmax as argmaxReference } from '../reference/argmax.ts';
@@ -61,6 +65,7 @@ import { dense as denseReference } from '../reference/dense.ts';
 import { dropoutMask, dropout as dropoutReference } from '../reference/dropout.ts';
 import * as elementwise from '../reference/elementwise.ts';
 import { gather as gatherReference } from '../reference/gather.ts';
+import { clipped } from '../reference/gradientScales.ts';
 import { between, drawAffine, drawBox, drawPerspective, wordsOf } from '../reference/imageDraws.ts';
 import { l2 as l2Reference } from '../reference/l2.ts';
 import { logSoftmax as logSoftmaxReference } from '../reference/logSoftmax.ts';
@@ -328,6 +333,7 @@ const ops: Sample[] = [
   { name: 'torchvision augmentation', check: checkTorchvisionAugmentation },
   { name: 'adamUpdate', check: checkAdam },
   { name: 'sgdUpdate with Nesterov momentum', check: checkSgd },
+  { name: 'SAM, clipping and an average', check: checkSam },
 ];
 
 function movingStatistics(channels: number) {
@@ -475,6 +481,29 @@ async function checkSgd(seed: number): Promise<void> {
   sgdUpdate(given, tensor(Float32Array.of(0.1, attrs.momentum)), attrs);
   compare(await given.parameter.data(), expected.w, 1, `sgdUpdate: weights, seed ${seed}`);
   compare(await given.velocity.data(), expected.v, 1, `sgdUpdate: velocity, seed ${seed}`);
+}
+
+/** One step on the loss sum(w * c), whose gradient is c, clipped to half of its norm after a perturbation. */
+async function checkSam(seed: number): Promise<void> {
+  const random = createRandom(seed);
+  const [w, c] = [0, 1].map(() => rounded(random.uniform([3000])));
+  const owner = { name: 'layer', seed: 0, trainable: true };
+  const parameter = new Parameter(owner, 'w', [3000], { initializer: 'zeros' });
+  parameter.set(Float32Array.from(w.data));
+  const norm = Math.fround(Math.sqrt(c.data.reduce((total, value) => total + value ** 2, 0)) / 2);
+  const optimizer = new SAM(new SGD({ learningRate: 0.5, globalClipNorm: norm }));
+  optimizer.minimize(() => sum(mul(parameter.tensor, toTensor(c))), [parameter]);
+  const average = new WeightAverage([parameter], { decay: 0.9 });
+  average.update();
+  const [clip] = clipped([c], norm, true);
+  const expected = make(
+    [3000],
+    w.data.map((value, i) => value - 0.5 * clip.data[i]),
+  );
+  compare(await parameter.data(), expected, 3000, `SAM with clipping, seed ${seed}`);
+  average.swap();
+  compare(await parameter.data(), expected, 3000, `average of one step, seed ${seed}`);
+  for (const used of [optimizer, average, parameter]) used.dispose();
 }
 
 /** A network with every layer of v5, small, and the batch that it is to learn by heart. */

@@ -1,0 +1,108 @@
+import { describe, expect, it } from 'vitest';
+import { EarlyStopping, ReduceLROnPlateau } from '../../src/nn/callbacks.ts';
+import type { EpochLogs, Training } from '../../src/nn/fit.ts';
+import { SGD } from '../../src/nn/optimizers/index.ts';
+import { schedules } from '../../src/nn/schedules.ts';
+
+/** As much of a training as these callbacks look at: an optimizer, and a model of one weight that is the number of the epoch. */
+function setUp(learningRate = 1) {
+  const state = { weight: 0, finished: '' };
+  const training = {
+    optimizer: new SGD({ learningRate }),
+    finish: (reason: string) => {
+      state.finished ||= reason;
+    },
+    model: {
+      weights: async () => new Map([['w', { shape: [1], data: Float32Array.of(state.weight) }]]),
+      setWeights: (weights: Map<string, { data: Float32Array }>) => {
+        state.weight = weights.get('w')!.data[0];
+      },
+    },
+  } as unknown as Training;
+  return { state, training };
+}
+
+const logsOf = (epoch: number, valLoss: number): EpochLogs => ({
+  epoch,
+  loss: 1,
+  valLoss,
+  valAccuracy: 1 - valLoss,
+});
+
+describe('ReduceLROnPlateau', () => {
+  /** The rate after each epoch. */
+  const follow = (callback: ReduceLROnPlateau, losses: readonly number[], { training } = setUp()) =>
+    losses.map((loss, i) => {
+      callback.onEpochEnd(logsOf(i + 1, loss), training);
+      return training.optimizer.learningRate;
+    });
+
+  it('reduces the rate after `patience` epochs without improvement by more than `minDelta`, down to a least one', () => {
+    const options = { factor: 0.5, patience: 2, minDelta: 0.1, minLearningRate: 0.2 };
+    // 0.95 is no improvement on 1; 0.8 is.
+    const losses = [1, 0.95, 0.8, 0.8, 0.8, 0.8, 0.8, 0.8, 0.8];
+    expect(follow(new ReduceLROnPlateau(options), losses)).toEqual([1, 1, 1, 1, 0.5, 0.5, 0.25, 0.25, 0.2]);
+  });
+
+  it('does not count the epochs of a cooldown', () => {
+    const options = { factor: 0.5, patience: 1, cooldown: 2 };
+    // Keras counts down before it looks: with a cooldown of 2 the second epoch after a reduction counts.
+    expect(follow(new ReduceLROnPlateau(options), [1, 1, 1, 1, 1, 1])).toEqual([
+      1, 0.5, 0.5, 0.25, 0.25, 0.125,
+    ]);
+  });
+
+  it('takes a rise of an accuracy for an improvement', () => {
+    const options = { monitor: 'valAccuracy', factor: 0.5, patience: 1 } as const;
+    expect(follow(new ReduceLROnPlateau(options), [0.5, 0.4, 0.3, 0.3])).toEqual([1, 1, 1, 0.5]);
+  });
+
+  it('goes on from its state with the rate that it had set', () => {
+    const [first, second] = [0, 1].map(() => new ReduceLROnPlateau({ factor: 0.5, patience: 2 }));
+    follow(first, [1, 1, 1, 1]);
+    const resumed = setUp();
+    second.restore(JSON.parse(JSON.stringify(first.state())), resumed.training);
+    expect(resumed.training.optimizer.learningRate).toBe(0.5);
+    expect(follow(second, [1], resumed)).toEqual([0.25]);
+  });
+
+  it('refuses a schedule, and a factor that reduces nothing', () => {
+    const { training } = setUp();
+    training.optimizer.learningRate = schedules.constant({ learningRate: 1 });
+    expect(() => new ReduceLROnPlateau().onEpochEnd(logsOf(1, 1), training)).toThrow(/not a schedule/);
+    expect(() => new ReduceLROnPlateau({ factor: 1 })).toThrow(/factor must be from 0 to below 1, got 1/);
+  });
+});
+
+describe('EarlyStopping', () => {
+  it('gives the weights of the best epoch back, from a resumed state as well', async () => {
+    const options = { patience: 2, minDelta: 0.1, restoreBestWeights: true };
+    const losses = [1, 0.7, 0.65, 0.68, 0.1];
+    for (const resumeAfter of [Number.POSITIVE_INFINITY, 2, 4]) {
+      const { state, training } = setUp();
+      let stopping = new EarlyStopping(options);
+      for (let epoch = 1; !state.finished; epoch++) {
+        state.weight = epoch;
+        await stopping.onEpochEnd(logsOf(epoch, losses[epoch - 1]), training);
+        if (epoch !== resumeAfter) continue;
+        const resumed = new EarlyStopping(options);
+        resumed.restore(JSON.parse(JSON.stringify(stopping.state())), training, stopping.weights());
+        stopping = resumed;
+      }
+      expect([state.finished, state.weight]).toEqual(['valLoss has not improved for 2 epochs', 4]);
+      stopping.onEnd(training);
+      expect(state.weight).toBe(2);
+    }
+  });
+
+  it('leaves the weights of a run that it did not end', async () => {
+    const { state, training } = setUp();
+    const stopping = new EarlyStopping({ patience: 5, restoreBestWeights: true });
+    for (const epoch of [1, 2]) {
+      state.weight = epoch;
+      await stopping.onEpochEnd(logsOf(epoch, epoch), training);
+    }
+    stopping.onEnd(training);
+    expect(state.weight).toBe(2);
+  });
+});
