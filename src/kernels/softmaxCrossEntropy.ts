@@ -13,8 +13,9 @@ import { log1pWgsl, maximumAndRestWgsl } from './softmax.ts';
  *
  * N samples, K classes; x [N,K] logits, t [N] labels
  *   m[n] = max_k x[n,k],  L[n] = log(sum_k exp(x[n,k] - m[n]))
- *   loss    = 1/N sum_n (L[n] - (x[n,t[n]] - m[n]))
- *   dx[n,k] = dloss / N * (exp(x[n,k] - m[n] - L[n]) - [k = t[n]])
+ *   q[n,k]  = (1 - s) [k = t[n]] + s / K, the target with a label smoothing of s
+ *   loss    = 1/N sum_n (L[n] - sum_k q[n,k] (x[n,k] - m[n]))
+ *   dx[n,k] = dloss / N * (exp(x[n,k] - m[n] - L[n]) - q[n,k])
  *
  * m and L are kept apart for the backward pass: their sum would lose what L holds beside a large m.
  */
@@ -27,7 +28,7 @@ const rowLossKernel = kernel({
   lanes: LANES,
   read: { x: 'f32', labels: 'u32' },
   write: { rows: 'f32', losses: 'f32' },
-  uniforms: { K: 'u32' },
+  uniforms: { K: 'u32', smoothing: 'f32' },
   declarations: maximumAndRestWgsl + log1pWgsl,
   body: `
     if (item >= u.items) { return; }
@@ -38,7 +39,14 @@ const rowLossKernel = kernel({
     let label = labels[item];
     var nanBits = 0x7fc00000u;
     losses[item] = bitcast<f32>(nanBits);
-    if (label < u.K) { losses[item] = logSum - (x[item * u.K + label] - row.x); }`,
+    if (label >= u.K) { return; }
+    var score = x[item * u.K + label] - row.x;
+    if (u.smoothing > 0.0) {
+      var scores = 0.0;
+      for (var k = 0u; k < u.K; k++) { scores += x[item * u.K + k] - row.x; }
+      score = (1.0 - u.smoothing) * score + u.smoothing / f32(u.K) * scores;
+    }
+    losses[item] = logSum - score;`,
 });
 
 const backwardKernel = kernel({
@@ -46,15 +54,20 @@ const backwardKernel = kernel({
   lanes: LANES,
   read: { x: 'f32', labels: 'u32', rows: 'f32', dloss: 'f32' },
   write: { dx: 'f32' },
-  uniforms: { K: 'u32', scale: 'f32' },
+  uniforms: { K: 'u32', scale: 'f32', smoothing: 'f32' },
   body: `
     if (item >= u.items * u.K) { return; }
     let n = item / u.K;
     let probability = exp(x[item] - rows[2u * n] - rows[2u * n + 1u]);
-    dx[item] = dloss[0] * u.scale * (probability - select(0.0, 1.0, item % u.K == labels[n]));`,
+    let wanted = select(0.0, 1.0 - u.smoothing, item % u.K == labels[n]) + u.smoothing / f32(u.K);
+    dx[item] = dloss[0] * u.scale * (probability - wanted);`,
 });
 
-const op = defineOp({
+interface Attributes {
+  readonly smoothing: number;
+}
+
+const op = defineOp<Attributes>({
   name: 'softmaxCrossEntropy',
   shape([logits, labels]) {
     if (logits.length !== 2) throw new ShapeError('softmaxCrossEntropy', 'logits [N, K]', showShape(logits));
@@ -67,29 +80,41 @@ const op = defineOp({
     }
     return [];
   },
-  forward({ inputs: [x, labels], output, save }) {
+  forward({ inputs: [x, labels], attrs: { smoothing }, output, save }) {
     const [N, K] = x.shape;
     const rows = empty([N, 2]);
     const losses = empty([N]);
     launch(
       rowLossKernel,
       { x: split(x, K), labels: split(labels, 1), rows: split(rows, 2), losses: split(losses, 1) },
-      { items: N, uniforms: { K } },
+      { items: N, uniforms: { K, smoothing } },
     );
     scaledSum(losses, 1 / N, output);
     save(x, labels, rows);
   },
-  backward({ gradient: dloss, saved: [x, labels, rows] }) {
+  backward({ gradient: dloss, saved: [x, labels, rows], attrs: { smoothing } }) {
     const [N, K] = x.shape;
     const dx = empty(x.shape);
     launch(
       backwardKernel,
       { x: split(x, K), labels: split(labels, 1), rows: split(rows, 2), dloss, dx: split(dx, K) },
-      { items: N, workgroups: (items) => Math.ceil((items * K) / LANES), uniforms: { K, scale: 1 / N } },
+      {
+        items: N,
+        workgroups: (items) => Math.ceil((items * K) / LANES),
+        uniforms: { K, scale: 1 / N, smoothing },
+      },
     );
     return [dx, null];
   },
 });
+
+export interface SoftmaxCrossEntropyOptions {
+  /**
+   * The share of a target that is spread evenly over all classes, its own among them, as Keras and PyTorch have it: 0.1 of ten classes asks
+   * for 0.91 and nine times 0.01. From 0 to 1; default 0.
+   */
+  labelSmoothing?: number;
+}
 
 /**
  * Mean cross-entropy of the samples' classes, from logits (scores before the softmax).
@@ -99,8 +124,14 @@ const op = defineOp({
  * @returns a scalar []
  * @throws ShapeError
  */
-export function softmaxCrossEntropy(logits: Tensor, labels: Tensor): Tensor {
+export function softmaxCrossEntropy(
+  logits: Tensor,
+  labels: Tensor,
+  { labelSmoothing = 0 }: SoftmaxCrossEntropyOptions = {},
+): Tensor {
   expectTensor('softmaxCrossEntropy', 'logits', logits, 'f32');
   expectTensor('softmaxCrossEntropy', 'labels', labels, ['i32', 'u32']);
-  return op([logits, labels], undefined);
+  if (!(labelSmoothing >= 0 && labelSmoothing <= 1))
+    throw new ShapeError('softmaxCrossEntropy', 'labelSmoothing from 0 to 1', `${labelSmoothing}`);
+  return op([logits, labels], { smoothing: labelSmoothing });
 }

@@ -10,6 +10,7 @@ import {
   batchNormInference,
   batchNormTraining,
   biasAdd,
+  binaryCrossEntropy,
   concat,
   conv2d,
   conv2dTranspose,
@@ -29,6 +30,7 @@ import {
   max,
   maxPool2d,
   mean,
+  meanSquaredError,
   mul,
   Parameter,
   RandomStream,
@@ -58,6 +60,7 @@ import { type Array64, createRandom, make, type Random } from '../reference/arra
 import { augment, augmentationOf } from '../reference/augment.ts';
 import * as batchNorm from '../reference/batchNorm.ts';
 import { biasAdd as biasAddReference } from '../reference/biasAdd.ts';
+import { binaryCrossEntropy as binaryCrossEntropyReference } from '../reference/binaryCrossEntropy.ts';
 import { concat as concatReference } from '../reference/concat.ts';
 import { type Conv2dAttrs, conv2d as conv2dReference } from '../reference/conv2d.ts';
 import { conv2dTranspose as conv2dTransposeReference } from '../reference/conv2dTranspose.ts';
@@ -71,6 +74,7 @@ import { l2 as l2Reference } from '../reference/l2.ts';
 import { logSoftmax as logSoftmaxReference } from '../reference/logSoftmax.ts';
 import { matmul as matmulReference } from '../reference/matmul.ts';
 import { maxPool2d as maxPool2dReference } from '../reference/maxPool2d.ts';
+import { meanSquaredError as meanSquaredErrorReference } from '../reference/meanSquaredError.ts';
 import { philox4x32 } from '../reference/philox.ts';
 import { adjustBrightness, eraseImages } from '../reference/pixels.ts';
 import * as reductions from '../reference/reductions.ts';
@@ -289,6 +293,31 @@ const ops: Sample[] = [
     softmaxCrossEntropyReference,
     ([x], { labels }) => softmaxCrossEntropy(x, tensor(Int32Array.from(labels))),
     (random) => ({ inputs: [random.uniform([33, 10], -4, 4)], attrs: { labels: random.integers(33, 10) } }),
+  ),
+  op(
+    'softmaxCrossEntropy with label smoothing',
+    softmaxCrossEntropyReference,
+    ([x], { labels, labelSmoothing }) =>
+      softmaxCrossEntropy(x, tensor(Int32Array.from(labels)), { labelSmoothing }),
+    (random) => ({
+      inputs: [random.uniform([33, 10], -4, 4)],
+      attrs: { labels: random.integers(33, 10), labelSmoothing: 0.1 },
+    }),
+  ),
+  op(
+    'binaryCrossEntropy',
+    binaryCrossEntropyReference,
+    ([x], { target }) => binaryCrossEntropy(x, toTensor(target)),
+    (random) => ({
+      inputs: [random.uniform([33, 10], -2, 2)],
+      attrs: { target: rounded(random.uniform([33, 10], 0, 1)) },
+    }),
+  ),
+  op(
+    'meanSquaredError',
+    meanSquaredErrorReference,
+    ([y, t]) => meanSquaredError(y, t),
+    uniform([5, 7, 3], [5, 7, 3]),
   ),
   op(
     'gather',

@@ -6,6 +6,7 @@ import { softmaxCrossEntropy as reference } from '../reference/softmaxCrossEntro
 import { allBits, expectSameBits } from '../support/bits.ts';
 import { checkOp } from '../support/checkOp.ts';
 import { testGpu } from '../support/gpu.ts';
+import { draws } from '../support/property.ts';
 import { again, seed } from '../support/seed.ts';
 import { expectSplitLikeWhole } from '../support/smallBindings.ts';
 
@@ -55,6 +56,23 @@ test.each(['i32', 'u32'] as const)(
     }
   },
 );
+
+test('label smoothing matches the reference, forward and gradient', async () => {
+  for (const { random, label, int, pick } of draws('labelSmoothing', 6)) {
+    const [N, K] = [int(1, 200), int(2, 40)];
+    const labelSmoothing = pick([0, 0.1, 0.25, 1]);
+    const labels = random.integers(N, K);
+    await checkOp({
+      reference,
+      op: ([logits]) => softmaxCrossEntropy(logits, tensor(Int32Array.from(labels)), { labelSmoothing }),
+      inputs: [random.uniform([N, K], -3, 3)],
+      attrs: { labels, labelSmoothing },
+      cotangent: (shape) => random.uniform(shape, 0.5, 2),
+      label,
+      factor: EXP_ROUND_OFFS,
+    });
+  }
+});
 
 test('one class costs nothing', async () => {
   const loss = lossOf(tensor([[3], [-90]]), [0, 0]);
@@ -155,5 +173,8 @@ test('wrong labels and logits are named', () => {
   );
   expect(() => softmaxCrossEntropy(tensor(new Int32Array(4), [2, 2]), tensor(Int32Array.of(1, 0)))).toThrow(
     /expected logits f32, got i32/,
+  );
+  expect(() => softmaxCrossEntropy(logits, tensor(Int32Array.of(1, 0)), { labelSmoothing: 1.5 })).toThrow(
+    'softmaxCrossEntropy: expected labelSmoothing from 0 to 1, got 1.5',
   );
 });

@@ -27,6 +27,17 @@ for (const [N, K] of [
   });
 }
 
+test('label smoothing spreads a share of the target over all classes', () => {
+  // Probabilities 1/4 and 3/4; with half of the target spread it is 3/4 and 1/4.
+  const logits = make([1, 2], [0, Math.log(3)]);
+  const loss = softmaxCrossEntropy.forward([logits], { labels: [0], labelSmoothing: 0.5 });
+  expect(loss.data[0]).toBeCloseTo((3 * Math.log(4) + Math.log(4 / 3)) / 4, 12);
+  checkReference(softmaxCrossEntropy, (random) => ({
+    inputs: [random.uniform([4, 5], -3, 3)],
+    attrs: { labels: random.integers(4, 5), labelSmoothing: 0.1 },
+  }));
+});
+
 test('the longest sum', () => {
   expect(softmaxCrossEntropy.sumLength([zeros([20, 7])], { labels: [] })).toBe(20);
   expect(softmaxCrossEntropy.sumLength([zeros([2, 7])], { labels: [] })).toBe(7);
