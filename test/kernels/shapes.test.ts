@@ -1,9 +1,10 @@
-import { beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { concat } from '../../src/kernels/concat.ts';
 import { reshape } from '../../src/kernels/reshape.ts';
 import { slice } from '../../src/kernels/slice.ts';
 import { transpose } from '../../src/kernels/transpose.ts';
 import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
+import { make } from '../reference/array64.ts';
 import { concat as concatReference } from '../reference/concat.ts';
 import { reshape as reshapeReference } from '../reference/reshape.ts';
 import { slice as sliceReference } from '../reference/slice.ts';
@@ -11,8 +12,9 @@ import { transpose as transposeReference } from '../reference/transpose.ts';
 import { checkOp } from '../support/checkOp.ts';
 import { testGpu } from '../support/gpu.ts';
 import { draws } from '../support/property.ts';
+import { expectSplitLikeWhole } from '../support/smallBindings.ts';
 
-beforeAll(testGpu);
+const gpu = await testGpu();
 
 const values = async (t: Tensor) => [...(await t.data())];
 
@@ -109,6 +111,29 @@ describe('slice', () => {
     }
   });
 
+  test('by blocks of four, no element beside the box is touched', async () => {
+    for (const [begin, size] of [
+      [4, 8],
+      [4, 5],
+      [3, 4],
+      [8, 8],
+    ]) {
+      await checkOp({
+        reference: sliceReference,
+        op: ([x]) => slice(x, [begin], [size]),
+        inputs: [
+          make(
+            [16],
+            Array.from({ length: 16 }, (_, i) => i + 1),
+          ),
+        ],
+        attrs: { begin: [begin], size: [size] },
+        cotangent: (shape) => make(shape, new Array(size).fill(1)),
+        label: `slice ${begin}, ${size}`,
+      });
+    }
+  });
+
   test('moves any dtype', async () => {
     const y = slice(tensor(Uint32Array.of(1, 2, 3, 4294967295), [2, 2]), [1, 0], [1, 2]);
     expect([y.dtype, await values(y)]).toEqual(['u32', [3, 4294967295]]);
@@ -142,6 +167,42 @@ describe('concat', () => {
         label,
       });
     }
+  });
+
+  test('joins and cuts channels by blocks of four where they lie so, beside others', async () => {
+    for (const { random, label, int, pick } of draws('concat, blocks', 8)) {
+      const images = [int(1, 3), int(1, 5), int(1, 5)];
+      const inputs = Array.from({ length: int(2, 4) }, () =>
+        random.uniform([...images, pick([4, 8, 12, 5])]),
+      );
+      await checkOp({
+        reference: concatReference,
+        op: (tensors) => concat(tensors, 3),
+        inputs,
+        attrs: { axis: 3 },
+        cotangent: random.uniform,
+        label,
+      });
+    }
+  });
+
+  test('split launches give the bits of whole ones, gradients too', async () => {
+    const [a, b] = [8, 4].map((channels) =>
+      tensor(
+        Float32Array.from({ length: 4096 * channels }, (_, i) => i),
+        [4096, channels],
+      ),
+    );
+    for (const t of [a, b]) t.requiresGrad = true;
+    const dy = tensor(
+      Float32Array.from({ length: 4096 * 12 }, (_, i) => -i),
+      [4096, 12],
+    );
+    const run = () => {
+      const y = concat([a, b], 1);
+      return [y, ...y.node!.run(dy).map((gradient) => gradient!)];
+    };
+    await expectSplitLikeWhole(gpu, 32_768, run, 'concat in blocks');
   });
 
   test('counts a negative axis from the last, and joins any dtype', async () => {
