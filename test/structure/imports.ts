@@ -7,17 +7,28 @@ import ts from 'typescript';
  */
 
 /** Folders of `src`, top to bottom. */
-export const FLOORS = ['gpu', 'tensor', 'kernels', 'data', 'nn', 'report', 'node', 'experiments'] as const;
+export const FLOORS = [
+  'gpu',
+  'tensor',
+  'kernels',
+  'data',
+  'nn',
+  'formats',
+  'report',
+  'node',
+  'experiments',
+] as const;
 
 /** Where Node's own modules may be imported: the rest of the library runs in a browser. */
 const NODE_FOLDERS: readonly string[] = ['node', 'experiments'];
 
-/** Where packages may be imported: the rest of the library depends on nothing. Plots are drawn by a package. */
-const PACKAGE_FOLDERS: readonly string[] = ['report', ...NODE_FOLDERS];
+/** Where packages may be imported: the rest of the library depends on nothing. Packages draw plots and open containers. */
+const PACKAGE_FOLDERS: readonly string[] = ['formats', 'report', ...NODE_FOLDERS];
 
-/** Public entry points: they see every floor of the library. Only the first is for browsers. */
+/** Public entry points: they see every floor of the library. Two are for browsers; the first carries no package. */
 const BROWSER_ENTRY = 'src/index.ts';
-const NODE_ENTRIES: readonly string[] = ['src/index.node.ts', 'src/node.ts'];
+const FILES_ENTRY = 'src/files.ts';
+const NODE_ENTRIES: readonly string[] = ['src/index.node.ts', 'src/files.node.ts', 'src/node.ts'];
 
 /** Imported from everywhere. */
 const ERRORS = 'src/errors.ts';
@@ -80,7 +91,7 @@ function wrongFile(from: string, to: string, sources: Sources): string | undefin
 function fromRoot(from: string, to: string, target: string | undefined): string | undefined {
   if (from === ERRORS) return `${ERRORS} imports ${to}: it knows nothing`;
   const isNodeEntry = NODE_ENTRIES.includes(from);
-  if (from !== BROWSER_ENTRY && !isNodeEntry)
+  if (from !== BROWSER_ENTRY && from !== FILES_ENTRY && !isNodeEntry)
     return `${from} has no place in the house: it is no entry point`;
   if (target === 'experiments')
     return `${from} imports from src/experiments: the library knows no experiment`;

@@ -1,0 +1,126 @@
+import { WeftError } from '../../errors.ts';
+import { missingPeer } from '../peer.ts';
+import { type Answer, type Request, WORKER_PROGRAM } from './worker.ts';
+
+/** A worker that a host has started. */
+export interface HostWorker {
+  post(request: Request): void;
+  terminate(): void;
+}
+
+/** Where workers come from: Node's way is registered by the entry points for Node, a browser's is below. */
+export interface Hdf5Host {
+  /** @param onEnd called where the worker dies, with the reason */
+  start(program: string, onAnswer: (answer: Answer) => void, onEnd: (reason: string) => void): HostWorker;
+  /** The address of h5wasm's module. Undefined: it isn't installed. */
+  findModule(): string | undefined;
+}
+
+const browserHost: Hdf5Host = {
+  start(program, onAnswer, onEnd) {
+    const address = URL.createObjectURL(new Blob([program], { type: 'text/javascript' }));
+    const worker = new Worker(address, { type: 'module' });
+    worker.onmessage = ({ data }) => onAnswer(data);
+    worker.onerror = ({ message }) => onEnd(message);
+    return {
+      post: (request) => worker.postMessage(request),
+      terminate: () => {
+        worker.terminate();
+        URL.revokeObjectURL(address);
+      },
+    };
+  },
+  // Through the page's import map, if it has one.
+  findModule: () => {
+    try {
+      return import.meta.resolve('h5wasm');
+    } catch {
+      return undefined;
+    }
+  },
+};
+
+let host = browserHost;
+
+export function setHdf5Host(of: Hdf5Host): void {
+  host = of;
+}
+
+export interface Hdf5Options {
+  /** What error messages call the file. */
+  name?: string;
+  /** Milliseconds that reading or writing may take. Default 60,000. */
+  timeLimit?: number;
+  /** Most bytes that the arrays read may have together. Default 1 GiB. */
+  maxBytes?: number;
+  /**
+   * The address of h5wasm's module (its `dist/esm/hdf5_hl.js`). Default: the package as Node finds it, or as a page's import map
+   * says.
+   */
+  h5wasm?: string | URL;
+}
+
+/** The HDF5 library in a worker of its own, until `end()` or its time is over. */
+export class Hdf5Session {
+  private readonly worker: HostWorker;
+  private readonly timer: ReturnType<typeof setTimeout>;
+  private pending: { resolve: (value: unknown) => void; reject: (error: WeftError) => void } | undefined;
+  private ended: string | undefined;
+
+  private constructor(
+    private readonly name: string,
+    timeLimit: number,
+  ) {
+    this.worker = host.start(
+      WORKER_PROGRAM,
+      (answer) => {
+        const { pending } = this;
+        this.pending = undefined;
+        if ('value' in answer) pending?.resolve(answer.value);
+        else pending?.reject(this.failure(answer.error));
+      },
+      (reason) => this.end(reason),
+    );
+    this.timer = setTimeout(() => this.end(`not done in ${timeLimit / 1000} s: the time limit`), timeLimit);
+  }
+
+  /** @throws WeftError where h5wasm isn't installed */
+  static async start(
+    { name = 'the file', timeLimit = 60_000, h5wasm }: Hdf5Options,
+    memoryBytes: number,
+  ): Promise<Hdf5Session> {
+    const module = h5wasm === undefined ? host.findModule() : String(h5wasm);
+    if (module === undefined) throw missingPeer('h5wasm', 'reading and writing .h5');
+    const session = new Hdf5Session(name, timeLimit);
+    try {
+      await session.ask({ do: 'start', module, memoryBytes });
+      return session;
+    } catch (error) {
+      session.end();
+      throw error;
+    }
+  }
+
+  /** @throws WeftError with the library's reason, or that the time is over */
+  ask<T>(request: Request): Promise<T> {
+    return new Promise<unknown>((resolve, reject) => {
+      if (this.ended) reject(this.failure(this.ended));
+      this.pending = { resolve, reject };
+      this.worker.post(request);
+    }) as Promise<T>;
+  }
+
+  end(reason = 'closed'): void {
+    if (this.ended) return;
+    this.ended = reason;
+    clearTimeout(this.timer);
+    this.worker.terminate();
+    this.pending?.reject(this.failure(reason));
+    this.pending = undefined;
+  }
+
+  private failure(reason: string): WeftError {
+    const text = reason.replace(/\s+/g, ' ').trim();
+    return new WeftError(`${this.name}: HDF5: ${text.length > 300 ? `${text.slice(0, 300)}…` : text}`);
+  }
+}

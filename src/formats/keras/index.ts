@@ -1,0 +1,117 @@
+import { WeftError } from '../../errors.ts';
+import type { Sequential } from '../../nn/sequential.ts';
+import { encodeHdf5, Hdf5File, type Hdf5Options } from '../hdf5/index.ts';
+import { modelFromKeras, modelToKeras } from './modelConfig.ts';
+import { layersWithWeights, pairByName, pairByOrder, takeWeights, weightsGroup } from './weights.ts';
+
+/*
+ * Keras' .h5 files, in the layout of Keras 2.2 to 2.4 and of tf.keras 1.15 and 2.0: models by model.save(), weights by
+ * model.save_weights().
+ */
+
+export interface KerasOptions extends Hdf5Options {
+  /** Is told what a file holds that is left out, such as the optimizer's state. */
+  onNote?: (note: string) => void;
+}
+
+export interface KerasWeightsOptions extends KerasOptions {
+  /**
+   * 'order' (the default, as in Keras): the layers with weights one after the other, whatever their names; both sides must have as
+   * many. 'name': layers of the same name, and the others keep their weights.
+   */
+  by?: 'order' | 'name';
+}
+
+const MODEL_WEIGHTS = '/model_weights';
+/** What readers are told: the layout is this version's. */
+const versions = new Map([
+  ['keras_version', '2.3.1'],
+  ['backend', 'tensorflow'],
+]);
+
+/**
+ * Makes the model of a file that Keras' `model.save()` wrote, with its weights. The optimizer's state is left out.
+ * @throws WeftError where the file is none, is damaged, or holds a layer or an option that there is nothing for here; and where
+ * the package h5wasm isn't installed
+ */
+export async function loadKerasModel(bytes: Uint8Array, options: KerasOptions = {}): Promise<Sequential> {
+  const { onNote = () => {} } = options;
+  return reading(bytes, options, async (file) => {
+    const config = await file.attribute('/', 'model_config');
+    if (typeof config !== 'string')
+      throw new WeftError(
+        `${file.name} describes no model (no attribute 'model_config'): if it holds weights alone, load them into a model`,
+      );
+    const names = await file.names('/');
+    if (!names.includes('model_weights')) throw new WeftError(`${file.name} holds no group 'model_weights'`);
+    await checkVersions(file, '/');
+    const { model, layerNames } = modelFromKeras(config, file.name, onNote);
+    const theirs = await layersWithWeights(file, MODEL_WEIGHTS);
+    const byName = new Map(theirs.map((weights) => [weights.layer, weights]));
+    // Keras takes the order; where the names are all there, they say the same and hold even if it doesn't.
+    const ordered = layerNames.flatMap((layer) => byName.get(layer) ?? []);
+    await takeWeights(
+      file,
+      pairByOrder(model.layers, ordered.length === theirs.length ? ordered : theirs, file.name),
+    );
+    if (names.includes('optimizer_weights')) onNote(`${file.name}: the optimizer's state is left out`);
+    return model;
+  });
+}
+
+/**
+ * Gives a model the weights of a Keras file: of `save_weights()`, or of `save()`, whose model must then have layers of the same
+ * shapes. Nothing changes unless all weights fit.
+ * @throws WeftError as `loadKerasModel`, and naming a weight that doesn't fit
+ */
+export async function loadKerasWeights(
+  model: Sequential,
+  bytes: Uint8Array,
+  options: KerasWeightsOptions = {},
+): Promise<void> {
+  await reading(bytes, options, async (file) => {
+    const isModel = (await file.names('/')).includes('model_weights');
+    const root = isModel ? MODEL_WEIGHTS : '/';
+    await checkVersions(file, root);
+    const theirs = await layersWithWeights(file, root);
+    const pair = options.by === 'name' ? pairByName : pairByOrder;
+    await takeWeights(file, pair(model.layers, theirs, file.name));
+  });
+}
+
+/** The model as a file that Keras' `load_model()` reads. @throws WeftError where Keras has no such layer */
+export async function saveKerasModel(model: Sequential, options: Hdf5Options = {}): Promise<Uint8Array> {
+  const attributes = new Map([...versions, ['model_config', modelToKeras(model)]]);
+  const groups = new Map([['model_weights', await weightsGroup(model.layers, versions)]]);
+  return encodeHdf5({ attributes, groups, datasets: new Map() }, options);
+}
+
+/** The weights as a file that Keras' `load_weights()` reads. */
+export async function saveKerasWeights(model: Sequential, options: Hdf5Options = {}): Promise<Uint8Array> {
+  return encodeHdf5(await weightsGroup(model.layers, versions), options);
+}
+
+async function reading<T>(
+  bytes: Uint8Array,
+  options: Hdf5Options,
+  read: (file: Hdf5File) => Promise<T>,
+): Promise<T> {
+  const file = await Hdf5File.open(bytes, options);
+  try {
+    return await read(file);
+  } finally {
+    file.close();
+  }
+}
+
+/** Keras 1 and other backends lay some kernels out otherwise. */
+async function checkVersions(file: Hdf5File, path: string): Promise<void> {
+  const version = await file.attribute(path, 'keras_version');
+  if (typeof version === 'string' && !version.startsWith('2.'))
+    throw new WeftError(`${file.name} was written by Keras ${version.slice(0, 20)}; known: Keras 2`);
+  const backend = await file.attribute(path, 'backend');
+  if (typeof backend === 'string' && backend !== 'tensorflow')
+    throw new WeftError(
+      `${file.name} was written for the backend '${backend.slice(0, 20)}'; known: tensorflow`,
+    );
+}

@@ -1,0 +1,123 @@
+import { describe, expect, it } from 'vitest';
+import { decodeNpy, encodeNpy, type NpyData } from '../../src/formats/npy.ts';
+import { decodeNpz, encodeNpz } from '../../src/formats/npz.ts';
+import { RandomStream } from '../../src/tensor/random.ts';
+import { fixture as file } from './fixtures.ts';
+
+const fixture = (name: string) => file(`numpy/${name}`);
+
+/** 100 i + 10 j + k - 50, as make.py has it. */
+const values = Array.from({ length: 24 }, (_, n) => {
+  const [i, j, k] = [Math.floor(n / 12), Math.floor(n / 4) % 3, n % 4];
+  return 100 * i + 10 * j + k - 50;
+});
+
+function expected(name: string): { shape: number[]; values: number[] } {
+  if (name === 'scalar') return { shape: [], values: [7] };
+  if (name === 'row') return { shape: [5], values: [0, 1, 2, 3, 4] };
+  if (name === 'empty') return { shape: [0, 3], values: [] };
+  const of = (value: number) => {
+    if (name.startsWith('b1')) return value > 0 ? 1 : 0;
+    if (name.startsWith('u')) return value + 50;
+    return name.startsWith('i1') ? (value << 24) >> 24 : value;
+  };
+  return { shape: [2, 3, 4], values: values.map(of) };
+}
+
+const numbers = (data: NpyData) => Array.from(data as ArrayLike<number | bigint>, Number);
+
+describe('npy', () => {
+  it.each(['plain.npz', 'compressed.npz'])(
+    '%s: every type, byte order and order of elements',
+    async (file) => {
+      const arrays = await decodeNpz(fixture(file));
+      expect(arrays.size).toBe(24);
+      for (const [name, { shape, data }] of arrays)
+        expect({ name, shape, values: numbers(data) }).toEqual({ name, ...expected(name) });
+      expect(arrays.get('i8_big')!.data).toBeInstanceOf(BigInt64Array);
+      expect(arrays.get('f8_little')!.data).toBeInstanceOf(Float64Array);
+    },
+  );
+
+  it('is the same in its three versions', () => {
+    for (const version of [1, 2, 3]) {
+      const { shape, data } = decodeNpy(fixture(`version${version}.npy`));
+      expect({ version, shape, data }).toEqual({
+        version,
+        shape: [2, 3, 4],
+        data: Float32Array.from(values),
+      });
+    }
+  });
+
+  it('is written as NumPy writes it, byte for byte', async () => {
+    expect(encodeNpy({ shape: [2, 3, 4], data: Float32Array.from(values) })).toEqual(fixture('version1.npy'));
+    const arrays = await decodeNpz(fixture('plain.npz'));
+    for (const compressed of [false, true])
+      expect(await decodeNpz(await encodeNpz(arrays, { compressed }))).toEqual(arrays);
+  });
+
+  const good = fixture('version1.npy');
+  const withHeader = (header: string) => {
+    const file = encodeNpy({ shape: [1], data: Float32Array.of(1) });
+    file.set(new TextEncoder().encode(header.padEnd(117)), 10);
+    return file;
+  };
+  it.each([
+    ['empty', good.subarray(0, 0), /no valid npy file: it doesn't begin/],
+    ['another format', fixture('plain.npz'), /doesn't begin/],
+    ['of an unknown version', good.with(6, 9), /version 9.0/],
+    ['cut in its header', good.subarray(0, 60), /header that ends at byte 128 of 60/],
+    ['cut in its data', good.subarray(0, 200), /96 bytes.*got 72: the file is cut short/],
+    ['too long', new Uint8Array([...good, 0]), /too long/],
+    [
+      'of objects',
+      withHeader("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }"),
+      /type '|O'; known: f4/,
+    ],
+    ['without a shape', withHeader("{'descr': '<f4', 'fortran_order': False, }"), /its header is/],
+    [
+      'of negative shape',
+      withHeader("{'descr': '<f4', 'fortran_order': False, 'shape': (-1,), }"),
+      /its header/,
+    ],
+    ['code', withHeader("{'descr': '<f4', 'fortran_order': exit(), 'shape': (1,), }"), /its header is/],
+    [
+      'of a huge shape',
+      withHeader("{'descr': '<f4', 'fortran_order': False, 'shape': (999999999,99999), }"),
+      /got 4: the file is cut short/,
+    ],
+  ])('refuses a file that is %s', (_, file, message) => {
+    expect(() => decodeNpy(file, 'x.npy')).toThrow(message);
+  });
+});
+
+describe('npz', () => {
+  it('refuses what is no archive, is cut short, or claims more than it can hold', async () => {
+    const file = fixture('compressed.npz');
+    await expect(decodeNpz(good.slice())).rejects.toThrow(/no zip archive/);
+    await expect(decodeNpz(new Uint8Array(3))).rejects.toThrow(/no zip archive/);
+    for (let end = 0; end < file.length; end += 97)
+      await expect(decodeNpz(file.subarray(0, end), { name: 'x.npz' })).rejects.toThrow(
+        /^x.npz is no zip|'.*' in x.npz/,
+      );
+    await expect(decodeNpz(file, { maxBytes: 100 })).rejects.toThrow(/claims .* more than 100/);
+  });
+
+  it('is refused or read, whatever bytes are changed', async () => {
+    const file = fixture('compressed.npz');
+    const random = new RandomStream(3, 'flips');
+    let refused = 0;
+    for (let n = 0; n < 100; n++) {
+      const [at, bit] = random.words(2);
+      const damaged = file.with(at % file.length, file[at % file.length] ^ (1 << (bit % 8)));
+      await decodeNpz(damaged).catch((error) => {
+        refused++;
+        expect(error.name, `${error.stack}`).toBe('WeftError');
+      });
+    }
+    expect(refused).toBeGreaterThan(10);
+  });
+});
+
+const good = fixture('version1.npy');
