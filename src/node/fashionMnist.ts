@@ -15,11 +15,15 @@ import {
 import { WeftError } from '../errors.ts';
 import { aptProblem, isOffline, unpackPackages } from './apt.ts';
 import { cacheDir, cachePath, withTemporaryFolder } from './cacheDir.ts';
+import { isArchive, readFashionMnistArchive } from './fashionMnistCsv.ts';
 import { atomicWrite, hasCode } from './files.ts';
 import { note, type Reporting } from './progress.ts';
 
 export interface FashionMnistOptions extends Reporting {
-  /** A folder with the four files, gzipped or not: that and no other source. Default: `FASHION_MNIST_DIR`. */
+  /**
+   * A folder with the four files, gzipped or not, or a .tar.gz with the two CSV files: that and no other source. Default:
+   * `FASHION_MNIST_DIR`.
+   */
   dir?: string;
   /** Forbids downloads; default: `WEFT_OFFLINE=1`. */
   offline?: boolean;
@@ -74,6 +78,7 @@ export function isFashionMnistCached(): boolean {
  */
 export async function loadFashionMnist(options: FashionMnistOptions = {}): Promise<FashionMnist> {
   const chosen = chosenDataFolder(options.dir);
+  if (chosen && isArchive(chosen)) return readFashionMnistArchive(chosen);
   if (chosen) return { ...fashionMnistSets(await readFolder(chosen)), source: chosen };
 
   if (isFashionMnistCached()) {

@@ -1,7 +1,8 @@
 import { WeftError } from '../../errors.ts';
-import type { Sequential } from '../../nn/sequential.ts';
+import type { Model } from '../../nn/model.ts';
 import { encodeHdf5, Hdf5File, type Hdf5Options } from '../hdf5/index.ts';
 import { modelFromKeras, modelToKeras } from './modelConfig.ts';
+import { kerasOrder } from './order.ts';
 import { layersWithWeights, pairByName, pairByOrder, takeWeights, weightsGroup } from './weights.ts';
 
 /*
@@ -34,7 +35,7 @@ const versions = new Map([
  * @throws WeftError where the file is none, is damaged, or holds a layer or an option that there is nothing for here; and where
  * the package h5wasm isn't installed
  */
-export async function loadKerasModel(bytes: Uint8Array, options: KerasOptions = {}): Promise<Sequential> {
+export async function loadKerasModel(bytes: Uint8Array, options: KerasOptions = {}): Promise<Model> {
   const { onNote = () => {} } = options;
   return reading(bytes, options, async (file) => {
     const config = await file.attribute('/', 'model_config');
@@ -42,19 +43,16 @@ export async function loadKerasModel(bytes: Uint8Array, options: KerasOptions = 
       throw new WeftError(
         `${file.name} describes no model (no attribute 'model_config'): if it holds weights alone, load them into a model`,
       );
-    const names = await file.names('/');
-    if (!names.includes('model_weights')) throw new WeftError(`${file.name} holds no group 'model_weights'`);
+    const groups = await file.names('/');
+    if (!groups.includes('model_weights')) throw new WeftError(`${file.name} holds no group 'model_weights'`);
     await checkVersions(file, '/');
-    const { model, layerNames } = modelFromKeras(config, file.name, onNote);
+    const model = modelFromKeras(config, file.name, onNote);
     const theirs = await layersWithWeights(file, MODEL_WEIGHTS);
-    const byName = new Map(theirs.map((weights) => [weights.layer, weights]));
-    // Keras takes the order; where the names are all there, they say the same and hold even if it doesn't.
-    const ordered = layerNames.flatMap((layer) => byName.get(layer) ?? []);
-    await takeWeights(
-      file,
-      pairByOrder(model.layers, ordered.length === theirs.length ? ordered : theirs, file.name),
-    );
-    if (names.includes('optimizer_weights')) onNote(`${file.name}: the optimizer's state is left out`);
+    // Keras goes by the order. Names say the same, and hold where a file's order is another one.
+    const names = new Set(theirs.map(({ layer }) => layer));
+    const hasNames = model.layers.every(({ name, parameters }) => parameters.length === 0 || names.has(name));
+    await takeWeights(file, (hasNames ? pairByName : pairByOrder)(kerasOrder(model), theirs, file.name));
+    if (groups.includes('optimizer_weights')) onNote(`${file.name}: the optimizer's state is left out`);
     return model;
   });
 }
@@ -65,7 +63,7 @@ export async function loadKerasModel(bytes: Uint8Array, options: KerasOptions = 
  * @throws WeftError as `loadKerasModel`, and naming a weight that doesn't fit
  */
 export async function loadKerasWeights(
-  model: Sequential,
+  model: Model,
   bytes: Uint8Array,
   options: KerasWeightsOptions = {},
 ): Promise<void> {
@@ -75,20 +73,20 @@ export async function loadKerasWeights(
     await checkVersions(file, root);
     const theirs = await layersWithWeights(file, root);
     const pair = options.by === 'name' ? pairByName : pairByOrder;
-    await takeWeights(file, pair(model.layers, theirs, file.name));
+    await takeWeights(file, pair(kerasOrder(model), theirs, file.name));
   });
 }
 
 /** The model as a file that Keras' `load_model()` reads. @throws WeftError where Keras has no such layer */
-export async function saveKerasModel(model: Sequential, options: Hdf5Options = {}): Promise<Uint8Array> {
+export async function saveKerasModel(model: Model, options: Hdf5Options = {}): Promise<Uint8Array> {
   const attributes = new Map([...versions, ['model_config', modelToKeras(model)]]);
-  const groups = new Map([['model_weights', await weightsGroup(model.layers, versions)]]);
+  const groups = new Map([['model_weights', await weightsGroup(kerasOrder(model), versions)]]);
   return encodeHdf5({ attributes, groups, datasets: new Map() }, options);
 }
 
 /** The weights as a file that Keras' `load_weights()` reads. */
-export async function saveKerasWeights(model: Sequential, options: Hdf5Options = {}): Promise<Uint8Array> {
-  return encodeHdf5(await weightsGroup(model.layers, versions), options);
+export async function saveKerasWeights(model: Model, options: Hdf5Options = {}): Promise<Uint8Array> {
+  return encodeHdf5(await weightsGroup(kerasOrder(model), versions), options);
 }
 
 async function reading<T>(

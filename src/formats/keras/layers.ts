@@ -32,33 +32,49 @@ const kerasInitializers: Record<InitializerName, object> = {
   zeros: { class_name: 'Zeros', config: {} },
   ones: { class_name: 'Ones', config: {} },
   glorotUniform: scaling(1, 'fan_avg', 'uniform'),
+  glorotNormal: scaling(1, 'fan_avg', 'truncated_normal'),
+  heUniform: scaling(2, 'fan_in', 'uniform'),
   heNormal: scaling(2, 'fan_in', 'truncated_normal'),
+  lecunNormal: scaling(1, 'fan_in', 'truncated_normal'),
+  kaimingNormal: scaling(2, 'fan_in', 'untruncated_normal'),
+  // Within 1 / sqrt(fanIn): a uniform distribution of variance 1 / (3 fanIn).
+  fanInUniform: scaling(1 / 3, 'fan_in', 'uniform'),
 };
 
 function scaling(scale: number, mode: string, distribution: string): object {
   return { class_name: 'VarianceScaling', config: { scale, mode, distribution, seed: null } };
 }
 
-/** Names of classes for what is also a case of VarianceScaling, and what Keras before 2.2.3 called the truncated normal. */
+/** Names of classes for what is also a case of VarianceScaling. */
 const initializerNames: Record<string, InitializerName> = {
   Zeros: 'zeros',
   Ones: 'ones',
   GlorotUniform: 'glorotUniform',
+  GlorotNormal: 'glorotNormal',
+  HeUniform: 'heUniform',
   HeNormal: 'heNormal',
+  LecunNormal: 'lecunNormal',
   'VarianceScaling 1 fan_avg uniform': 'glorotUniform',
+  'VarianceScaling 1 fan_avg truncated_normal': 'glorotNormal',
+  'VarianceScaling 2 fan_in uniform': 'heUniform',
   'VarianceScaling 2 fan_in truncated_normal': 'heNormal',
+  'VarianceScaling 1 fan_in truncated_normal': 'lecunNormal',
+  'VarianceScaling 2 fan_in untruncated_normal': 'kaimingNormal',
+  [`VarianceScaling ${1 / 3} fan_in uniform`]: 'fanInUniform',
+  // What Keras before 2.2.3 called the truncated normal.
+  'VarianceScaling 1 fan_avg normal': 'glorotNormal',
   'VarianceScaling 2 fan_in normal': 'heNormal',
 };
 
-function initializer(options: KerasOptions): InitializerName {
-  const given = options.get('kernel_initializer');
-  if (!isObject(given)) return 'glorotUniform';
+function initializer<T extends InitializerName>(options: KerasOptions, key: string, otherwise: T) {
+  const given = options.get(key);
+  if (!isObject(given)) return otherwise;
   const { scale, mode, distribution } = isObject(given.config) ? given.config : {};
   const name = String(given.class_name);
-  const found =
-    initializerNames[name === 'VarianceScaling' ? `${name} ${scale} ${mode} ${distribution}` : name];
-  if (!found) options.note(`its initialiser ${name} is not known: glorotUniform, which its weights replace`);
-  return found ?? 'glorotUniform';
+  const full = name === 'VarianceScaling' ? `${name} ${scale} ${mode} ${distribution}` : name;
+  if (Object.hasOwn(initializerNames, full)) return initializerNames[full];
+  options.note(`${key} ${full} is not known here: ${otherwise}, which the weights replace`);
+  return otherwise;
 }
 
 /** The factor of an L2 penalty on the kernel. L1 has none here: it matters to training alone. */
@@ -75,81 +91,98 @@ const writeRegularizer = (given?: { l2: number }) =>
 
 const PADDINGS = ['valid', 'same'] as const;
 
-const table: { readonly [K in Kind]: Entry<K> } = {
-  conv2d: {
-    className: 'Conv2D',
+/** What convolutions, transposed ones and dense layers have in common. */
+const readKernel = (options: KerasOptions) => ({
+  activation: activation(options),
+  useBias: options.flag('use_bias', true),
+  kernelInitializer: initializer(options, 'kernel_initializer', 'glorotUniform'),
+  biasInitializer: initializer(options, 'bias_initializer', 'zeros'),
+  kernelRegularizer: regularizer(options),
+});
+
+const writeKernel = ({
+  activation = 'linear',
+  useBias = true,
+  kernelInitializer = 'glorotUniform',
+  biasInitializer = 'zeros',
+  kernelRegularizer,
+}: Partial<ReturnType<typeof readKernel>>) => ({
+  activation,
+  use_bias: useBias,
+  kernel_initializer: kerasInitializers[kernelInitializer],
+  bias_initializer: kerasInitializers[biasInitializer],
+  kernel_regularizer: writeRegularizer(kernelRegularizer),
+});
+
+const readConvolution = (options: KerasOptions) => {
+  options.channelsLast();
+  options.only('dilation_rate', [1, 1], 1);
+  options.only('groups', 1);
+  return {
+    filters: options.whole('filters'),
+    kernelSize: options.pair('kernel_size'),
+    strides: options.pair('strides', 1),
+    padding: options.oneOf('padding', PADDINGS, 'valid'),
+    ...readKernel(options),
+  };
+};
+
+const writeConvolution = (
+  config: ConfigOf<'conv2d'> | ConfigOf<'conv2dTranspose'>,
+): Record<string, unknown> => {
+  const { filters, kernelSize = 3, strides = 1, padding = 'valid' } = config;
+  return {
+    filters,
+    kernel_size: pairOf(kernelSize),
+    strides: pairOf(strides),
+    padding: keras(padding),
+    data_format: 'channels_last',
+    dilation_rate: [1, 1],
+    ...writeKernel(config),
+  };
+};
+
+const pairOf = (value: number | readonly [number, number]) =>
+  typeof value === 'number' ? [value, value] : value;
+
+/** @throws WeftError for numbers of zeros, which Keras has a layer of its own for */
+function keras(padding: unknown): 'valid' | 'same' {
+  if (padding === 'valid' || padding === 'same') return padding;
+  throw new WeftError(`Keras knows the paddings 'valid' and 'same', not ${JSON.stringify(padding)}`);
+}
+
+const table: { readonly [K in Kind]?: Entry<K> } = {
+  conv2d: { className: 'Conv2D', read: readConvolution, write: writeConvolution },
+  conv2dTranspose: {
+    className: 'Conv2DTranspose',
     read: (options) => {
-      options.channelsLast();
-      options.only('dilation_rate', [1, 1], 1);
-      options.only('groups', 1);
-      options.only('strides', [1, 1], 1);
-      return {
-        filters: options.whole('filters'),
-        kernelSize: options.pair('kernel_size'),
-        padding: options.oneOf('padding', PADDINGS, 'valid'),
-        activation: activation(options),
-        useBias: options.flag('use_bias', true),
-        kernelInitializer: initializer(options),
-      };
+      options.only('output_padding');
+      return readConvolution(options);
     },
-    write: ({
-      filters,
-      kernelSize = 3,
-      padding = 'valid',
-      activation = 'linear',
-      useBias = true,
-      kernelInitializer = 'glorotUniform',
-    }) => ({
-      filters,
-      kernel_size: typeof kernelSize === 'number' ? [kernelSize, kernelSize] : kernelSize,
-      strides: [1, 1],
-      padding,
-      data_format: 'channels_last',
-      dilation_rate: [1, 1],
-      activation,
-      use_bias: useBias,
-      kernel_initializer: kerasInitializers[kernelInitializer],
-    }),
+    write: (config) => {
+      if (config.outputPadding) throw new WeftError('an output padding has no place in a Keras file');
+      return writeConvolution(config);
+    },
   },
   dense: {
     className: 'Dense',
-    read: (options) => ({
-      units: options.whole('units'),
-      activation: activation(options),
-      useBias: options.flag('use_bias', true),
-      kernelInitializer: initializer(options),
-      kernelRegularizer: regularizer(options),
-    }),
-    write: ({
-      units,
-      activation = 'linear',
-      useBias = true,
-      kernelInitializer = 'glorotUniform',
-      kernelRegularizer,
-    }) => ({
-      units,
-      activation,
-      use_bias: useBias,
-      kernel_initializer: kerasInitializers[kernelInitializer],
-      kernel_regularizer: writeRegularizer(kernelRegularizer),
-    }),
+    read: (options) => ({ units: options.whole('units'), ...readKernel(options) }),
+    write: ({ units, ...config }) => ({ units, ...writeKernel(config) }),
   },
   batchNormalization: {
     className: 'BatchNormalization',
-    read: (options) => {
-      options.only('scale', true);
-      options.only('center', true);
-      return {
-        momentum: options.number('momentum', 0.99),
-        epsilon: options.number('epsilon', 1e-3),
-      };
-    },
-    write: ({ momentum = 0.99, epsilon = 1e-3 }) => ({
+    read: (options) => ({
+      momentum: options.number('momentum', 0.99),
+      epsilon: options.number('epsilon', 1e-3),
+      scale: options.flag('scale', true),
+      center: options.flag('center', true),
+    }),
+    write: ({ convention, momentum, epsilon, scale = true, center = true }) => ({
       axis: -1,
-      momentum,
-      epsilon,
-      center: true,
-      scale: true,
+      momentum: momentum ?? (convention === 'pytorch' ? 0.9 : 0.99),
+      epsilon: epsilon ?? (convention === 'pytorch' ? 1e-5 : 1e-3),
+      center,
+      scale,
     }),
   },
   maxPooling2d: {
@@ -163,8 +196,8 @@ const table: { readonly [K in Kind]: Entry<K> } = {
       return { poolSize: height };
     },
     write: ({ poolSize = 2 }) => ({
-      pool_size: [poolSize, poolSize],
-      strides: [poolSize, poolSize],
+      pool_size: pairOf(poolSize),
+      strides: pairOf(poolSize),
       padding: 'valid',
       data_format: 'channels_last',
     }),
@@ -190,6 +223,16 @@ const table: { readonly [K in Kind]: Entry<K> } = {
     read: (options) => ({ activation: activation(options) }),
     write: ({ activation }) => ({ activation }),
   },
+  add: {
+    className: 'Add',
+    read: () => ({}),
+    write: ({ activation = 'linear' }) => {
+      if (activation === 'linear') return {};
+      throw new WeftError(`Keras' Add has no activation: put ${activation} into a layer of its own`);
+    },
+  },
+  // Along the last axis: see where models are put together.
+  concatenate: { className: 'Concatenate', read: () => ({}), write: () => ({ axis: -1 }) },
 };
 
 /** Classes of Keras that are a case of another one here. */
@@ -198,9 +241,9 @@ const aliases: Record<string, (options: KerasOptions) => Layer> = {
     options.only('max_value');
     options.only('negative_slope', 0);
     options.only('threshold', 0);
-    return layerMakers.activation({ activation: 'relu' });
+    return layerMakers.activation({ name: options.name, activation: 'relu' });
   },
-  Softmax: () => layerMakers.activation({ activation: 'softmax' }),
+  Softmax: (options) => layerMakers.activation({ name: options.name, activation: 'softmax' }),
 };
 
 const byClassName = new Map(Object.entries(table).map(([kind, entry]) => [entry.className, kind as Kind]));
@@ -210,26 +253,28 @@ export function layerFromKeras(
   { class_name: className, config }: KerasLayerConfig,
   onNote: (note: string) => void,
 ): Layer {
-  const options = new KerasOptions(`${className} '${config.name}'`, config, onNote);
-  const alias = Object.hasOwn(aliases, className) ? aliases[className] : undefined;
-  if (alias) return alias(options);
+  const options = new KerasOptions(className, config, onNote);
+  const layer = makeLayer(className, options);
+  layer.trainable = options.flag('trainable', true);
+  return layer;
+}
+
+function makeLayer(className: string, options: KerasOptions): Layer {
+  if (Object.hasOwn(aliases, className)) return aliases[className](options);
   const kind = byClassName.get(className);
   if (!kind) {
     const known = [...byClassName.keys(), ...Object.keys(aliases)].join(', ');
     throw new WeftError(`Keras layer ${options.where}: there is no such layer here; known: ${known}`);
   }
-  const read = table[kind].read as (options: KerasOptions) => object;
-  return layerMakers[kind](withoutUndefined(read(options)) as never);
+  const read = table[kind]!.read as (options: KerasOptions) => object;
+  const given = Object.entries(read(options)).filter(([, value]) => value !== undefined);
+  return layerMakers[kind]({ name: options.name, ...Object.fromEntries(given) } as never);
 }
 
 /** A layer as Keras describes it. @throws WeftError where Keras has none like it */
-export function layerToKeras({ kind, name, config }: Layer): KerasLayerConfig {
-  if (!Object.hasOwn(table, kind))
-    throw new WeftError(`${name}: Keras has no layer for one of kind '${kind}'`);
-  const { className, write } = table[kind as Kind];
-  const options = (write as (config: object) => Record<string, unknown>)(config);
-  return { class_name: className, config: { name, trainable: true, ...options } };
+export function layerToKeras({ kind, name, config, trainable }: Layer): KerasLayerConfig {
+  const entry = Object.hasOwn(table, kind) ? table[kind as Kind] : undefined;
+  if (!entry) throw new WeftError(`${name}: Keras has no layer for one of kind '${kind}'`);
+  const write = entry.write as (config: object) => Record<string, unknown>;
+  return { class_name: entry.className, config: { name, trainable, ...write(config) } };
 }
-
-const withoutUndefined = (config: object): object =>
-  Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined));

@@ -4,7 +4,7 @@ import { WeftError } from '../../errors.ts';
 export interface KerasLayerConfig {
   readonly class_name: string;
   readonly config: Record<string, unknown>;
-  readonly name?: string;
+  /** Of a functional model's layer: the calls of it, and what each takes. */
   readonly inbound_nodes?: unknown;
 }
 
@@ -13,12 +13,18 @@ export const isObject = (value: unknown): value is Record<string, unknown> =>
 
 /** The options of one layer of a Keras file, read one by one with their defaults. What a layer here can't do is an error. */
 export class KerasOptions {
+  readonly name: string;
+  /** `Conv2D 'conv2d_1'`, for error messages. */
+  readonly where: string;
+
   constructor(
-    /** `Conv2D 'conv2d_1'`, for error messages. */
-    readonly where: string,
+    className: string,
     private readonly config: Record<string, unknown>,
     private readonly onNote: (note: string) => void,
-  ) {}
+  ) {
+    this.name = String(config.name);
+    this.where = `${className} '${this.name}'`;
+  }
 
   fail(key: string, known: string): never {
     const value = JSON.stringify(this.config[key]) ?? 'none';

@@ -129,7 +129,7 @@ export async function weightsGroup(layers: readonly Layer[], versions: Versions)
   for (const { name, parameters } of layers) {
     const datasets = new Map<string, { shape: readonly number[]; data: Float32Array }>();
     for (const parameter of parameters)
-      datasets.set(`${weightName(parameter.name)}:0`, {
+      datasets.set(`${parameter.ownName}:0`, {
         shape: parameter.shape,
         data: await parameter.data(),
       });
@@ -154,9 +154,6 @@ export async function weightsGroup(layers: readonly Layer[], versions: Versions)
 }
 
 export type Versions = ReadonlyMap<string, string>;
-
-/** `kernel` of `conv2d.kernel`. */
-const weightName = (name: string): string => name.slice(name.lastIndexOf('.') + 1);
 
 /** A list as one attribute, or as many as it takes: all texts of one have the length of its longest. */
 function listAttributes(name: string, texts: readonly string[]): Map<string, readonly string[]> {
