@@ -5,6 +5,7 @@ import { Console } from './console.ts';
 import { type DoctorOptions, doctor } from './doctor.ts';
 import { type EvaluateOptions, evaluateRuns } from './evaluate.ts';
 import { experiments, findExperiment } from './index.ts';
+import { convertFile } from './modelFiles.ts';
 import { folderName, positiveNumber, timeSpan, wholeNumber } from './options.ts';
 import { type PredictOptions, predict } from './predict.ts';
 import { type ProfileOptions, profileStep } from './profile.ts';
@@ -32,8 +33,8 @@ const PLACE = ['out', 'name'];
 
 const dataOption = () =>
   new Option(
-    '--data <dir>',
-    'folder with the four files of Fashion-MNIST (default: FASHION_MNIST_DIR, else the cache, else a download)',
+    '--data <path>',
+    'folder with the four files of Fashion-MNIST, or a .tar.gz with its two CSV files (default: FASHION_MNIST_DIR, else the cache, else a download)',
   );
 const adapterOption = () =>
   new Option(
@@ -117,8 +118,8 @@ program
 
 program
   .command('evaluate')
-  .description('test the networks of runs, and of several their ensemble')
-  .argument('<run...>', "runs' folders")
+  .description('test the networks of runs and of files, and of several their ensemble')
+  .argument('<run...>', "runs' folders, or files with models (.h5, .safetensors)")
   .addOption(
     option(
       '--limit <n>',
@@ -134,13 +135,20 @@ program
 program
   .command('predict')
   .description('say what images show')
-  .argument('<run>', "a run's folder")
+  .argument('<run>', "a run's folder, or a file with a model (.h5, .safetensors)")
   .argument('<image...>', 'PNG or JPEG files, or test:123 for a test image')
   .addOption(dataOption())
   .addOption(adapterOption())
   .action((run: string, images: string[], options: PredictOptions) =>
     finish(predict(run, images, options, out)),
   );
+
+program
+  .command('convert')
+  .description('write a model, or weights, in the format of another program')
+  .argument('<from>', 'a model: .h5 (Keras) or .safetensors; or weights alone: .npz')
+  .argument('<to>', 'the file to write; its extension says the format')
+  .action((from: string, to: string) => finish(convertFile(from, to, out)));
 
 program
   .command('profile')

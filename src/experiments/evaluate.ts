@@ -2,6 +2,7 @@ import { WeftError } from '../errors.ts';
 import type { Model } from '../nn/model.ts';
 import { loadModel } from '../nn/modelFile.ts';
 import type { Console } from './console.ts';
+import { isModelFile, readModelFile } from './modelFiles.ts';
 import { SET_SIZES } from './presets.ts';
 import { type Kernels, RunFolder } from './run.ts';
 import { close, openData, openGpu, pinKernels } from './session.ts';
@@ -15,22 +16,30 @@ export interface EvaluateOptions {
   adapter?: string;
 }
 
-/** A network that a run trained: the weights of one repeat that its plan tests. */
+/** A network: that of a file, or one that a run trained, with the weights of one repeat that its plan tests. */
 export interface Member {
   readonly name: string;
-  readonly file: Uint8Array;
+  readonly load: () => Promise<Model>;
+  /** Those that the run was made with. */
   readonly kernels: Kernels;
   /** What a byte of 255 becomes in its inputs. */
   readonly pixelScale: number;
 }
 
+/** The networks of a run's folder or a model's file. @throws WeftError where there is none */
+export async function membersAt(path: string, out: Console): Promise<Member[]> {
+  if (!isModelFile(path)) return membersOf(await RunFolder.open(path));
+  return [{ name: path, load: () => readModelFile(path, out), kernels: {}, pixelScale: 1 }];
+}
+
 /** The members of a run. @throws WeftError where it has none yet. */
-export async function membersOf(run: RunFolder): Promise<Member[]> {
+async function membersOf(run: RunFolder): Promise<Member[]> {
   const members: Member[] = [];
   const { tested = 'best', pixelScale = 1 } = run.manifest.choices?.plan ?? {};
   for (const folder of run.repeats) {
     const file = await folder[tested]();
-    if (file) members.push({ name: folder.path, file, kernels: run.kernels, pixelScale });
+    const load = async () => loadModel(file!);
+    if (file) members.push({ name: folder.path, load, kernels: run.kernels, pixelScale });
   }
   if (members.length > 0) return members;
   const { experiment } = run.manifest;
@@ -39,16 +48,19 @@ export async function membersOf(run: RunFolder): Promise<Member[]> {
   );
 }
 
-/** Tests the networks of runs, each by itself and, of several, together. Resolves with the exit code. */
+/** Tests the networks of runs and files, each by itself and, of several, together. Resolves with the exit code. */
 export async function evaluateRuns(
   paths: readonly string[],
   options: EvaluateOptions,
   out: Console,
 ): Promise<number> {
-  const runs = await Promise.all(paths.map((path) => RunFolder.open(path)));
-  const members = (await Promise.all(runs.map(membersOf))).flat();
+  const members = (await Promise.all(paths.map((path) => membersAt(path, out)))).flat();
+  const runs = await Promise.all(
+    paths.filter((path) => !isModelFile(path)).map((path) => RunFolder.open(path)),
+  );
   // As many as the runs were tested on: without other words, this repeats their tests.
-  const theirs = Math.max(...runs.map(({ manifest }) => manifest.choices?.plan.testImages ?? 0));
+  const runsImages = Math.max(...runs.map(({ manifest }) => manifest.choices?.plan.testImages ?? 0));
+  const theirs = runs.length > 0 ? runsImages : SET_SIZES.test;
   const images = options.fullTest ? SET_SIZES.test : (options.limit ?? theirs);
   const data = await openData(options.data, out);
   const stop = new StopSignal(undefined, () => {});
@@ -56,9 +68,9 @@ export async function evaluateRuns(
   try {
     const gpu = await openGpu(options.adapter, out);
     const tested: Tested[] = [];
-    for (const { name, file, kernels, pixelScale } of members) {
+    for (const { name, load, kernels, pixelScale } of members) {
       pinKernels(gpu, kernels, out);
-      model = loadModel(file);
+      model = await load();
       const onProgress = (done: number, total: number) => {
         out.progress(name, done, total);
         stop.check();

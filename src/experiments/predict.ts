@@ -1,13 +1,11 @@
 import { FASHION_MNIST_CLASSES } from '../data/fashionMnist.ts';
 import { WeftError } from '../errors.ts';
 import { argmaxRow } from '../nn/evaluate.ts';
-import { loadModel } from '../nn/modelFile.ts';
 import { table } from '../report/table.ts';
 import { tensor } from '../tensor/tensor.ts';
 import type { Console } from './console.ts';
-import { membersOf } from './evaluate.ts';
+import { membersAt } from './evaluate.ts';
 import { type PreparedImage, prepare, readPicture, SIDE } from './image.ts';
-import { RunFolder } from './run.ts';
 import { close, openData, openGpu, pinKernels } from './session.ts';
 
 export interface PredictOptions {
@@ -28,7 +26,7 @@ export async function predict(
   options: PredictOptions,
   out: Console,
 ): Promise<number> {
-  const members = await membersOf(await RunFolder.open(path));
+  const members = await membersAt(path, out);
   const questions: Question[] = [];
   for (const image of images) questions.push(await readQuestion(image, options, out));
   for (const { image, steps } of questions) if (steps.length > 0) out.line(`${image}: ${steps.join('; ')}`);
@@ -37,11 +35,11 @@ export async function predict(
     const bytes = questions.flatMap(({ pixels }) => Array.from(pixels));
     const classes = FASHION_MNIST_CLASSES.length;
     const means = new Array<number>(questions.length * classes).fill(0);
-    for (const { file, kernels, pixelScale } of members) {
+    for (const { load, kernels, pixelScale } of members) {
       pinKernels(gpu, kernels, out);
       const pixels = Float32Array.from(bytes, (byte) => (byte / 255) * pixelScale);
       const x = tensor(pixels, [questions.length, SIDE, SIDE, 1]);
-      const model = loadModel(file);
+      const model = await load();
       const y = await model.predict(x);
       (await y.data()).forEach((probability, i) => {
         means[i] += probability / members.length;

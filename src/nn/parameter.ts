@@ -66,8 +66,9 @@ export class Parameter {
     return this.made;
   }
 
-  /** Reads the values. */
+  /** Reads the values. Needs no GPU where none has had them yet. */
   async data(): Promise<Float32Array> {
+    if (!this.made) return this.loaded?.slice() ?? this.initialValues();
     return (await this.tensor.data()) as Float32Array;
   }
 

@@ -13,9 +13,33 @@ export interface NamedTensors {
   metadata: Record<string, string>;
 }
 
-const dtypes = { F32: Float32Array, I32: Int32Array, U32: Uint32Array } as const;
-const dtypeOf = (data: TypedArray): keyof typeof dtypes =>
+/** Bytes of an element, and how to read them: what other programs write and has no kind of tensor here comes as f32. */
+const dtypes: Record<string, { size: number; read: (bytes: ArrayBuffer) => TypedArray }> = {
+  F32: { size: 4, read: (bytes) => new Float32Array(bytes) },
+  I32: { size: 4, read: (bytes) => new Int32Array(bytes) },
+  U32: { size: 4, read: (bytes) => new Uint32Array(bytes) },
+  F64: { size: 8, read: (bytes) => Float32Array.from(new Float64Array(bytes)) },
+  I64: { size: 8, read: (bytes) => Float32Array.from(new BigInt64Array(bytes), Number) },
+  F16: { size: 2, read: (bytes) => Float32Array.from(new Uint16Array(bytes), fromHalf) },
+  // The upper half of an f32.
+  BF16: {
+    size: 2,
+    read: (bytes) => new Float32Array(Uint32Array.from(new Uint16Array(bytes), (half) => half << 16).buffer),
+  },
+};
+
+/** The number of an IEEE 754 half: a sign, 5 bits of exponent, 10 of fraction. */
+function fromHalf(bits: number): number {
+  const [sign, exponent, fraction] = [bits >> 15 ? -1 : 1, (bits >> 10) & 31, bits & 1023];
+  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+  return sign * (exponent === 0 ? fraction * 2 ** -24 : (1024 + fraction) * 2 ** (exponent - 25));
+}
+
+const dtypeOf = (data: TypedArray): string =>
   data instanceof Float32Array ? 'F32' : data instanceof Int32Array ? 'I32' : 'U32';
+
+/** As the format's own library has it. */
+const MAX_HEADER_BYTES = 100e6;
 
 /** Bytes that the header is padded to, so that the tensors are aligned. */
 const ALIGNMENT = 8;
@@ -45,38 +69,94 @@ export function encodeSafetensors(
   return file;
 }
 
-/** @throws WeftError where the file is cut short, or its header names ranges that it doesn't hold. */
+/** @throws WeftError where the file is cut short, or its header is no such header: see `entriesOf` */
 export function decodeSafetensors(file: Uint8Array): NamedTensors {
   if (file.length < 8) throw new WeftError(`not a safetensors file: ${file.length} bytes`);
   const headerBytes = Number(new DataView(file.buffer, file.byteOffset).getBigUint64(0, true));
-  if (headerBytes > file.length - 8)
+  if (headerBytes > Math.min(file.length - 8, MAX_HEADER_BYTES))
     throw new WeftError(
       `not a safetensors file, or cut short: a header of ${headerBytes} bytes in a file of ${file.length}`,
     );
-  let header: Record<string, { dtype: keyof typeof dtypes; shape: number[]; data_offsets: [number, number] }>;
+  let text: string;
+  let header: unknown;
   try {
-    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(file.subarray(8, 8 + headerBytes)));
+    text = new TextDecoder('utf-8', { fatal: true }).decode(file.subarray(8, 8 + headerBytes));
+    header = JSON.parse(text);
   } catch (error) {
     throw new WeftError(`not a safetensors file: its header is no JSON (${(error as Error).message})`);
   }
+  const twice = repeatedKey(text);
+  if (twice !== undefined) throw new WeftError(`safetensors: the header has '${twice}' twice`);
+  const { __metadata__: metadata = {}, ...entries } = isObject(header)
+    ? header
+    : fail('the header is no object');
+  if (!isObject(metadata) || !Object.values(metadata).every((value) => typeof value === 'string'))
+    fail('__metadata__ must hold texts alone');
   const body = file.subarray(8 + headerBytes);
-  const { __metadata__: metadata = {}, ...entries } = header as Record<string, never>;
   const tensors: NamedTensors['tensors'] = new Map();
-  for (const [name, entry] of Object.entries(entries as typeof header)) {
-    const { dtype, shape, data_offsets: offsets } = entry ?? {};
-    const make = dtypes[dtype];
-    if (!make)
-      throw new WeftError(
-        `safetensors: '${name}' has dtype ${dtype}; known: ${Object.keys(dtypes).join(', ')}`,
+  for (const { name, dtype, shape, begin, end } of entriesOf(entries, body.length))
+    tensors.set(name, { shape, data: dtypes[dtype].read(new Uint8Array(body.subarray(begin, end)).buffer) });
+  return { tensors, metadata: metadata as Record<string, string> };
+}
+
+interface Entry {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: number[];
+  readonly begin: number;
+  readonly end: number;
+}
+
+/**
+ * The header's tensors, in its order.
+ * @throws WeftError naming one of unknown dtype, one whose range isn't that of its shape or not in the file, and where ranges overlap
+ * or leave bytes that belong to nothing
+ */
+function entriesOf(header: object, bytes: number): Entry[] {
+  const entries = Object.entries(header).map(([name, entry]): Entry => {
+    const { dtype, shape, data_offsets: offsets } = isObject(entry) ? entry : fail(`'${name}' is no object`);
+    if (typeof dtype !== 'string' || !Object.hasOwn(dtypes, dtype))
+      return fail(`'${name}' has dtype ${dtype}; known: ${Object.keys(dtypes).join(', ')}`);
+    const isShape = Array.isArray(shape) && shape.every((n) => Number.isSafeInteger(n) && n >= 0);
+    const [begin, end] = Array.isArray(offsets) && offsets.length === 2 ? offsets : [0, -1];
+    const isRange = Number.isSafeInteger(begin) && Number.isSafeInteger(end) && begin >= 0 && end <= bytes;
+    if (!isShape || !isRange || end - begin !== sizeOf(shape) * dtypes[dtype].size)
+      return fail(
+        `'${name}' claims bytes ${begin} to ${end} of ${bytes} for shape ${JSON.stringify(shape)}: the file is cut short or damaged`,
       );
-    const isShape = Array.isArray(shape) && shape.every((n) => Number.isInteger(n) && n >= 0);
-    const [begin, end] = Array.isArray(offsets) ? offsets : [0, -1];
-    if (!isShape || !(begin >= 0 && end <= body.length) || end - begin !== sizeOf(shape) * 4) {
-      throw new WeftError(
-        `safetensors: '${name}' claims bytes ${begin} to ${end} of ${body.length} for shape ${JSON.stringify(shape)}: the file is cut short or damaged`,
+    return { name, dtype, shape, begin, end };
+  });
+  let at = 0;
+  for (const { name, begin, end } of [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
+    if (begin !== at)
+      fail(
+        `'${name}' begins at byte ${begin}, what comes before it ends at ${at}: tensors must lie one after the other`,
       );
-    }
-    tensors.set(name, { shape, data: new make(new Uint8Array(body.subarray(begin, end)).buffer) });
+    at = end;
   }
-  return { tensors, metadata };
+  if (at !== bytes) fail(`${bytes - at} bytes after the last tensor belong to nothing`);
+  return entries;
+}
+
+function fail(why: string): never {
+  throw new WeftError(`safetensors: ${why}`);
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** A key that an object, given as valid JSON, has twice: of two, parsers take the last without a word. */
+function repeatedKey(json: string): string | undefined {
+  const seen = new Set<string>();
+  let depth = 0;
+  for (const [token, text, colon] of json.matchAll(/("(?:[^"\\]|\\.)*")(\s*:)?|[{}[\]]/g)) {
+    if (token === '{' || token === '[') depth++;
+    else if (token === '}' || token === ']') depth--;
+    else if (depth === 1 && colon) {
+      const key = JSON.parse(text);
+      if (seen.has(key)) return key;
+      seen.add(key);
+    }
+  }
+  return undefined;
 }
