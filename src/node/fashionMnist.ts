@@ -78,7 +78,10 @@ export function isFashionMnistCached(): boolean {
  */
 export async function loadFashionMnist(options: FashionMnistOptions = {}): Promise<FashionMnist> {
   const chosen = chosenDataFolder(options.dir);
-  if (chosen && isArchive(chosen)) return readFashionMnistArchive(chosen);
+  if (chosen && isArchive(chosen)) {
+    note(options, `reading the CSV files in ${chosen}, which takes a while`);
+    return readFashionMnistArchive(chosen);
+  }
   if (chosen) return { ...fashionMnistSets(await readFolder(chosen)), source: chosen };
 
   if (isFashionMnistCached()) {

@@ -15,7 +15,7 @@ describe('weft', () => {
   it('says what it can do, and its version', async () => {
     const help = await weft(['--help']);
     expect(help.code).toBe(0);
-    for (const command of ['train', 'tune', 'evaluate', 'predict', 'profile', 'doctor'])
+    for (const command of ['train', 'tune', 'evaluate', 'predict', 'convert', 'profile', 'doctor'])
       expect(help.stdout).toContain(command);
     expect((await weft(['--version'])).stdout.trim()).toBe(packageJson.version);
   });

@@ -1,0 +1,18 @@
+// Brings what a run came to into one file: node results/keep.mjs RUN "how it was run" > results/NAME.json
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const [run, what] = process.argv.slice(2);
+if (!run || !what) throw new Error('usage: node results/keep.mjs RUN "what was run, and on what machine"');
+const read = (name) => JSON.parse(readFileSync(join(run, name), 'utf8'));
+const manifest = read('manifest.json');
+const kept = {
+  what,
+  commit: execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim(),
+  date: manifest.created.slice(0, 10),
+  manifest,
+  epochs: read('history.json').epochs,
+  result: read('result.json'),
+};
+process.stdout.write(`${JSON.stringify(kept, null, 2)}\n`);

@@ -1,0 +1,60 @@
+import { table } from '../report/table.ts';
+import type { Console } from './console.ts';
+import type { Experiment } from './experiment.ts';
+import { experiments } from './index.ts';
+import { measured } from './measured.ts';
+
+/** Shows the networks that there are, without a device. */
+export function listModels(out: Console): number {
+  const rows = experiments.map((experiment) => {
+    const model = experiment.network(0);
+    const sizes = model.parameters.map(({ size }) => size);
+    const parameters = sizes.reduce((total, size) => total + size, 0);
+    return [
+      experiment.name,
+      experiment.project,
+      String(model.layers.filter(hasKernel).length),
+      whole(parameters),
+      difference(experiment, parameters),
+      `${(model.multiplyAdds / 1e6).toFixed(1)} M`,
+      reported(experiment),
+      best(experiment.name),
+      `  ${experiment.title}`,
+    ];
+  });
+  const header = ['name', 'project', 'layers', 'parameters', 'published', 'multiply-adds'];
+  out.line(table([...header, 'reported', 'measured', '  network'], rows));
+  out.line(`
+layers: convolutions and dense layers; published: how the count differs from the published one
+multiply-adds: of a forward pass for one image, by the direct method
+accuracies: on the test images unless it says validation; measured ones are from results/: * not by the full recipe or on part of the test images`);
+  return 0;
+}
+
+const hasKernel = ({ parameters }: { parameters: readonly { ownName: string }[] }): boolean =>
+  parameters.some(({ ownName }) => ownName === 'kernel');
+
+const whole = (n: number): string => n.toLocaleString('en-US');
+const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
+
+function difference({ parameters: specified, reported }: Experiment, parameters: number): string {
+  const published = reported.parameters ?? specified;
+  if (published === undefined) return 'none';
+  return published === parameters
+    ? 'same'
+    : `${parameters > published ? '+' : '-'}${whole(Math.abs(parameters - published))}`;
+}
+
+function reported({ reported: { test, validation } }: Experiment): string {
+  if (test !== undefined) return percent(test);
+  return validation === undefined ? '' : `${percent(validation)} validation`;
+}
+
+/** The best of what was measured, the full recipe before anything else. */
+function best(name: string): string {
+  const found = measured.filter(({ experiment }) => experiment === name);
+  const [first] = found.sort(
+    (a, b) => Number(b.isFull) - Number(a.isFull) || b.test.accuracy - a.test.accuracy,
+  );
+  return first ? `${percent(first.test.accuracy)}${first.isFull ? '' : ' *'}` : '';
+}
