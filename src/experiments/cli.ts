@@ -6,6 +6,7 @@ import { type DoctorOptions, doctor } from './doctor.ts';
 import { type EvaluateOptions, evaluateRuns } from './evaluate.ts';
 import { experiments, findExperiment } from './index.ts';
 import { convertFile } from './modelFiles.ts';
+import { listModels } from './models.ts';
 import { folderName, positiveNumber, timeSpan, wholeNumber } from './options.ts';
 import { type PredictOptions, predict } from './predict.ts';
 import { type ProfileOptions, profileStep } from './profile.ts';
@@ -103,6 +104,11 @@ program
       train(experiment, { ...options, learningRate: lr, noAugment, noTune } as TrainOptions, out),
     );
   });
+
+program
+  .command('models')
+  .description('list the networks: source, size, reported and measured accuracy')
+  .action(() => finish((async () => listModels(out))()));
 
 program
   .command('tune')

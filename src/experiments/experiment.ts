@@ -56,6 +56,8 @@ export interface Reported {
   /** From 0 to 1; of an autoencoder there is none. */
   readonly test?: number;
   readonly validation?: number;
+  /** Where no layout was found that has as many. */
+  readonly parameters?: number;
 }
 
 /** A network and how it is trained on Fashion-MNIST. */

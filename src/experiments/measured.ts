@@ -1,5 +1,3 @@
-import twoConv from '../../results/twoConv-lavapipe.json' with { type: 'json' };
-import twoConvFirst from '../../results/twoConvFirst-lavapipe.json' with { type: 'json' };
 import v5Quick from '../../results/v5-quick-lavapipe.json' with { type: 'json' };
 
 /** A run that is kept in `results/`: see the script there. */
@@ -12,7 +10,7 @@ interface KeptRun {
   readonly result: { readonly test: { readonly samples: number; readonly accuracy: number } };
 }
 
-const runs: readonly KeptRun[] = [v5Quick, twoConvFirst, twoConv];
+const runs: readonly KeptRun[] = [v5Quick];
 
 /** What was measured with the experiments here, on which adapter and when: `results/` has all of it. */
 export const measured = runs.map(({ manifest, epochs, result: { test } }) => ({

@@ -1,6 +1,7 @@
 import { WeftError } from '../../errors.ts';
+import { type Activation, showActivation } from '../../nn/activations.ts';
 import type { InitializerName } from '../../nn/initializers.ts';
-import type { Activation, Layer } from '../../nn/layer.ts';
+import type { Layer } from '../../nn/layer.ts';
 import { layers as layerMakers } from '../../nn/layers/index.ts';
 import { isObject, type KerasLayerConfig, KerasOptions } from './options.ts';
 
@@ -22,10 +23,19 @@ interface Entry<K extends Kind> {
   readonly write: (config: ConfigOf<K>) => Record<string, unknown>;
 }
 
-const activations: Record<Activation, true> = { linear: true, relu: true, softmax: true };
+/** Those that Keras has by the same name. */
+const ACTIVATIONS = ['linear', 'relu', 'sigmoid', 'tanh', 'softmax'] as const;
 
-const activation = (options: KerasOptions): Activation =>
-  options.oneOf('activation', Object.keys(activations) as Activation[], 'linear');
+const activation = (options: KerasOptions): Activation => options.oneOf('activation', ACTIVATIONS, 'linear');
+
+/** @throws WeftError for one that Keras 2 has only as a layer */
+function writeActivation(activation: Activation): string {
+  const name = ACTIVATIONS.find((name) => name === activation);
+  if (name) return name;
+  throw new WeftError(
+    `Keras knows no activation ${showActivation(activation)} within a layer: put it into a layer of its own`,
+  );
+}
 
 /** Keras' words for an initialiser; reading, they matter only for models that are trained anew. */
 const kerasInitializers: Record<InitializerName, object> = {
@@ -107,7 +117,7 @@ const writeKernel = ({
   biasInitializer = 'zeros',
   kernelRegularizer,
 }: Partial<ReturnType<typeof readKernel>>) => ({
-  activation,
+  activation: writeActivation(activation),
   use_bias: useBias,
   kernel_initializer: kerasInitializers[kernelInitializer],
   bias_initializer: kerasInitializers[biasInitializer],
@@ -221,14 +231,16 @@ const table: { readonly [K in Kind]?: Entry<K> } = {
   activation: {
     className: 'Activation',
     read: (options) => ({ activation: activation(options) }),
-    write: ({ activation }) => ({ activation }),
+    write: ({ activation }) => ({ activation: writeActivation(activation) }),
   },
   add: {
     className: 'Add',
     read: () => ({}),
     write: ({ activation = 'linear' }) => {
       if (activation === 'linear') return {};
-      throw new WeftError(`Keras' Add has no activation: put ${activation} into a layer of its own`);
+      throw new WeftError(
+        `Keras' Add has no activation: put ${showActivation(activation)} into a layer of its own`,
+      );
     },
   },
   // Along the last axis: see where models are put together.
