@@ -1,7 +1,7 @@
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import { adamRates, adamUpdate } from '../../src/kernels/adam.ts';
 import { batchNormInference, batchNormTraining } from '../../src/kernels/batchNorm.ts';
-import { directFlops, type Geometry, geometryOf, type Padding } from '../../src/kernels/conv2d/geometry.ts';
+import { directFlops, type Geometry, geometryOf } from '../../src/kernels/conv2d/geometry.ts';
 import { variants as convVariants } from '../../src/kernels/conv2d/passes.ts';
 import { dropout } from '../../src/kernels/dropout.ts';
 import { gatherImages } from '../../src/kernels/gatherImages.ts';
@@ -10,6 +10,7 @@ import { matmul, variants as matmulVariants } from '../../src/kernels/matmul/ind
 import { maxPool2d } from '../../src/kernels/maxPool2d.ts';
 import { sum } from '../../src/kernels/reduce.ts';
 import { relu } from '../../src/kernels/relu.ts';
+import type { Padding } from '../../src/kernels/shared/padding.ts';
 import { softmaxCrossEntropy } from '../../src/kernels/softmaxCrossEntropy.ts';
 import { gradients } from '../../src/tensor/autograd.ts';
 import { RandomStream } from '../../src/tensor/random.ts';

@@ -4,19 +4,10 @@ import { type Shape, showShape } from '../tensor/shape.ts';
 import { empty, type Tensor } from '../tensor/tensor.ts';
 import { work } from '../tensor/work.ts';
 import { biasAdd } from './biasAdd.ts';
-import {
-  checkBias,
-  directFlops,
-  type Geometry,
-  geometryOf,
-  type Padding,
-  type Strides,
-  sizesOf,
-  stridesOf,
-  zerosOf,
-} from './conv2d/geometry.ts';
+import { checkBias, directFlops, type Geometry, geometryOf, sizesOf } from './conv2d/geometry.ts';
 import { filterGradient, forward, inputGradient, linear, variantFor } from './conv2d/passes.ts';
 import { expectTensor } from './shared/expectTensor.ts';
+import { type Padding, type Strides, stridesOf, zerosOf } from './shared/padding.ts';
 
 /*
  * Transposed convolution: the adjoint of `conv2d` over its output, so that its passes are those of that convolution.

@@ -8,6 +8,7 @@ export {
 } from './adam.ts';
 export { adjustBrightness } from './adjustBrightness.ts';
 export { argmax } from './argmax.ts';
+export { type AvgPool2dOptions, avgPool2d } from './avgPool2d.ts';
 export {
   type BatchNormInferenceOptions,
   type BatchNormTrainingOptions,
@@ -18,7 +19,6 @@ export { biasAdd } from './biasAdd.ts';
 export { add, div, maximum, mul, sub } from './binary.ts';
 export { binaryCrossEntropy } from './binaryCrossEntropy.ts';
 export { concat } from './concat.ts';
-export type { Padding, Strides } from './conv2d/geometry.ts';
 export { type Conv2dOptions, conv2d } from './conv2d/index.ts';
 export { type Conv2dTransposeOptions, conv2dTranspose } from './conv2dTranspose.ts';
 export { type DenseOptions, dense } from './dense.ts';
@@ -30,6 +30,7 @@ export { type DropoutOptions, dropout } from './dropout.ts';
 export { type EraseImagesOptions, eraseImages } from './eraseImages.ts';
 export { gather } from './gather.ts';
 export { type GatherImagesOptions, gatherImages } from './gatherImages.ts';
+export { globalAvgPool2d } from './globalAvgPool2d.ts';
 export { l2 } from './l2.ts';
 export { type MatmulOptions, matmul } from './matmul/index.ts';
 export { type MaxPool2dOptions, maxPool2d } from './maxPool2d.ts';
@@ -38,6 +39,7 @@ export { max, mean, type ReduceOptions, sum } from './reduce.ts';
 export { relu } from './relu.ts';
 export { reshape } from './reshape.ts';
 export { type SgdForm, type SgdTensors, type SgdUpdateOptions, sgdUpdate } from './sgd.ts';
+export type { Padding, Strides } from './shared/padding.ts';
 export { slice } from './slice.ts';
 export { logSoftmax, softmax } from './softmax.ts';
 export { type SoftmaxCrossEntropyOptions, softmaxCrossEntropy } from './softmaxCrossEntropy.ts';

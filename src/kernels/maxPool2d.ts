@@ -1,29 +1,35 @@
-import { ShapeError } from '../errors.ts';
-import { type KernelSpec, kernelFamily, type UniformType } from '../gpu/kernel.ts';
+import { type KernelSpec, kernelFamily } from '../gpu/kernel.ts';
 import { defineOp } from '../tensor/autograd.ts';
 import { launch, split } from '../tensor/launch.ts';
-import { type Shape, showShape } from '../tensor/shape.ts';
+import type { Shape } from '../tensor/shape.ts';
 import { empty, type Tensor } from '../tensor/tensor.ts';
 import { expectTensor } from './shared/expectTensor.ts';
+import {
+  eachWindow,
+  elementOf,
+  gatherWindows,
+  groupWgsl,
+  inVectors,
+  LANES,
+  type PoolOptions,
+  uniforms,
+  type WindowGeometry,
+  windowsOf,
+} from './shared/windows.ts';
 
 /*
- * Maximum over windows, without padding.
+ * Maximum over windows: letters, and how they lie, in `shared/windows.ts`. Padding is below every value.
  *
- * N images, H x W input, C channels, windows of I x J moved by P rows and Q columns, Y x X output
- *   Y = floor((H - I) / P) + 1,  X = floor((W - J) / Q) + 1
- *   y[n,oy,ox,c]      = max_{i,j} x[n, oy*P+i, ox*Q+j, c]
+ *   y[n,oy,ox,c]      = max_{i,j} x[n, oy*S+i-P, ox*T+j-Q, c] over the pixels inside the image
  *   winner[n,oy,ox,c] = i*J + j of the first maximum in row-major order
  *   dx[n,h,v,c]       = sum of dy[n,oy,ox,c] over the windows that hold (h, v) and whose winner is its place there,
- *                       (h - oy*P)*J + v - ox*Q
+ *                       (h + P - oy*S)*J + v + Q - ox*T
  *
  * The winners are all that the backward pass needs: a byte each. It gathers, input by input, from the windows that hold it; where
- * windows adjoin (P = I, Q = J) it goes through the windows instead, each of which is read once and written whole.
- *
- * An invocation takes four channels of a row; G = ceil(C / 4) such groups. Along the row it only counts:
- * divisions of integers are dear.
+ * windows adjoin (S = I, T = J, no padding before) it goes through the windows instead, each of which is read once and written whole.
  */
 
-const LANES = 64;
+const NAME = 'maxPool2d';
 /** Places in a window that a byte can tell apart. */
 const BYTE_PLACES = 256;
 /** The place of a maximum that takes no gradient. */
@@ -34,57 +40,26 @@ interface Variant {
   readonly vector: boolean;
   /** A window holds more places than a byte tells apart: winners take four words instead of one. */
   readonly wide: boolean;
-  /** I = J = P = Q = 2, the usual pool: known to the compiler. */
+  /** I = J = S = T = 2 and all windows inside, the usual pool: known to the compiler. */
   readonly two: boolean;
 }
 
-/** WGSL of I, J, P and Q. */
+/** WGSL of sizes, strides and offsets. */
 const sizesOf = ({ two }: Variant) =>
-  ['I', 'J', 'P', 'Q']
-    .map((letter) => `${two ? 'const' : 'let'} ${letter} = ${two ? '2u' : `u.${letter}`};`)
-    .join(' ');
+  two
+    ? 'const I = 2u; const J = 2u; const S = 2u; const T = 2u; const P = 0u; const Q = 0u;'
+    : 'let I = u.I; let J = u.J; let S = u.S; let T = u.T; let P = u.P; let Q = u.Q;';
 
-const uniforms: Record<string, UniformType> = {
-  H: 'u32',
-  W: 'u32',
-  C: 'u32',
-  G: 'u32',
-  Y: 'u32',
-  X: 'u32',
-  I: 'u32',
-  J: 'u32',
-  P: 'u32',
-  Q: 'u32',
-};
-
-const elementOf = ({ vector }: Variant) => (vector ? 'vec4f' : 'f32');
 const winnersOf = ({ wide }: Variant) => (wide ? 'vec4u' : 'u32');
-
-/** `load(pixel, g)` and `store(pixel, g, value)` of a group; channels past the last repeat it and aren't stored. */
-const groupWgsl = ({ vector }: Variant, from: string, to: string) =>
-  vector
-    ? `
-    fn load(pixel: u32, g: u32) -> vec4f { return ${from}[pixel * u.G + g]; }
-    fn store(pixel: u32, g: u32, value: vec4f) { ${to}[pixel * u.G + g] = value; }`
-    : `
-    fn load(pixel: u32, g: u32) -> vec4f {
-      let at = pixel * u.C + 4u * g;
-      let last = u.C - 1u - 4u * g;
-      return vec4f(${from}[at], ${from}[at + min(1u, last)], ${from}[at + min(2u, last)], ${from}[at + min(3u, last)]);
-    }
-    fn store(pixel: u32, g: u32, value: vec4f) {
-      let at = pixel * u.C + 4u * g;
-      for (var k = 0u; k < min(4u, u.C - 4u * g); k++) { ${to}[at + k] = value[k]; }
-    }`;
 
 const forwardKernel = kernelFamily((variant: Variant & { rectified: boolean }) => ({
   name: 'max-pool-2d',
   lanes: LANES,
-  read: { x: elementOf(variant) },
-  write: { y: elementOf(variant), winners: winnersOf(variant) },
+  read: { x: elementOf(variant.vector) },
+  write: { y: elementOf(variant.vector), winners: winnersOf(variant) },
   uniforms,
   declarations: `
-    ${groupWgsl(variant, 'x', 'y')}
+    ${groupWgsl(variant.vector, 'x', 'y')}
     ${
       variant.wide
         ? 'fn pack(places: vec4u) -> vec4u { return places; }'
@@ -92,37 +67,32 @@ const forwardKernel = kernelFamily((variant: Variant & { rectified: boolean }) =
     }`,
   body: `
     ${sizesOf(variant)}
-    if (item >= u.items * u.Y * u.G) { return; }
-    let g = item % u.G;
-    let row = item / u.G;
-    let n = row / u.Y;
-    let oy = row - n * u.Y;
-    for (var ox = 0u; ox < u.X; ox++) {
-      let corner = (n * u.H + oy * P) * u.W + ox * Q;
+    ${eachWindow(
+      `
       var best = vec4f();
       var places = vec4u();
-      for (var i = 0u; i < I; i++) {
-        for (var j = 0u; j < J; j++) {
+      for (var i = firstI; i < lastI; i++) {
+        for (var j = firstJ; j < lastJ; j++) {
           let value = load(corner + i * u.W + j, g);
-          let wins = (value > best) | vec4<bool>(i + j == 0u);
+          let wins = (value > best) | vec4<bool>(i == firstI && j == firstJ);
           best = select(best, value, wins);
           places = select(places, vec4u(i * J + j), wins);
         }
       }
-      let window = row * u.X + ox;
       store(window, g, best);
       ${variant.rectified ? `places = select(vec4u(${NOWHERE}u), places, best > vec4f());` : ''}
-      winners[window * u.G + g] = pack(places);
-    }`,
+      winners[window * u.G + g] = pack(places);`,
+      variant.two,
+    )}`,
 }));
 
 const gradientBindings = (variant: Variant): Omit<KernelSpec, 'name' | 'body'> => ({
   lanes: LANES,
-  read: { dy: elementOf(variant), winners: winnersOf(variant) },
-  write: { dx: elementOf(variant) },
+  read: { dy: elementOf(variant.vector), winners: winnersOf(variant) },
+  write: { dx: elementOf(variant.vector) },
   uniforms,
   declarations: `
-    ${groupWgsl(variant, 'dy', 'dx')}
+    ${groupWgsl(variant.vector, 'dy', 'dx')}
     ${
       variant.wide
         ? 'fn unpack(places: vec4u) -> vec4u { return places; }'
@@ -134,31 +104,9 @@ const gradientBindings = (variant: Variant): Omit<KernelSpec, 'name' | 'body'> =
 const gatheringGradient = kernelFamily((variant: Variant) => ({
   ...gradientBindings(variant),
   name: 'max-pool-2d-gradient',
-  body: `
-    if (item >= u.items * u.H * u.G) { return; }
-    let g = item % u.G;
-    let row = item / u.G;
-    let n = row / u.H;
-    let h = row - n * u.H;
-    // The windows that hold row h, and those that hold column v: from the first one up to, not with, the
-    // last.
-    let firstY = select(0u, (h - u.I) / u.P + 1u, h >= u.I);
-    let lastY = min(h / u.P + 1u, u.Y);
-    var firstX = 0u;
-    var lastX = 0u;
-    for (var v = 0u; v < u.W; v++) {
-      if (v == firstX * u.Q + u.J) { firstX++; }
-      if (v == lastX * u.Q && lastX < u.X) { lastX++; }
-      var sum = vec4f();
-      for (var oy = firstY; oy < lastY; oy++) {
-        for (var ox = firstX; ox < lastX; ox++) {
-          let window = (n * u.Y + oy) * u.X + ox;
-          let place = (h - oy * u.P) * u.J + v - ox * u.Q;
-          sum += select(vec4f(), load(window, g), unpack(winners[window * u.G + g]) == vec4u(place));
-        }
-      }
-      store(row * u.W + v, g, sum);
-    }`,
+  body: gatherWindows(
+    'sum += select(vec4f(), load(window, g), unpack(winners[window * u.G + g]) == vec4u(i * u.J + j));',
+  ),
 }));
 
 /** For windows that adjoin: an item is an image, whose rows and columns past the last window make up windows without a winner. */
@@ -192,35 +140,14 @@ const adjoiningGradient = kernelFamily((variant: Variant) => ({
     }`,
 }));
 
-type Pair = readonly [number, number];
-
-export interface Windows {
-  readonly size: Pair;
-  readonly strides: Pair;
-}
-
-/** @throws ShapeError */
-function geometryOf(x: Shape, { size: [I, J], strides: [P, Q] }: Windows) {
-  if (x.length !== 4) throw new ShapeError('maxPool2d', 'x [N, H, W, C]', showShape(x));
-  for (const [name, pair] of [
-    ['pool size', [I, J]],
-    ['strides', [P, Q]],
-  ] as const) {
-    if (!pair.every((n) => Number.isInteger(n) && n >= 1))
-      throw new ShapeError('maxPool2d', `${name} of whole numbers of at least 1`, showShape(pair));
-  }
-  const [N, H, W, C] = x;
-  if (I > H || J > W)
-    throw new ShapeError('maxPool2d', `an image of at least ${I}x${J}, the size of the pool`, showShape(x));
-  const [Y, X] = [Math.floor((H - I) / P) + 1, Math.floor((W - J) / Q) + 1];
-  return { N, H, W, C, G: Math.ceil(C / 4), Y, X, I, J, P, Q };
-}
-
-const variantOf = ({ C, I, J, P, Q }: ReturnType<typeof geometryOf>): Variant => ({
-  vector: C % 4 === 0,
-  wide: I * J > BYTE_PLACES,
-  two: [I, J, P, Q].every((size) => size === 2),
-});
+const variantOf = (g: WindowGeometry): Variant => {
+  const { H, W, Y, X, I, J, S, T, P, Q } = g;
+  return {
+    vector: inVectors(g),
+    wide: I * J > BYTE_PLACES,
+    two: [I, J, S, T].every((size) => size === 2) && P + Q === 0 && 2 * Y <= H && 2 * X <= W,
+  };
+};
 
 /** Words of winners a group of four channels takes. */
 const wordsOf = ({ wide }: Variant): number => (wide ? 4 : 1);
@@ -229,8 +156,8 @@ const wordsOf = ({ wide }: Variant): number => (wide ? 4 : 1);
  * Writes the maxima of x and returns their places, for `unpool`. With `rectified`, places of maxima that aren't above 0 are `NOWHERE`:
  * a ReLU before the pool lets no gradient through there. Windows then hold fewer than 255 places.
  */
-export function pool(x: Tensor, windows: Windows, y: Tensor, rectified = false): Tensor {
-  const g = geometryOf(x.shape, windows);
+export function pool(x: Tensor, windows: PoolOptions, y: Tensor, rectified = false): Tensor {
+  const g = windowsOf(NAME, x.shape, windows);
   const { N, H, W, C, G, Y, X } = g;
   const variant = variantOf(g);
   const words = wordsOf(variant);
@@ -244,10 +171,10 @@ export function pool(x: Tensor, windows: Windows, y: Tensor, rectified = false):
 }
 
 /** The gradient of x, of shape `shape`, from that of its maxima. */
-export function unpool(dy: Tensor, winners: Tensor, windows: Windows, shape: Shape): Tensor {
-  const g = geometryOf(shape, windows);
-  const { N, H, W, C, G, Y, X, I, J, P, Q } = g;
-  const adjoining = P === I && Q === J;
+export function unpool(dy: Tensor, winners: Tensor, windows: PoolOptions, shape: Shape): Tensor {
+  const g = windowsOf(NAME, shape, windows);
+  const { N, H, W, C, G, Y, X, I, J, S, T, P, Q } = g;
+  const adjoining = S === I && T === J && P + Q === 0;
   const bands = adjoining ? Math.ceil(H / I) : H;
   const dx = empty(shape);
   launch(
@@ -258,10 +185,10 @@ export function unpool(dy: Tensor, winners: Tensor, windows: Windows, shape: Sha
   return dx;
 }
 
-const op = defineOp<Windows>({
-  name: 'maxPool2d',
+const op = defineOp<PoolOptions>({
+  name: NAME,
   shape([x], windows) {
-    const { N, Y, X, C } = geometryOf(x, windows);
+    const { N, Y, X, C } = windowsOf(NAME, x, windows);
     return [N, Y, X, C];
   },
   forward({ inputs: [x], attrs, output, save }) {
@@ -272,25 +199,17 @@ const op = defineOp<Windows>({
   ],
 });
 
-export interface MaxPool2dOptions {
-  /** Height and width of a window, or one number for both; default 2. */
-  poolSize?: number | Pair;
-  /** Rows and columns from one window to the next, or one number for both; default: the pool size. */
-  strides?: number | Pair;
-}
-
-const pairOf = (value: number | Pair): Pair => (typeof value === 'number' ? [value, value] : value);
+export type MaxPool2dOptions = PoolOptions;
 
 /**
- * The largest value of every window of an image, channel by channel. Windows lie wholly inside the image;
- * rows and columns past the last one are ignored. The gradient goes to the first maximum of a window in
- * row-major order.
+ * The largest value of every window of an image, channel by channel. Rows and columns past the last window are ignored, padding is below
+ * every value. The gradient goes to the first maximum of a window in row-major order.
  *
  * @param x images [N, H, W, C]
- * @returns [N, floor((H - pool height) / row stride) + 1, floor((W - pool width) / column stride) + 1, C]
+ * @returns [N, floor((H + padding above and below - pool height) / row stride) + 1, the same of columns, C]
  * @throws ShapeError
  */
-export function maxPool2d(x: Tensor, { poolSize = 2, strides = poolSize }: MaxPool2dOptions = {}): Tensor {
-  expectTensor('maxPool2d', 'x', x, 'f32');
-  return op([x], { size: pairOf(poolSize), strides: pairOf(strides) });
+export function maxPool2d(x: Tensor, options: MaxPool2dOptions = {}): Tensor {
+  expectTensor(NAME, 'x', x, 'f32');
+  return op([x], options);
 }

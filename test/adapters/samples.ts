@@ -7,6 +7,7 @@ import {
   adamUpdate,
   add,
   argmax,
+  avgPool2d,
   batchNormInference,
   batchNormTraining,
   biasAdd,
@@ -58,6 +59,7 @@ import { adam as adamReference } from '../reference/adam.ts';
 import { argmax as argmaxReference } from '../reference/argmax.ts';
 import { type Array64, createRandom, make, type Random } from '../reference/array64.ts';
 import { augment, augmentationOf } from '../reference/augment.ts';
+import { avgPool2d as avgPool2dReference } from '../reference/avgPool2d.ts';
 import * as batchNorm from '../reference/batchNorm.ts';
 import { biasAdd as biasAddReference } from '../reference/biasAdd.ts';
 import { binaryCrossEntropy as binaryCrossEntropyReference } from '../reference/binaryCrossEntropy.ts';
@@ -285,6 +287,21 @@ const ops: Sample[] = [
     maxPool2dReference,
     ([x], attrs) => maxPool2d(x, attrs),
     (random) => ({ inputs: [random.distinct([2, 7, 6, 5])], attrs: { poolSize: 2, strides: 2 } }),
+  ),
+  op(
+    'maxPool2d, overlapping and padded',
+    maxPool2dReference,
+    ([x], attrs) => maxPool2d(x, attrs),
+    (random) => ({ inputs: [random.distinct([2, 7, 6, 5])], attrs: { poolSize: 3, strides: 2, padding: 1 } }),
+  ),
+  op(
+    'avgPool2d',
+    avgPool2dReference,
+    ([x], attrs) => avgPool2d(x, attrs),
+    (random) => ({
+      inputs: [random.uniform([2, 7, 6, 5])],
+      attrs: { poolSize: 3, strides: 2, padding: 'same' as const },
+    }),
   ),
   op('softmax', softmaxReference, ([x]) => softmax(x), uniform([9, 10])),
   op('logSoftmax', logSoftmaxReference, ([x]) => logSoftmax(x), uniform([9, 10])),

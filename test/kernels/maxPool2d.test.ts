@@ -9,6 +9,7 @@ import { testGpu } from '../support/gpu.ts';
 import { BINDING_ELEMENTS, repeated, rounded, sampled } from '../support/large.ts';
 import { again, seed } from '../support/seed.ts';
 import { expectSplitLikeWhole } from '../support/smallBindings.ts';
+import { drawWindows } from '../support/windows.ts';
 
 const gpu = await testGpu();
 
@@ -78,38 +79,38 @@ test('of equal values the first takes the gradient', async () => {
 
 test('height and width may differ', async () => {
   const random = createRandom(seed);
-  const [N, H, W, C] = [2, 13, 11, 5];
-  const x = rounded(random.distinct([N, H, W, C]));
-  for (const { size, strides } of [
-    { size: [2, 3], strides: [2, 3] },
-    { size: [3, 1], strides: [1, 2] },
-    { size: [1, 4], strides: [3, 2] },
-  ] as const) {
-    const [Y, X] = [Math.floor((H - size[0]) / strides[0]) + 1, Math.floor((W - size[1]) / strides[1]) + 1];
-    const dy = rounded(random.uniform([N, Y, X, C]));
-    const expectedY = zeros([N, Y, X, C]);
-    const expectedDx = zeros(x.shape);
-    expectedY.data.forEach((_, at) => {
-      const c = at % C;
-      const column = (Math.floor(at / C) % X) * strides[1];
-      const row = (Math.floor(at / (C * X)) % Y) * strides[0];
-      const n = Math.floor(at / (C * X * Y));
-      const window = Array.from({ length: size[0] * size[1] }, (_, k) => {
-        const [i, j] = [Math.floor(k / size[1]), k % size[1]];
-        return ((n * H + row + i) * W + column + j) * C + c;
-      });
-      const winner = window.reduce((best, candidate) =>
-        x.data[candidate] > x.data[best] ? candidate : best,
-      );
-      expectedY.data[at] = x.data[winner];
-      expectedDx.data[winner] += dy.data[at];
-    });
-    const [y, dx] = pool(x, () => upload(dy), { poolSize: size, strides });
-    const label = `pool [${size}], strides [${strides}], ${again}`;
-    expect(y.shape, label).toEqual([N, Y, X, C]);
-    compare(await y.data(), expectedY, 1, `${label}: output`);
-    compare(await dx.data(), expectedDx, 4, `${label}: gradient`);
+  for (const attrs of [
+    { poolSize: [2, 3], strides: [2, 3] },
+    { poolSize: [3, 1], strides: [1, 2] },
+    { poolSize: [1, 4], strides: [3, 2] },
+  ] as const)
+    await check(random.distinct([2, 13, 11, 5]), attrs, random.uniform, again);
+});
+
+test('random paddings, overlapping windows, ceil mode', async () => {
+  const random = createRandom(seed);
+  for (let i = 0; i < 14; i++) {
+    // The values are negative: zeros for padding would win.
+    const x = random.distinct([
+      1 + (i % 2),
+      5 + random.integers(1, 8)[0],
+      5 + random.integers(1, 8)[0],
+      i % 3 ? 4 : 3,
+    ]);
+    for (let at = 0; at < x.data.length; at++) x.data[at] -= 2;
+    await check(x, drawWindows(random), random.uniform, `${again}, case ${i}`);
   }
+});
+
+test.each<MaxPool2dAttrs & { shape: number[] }>([
+  { shape: [2, 14, 13, 8], poolSize: 3, strides: 2, padding: 1 },
+  { shape: [2, 7, 8, 8], poolSize: 3, strides: 1, padding: 'same' },
+  { shape: [2, 7, 9, 4], poolSize: 2, strides: 2, padding: 'same' },
+  { shape: [2, 7, 9, 3], poolSize: 2, strides: 2, ceilMode: true },
+  { shape: [1, 8, 6, 4], poolSize: 2, strides: 2, padding: 'same' },
+])('x $shape, pool $poolSize, strides $strides, padding $padding', async ({ shape, ...attrs }) => {
+  const random = createRandom(5);
+  await check(random.distinct(shape), attrs, random.uniform, 'fixed data');
 });
 
 test('by default windows are 2x2, side by side', async () => {
@@ -177,11 +178,10 @@ test('wrong shapes and options are named', () => {
   expect(() => maxPool2d(x, { poolSize: [2, 4] })).toThrow(
     /an image of at least 2x4, the size of the pool, got \[1, 4, 3, 2\]/,
   );
-  expect(() => maxPool2d(x, { poolSize: 0 })).toThrow(
-    /pool size of whole numbers of at least 1, got \[0, 0\]/,
-  );
+  expect(() => maxPool2d(x, { poolSize: 0 })).toThrow(/pool size of a positive whole number, or two, got 0/);
   expect(() => maxPool2d(x, { strides: [1, 1.5] })).toThrow(
-    /strides of whole numbers of at least 1, got \[1, 1.5\]/,
+    /strides of a positive whole number, or two, got \[1,1.5\]/,
   );
+  expect(() => maxPool2d(x, { padding: 2 })).toThrow(/padding below the pool size 2x2, got 2/);
   expect(() => maxPool2d(tensor(new Int32Array(4), [1, 2, 2, 1]))).toThrow(/expected x f32, got i32/);
 });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createRandom, make, zeros } from './array64.ts';
 import { checkReference } from './finiteDifferences.ts';
-import { maxPool2d } from './maxPool2d.ts';
+import { type MaxPool2dAttrs, maxPool2d } from './maxPool2d.ts';
 import { slice } from './slice.ts';
 
 const twoByTwo = { poolSize: 2, strides: 2 };
@@ -47,6 +47,43 @@ test('overlapping windows add their gradients', () => {
   expect([...dx!.data]).toEqual([0, 0, 0, 0, 15, 0, 0, 0, 0]);
 });
 
+test('padding is below every value', () => {
+  const x = make([1, 1, 5, 1], [-5, -4, -3, -2, -1]);
+  const row = (attrs: Partial<MaxPool2dAttrs>) => [
+    ...maxPool2d.forward([x], { poolSize: [1, 3], strides: [1, 2], ...attrs }).data,
+  ];
+  expect(row({ padding: 'same' })).toEqual([-4, -2, -1]);
+  expect(row({ padding: [0, 1] })).toEqual([-4, -2, -1]);
+  expect(row({ padding: 'valid' })).toEqual([-3, -1]);
+  expect(
+    row({
+      strides: [1, 3],
+      padding: [
+        [0, 0],
+        [2, 0],
+      ],
+    }),
+  ).toEqual([-5, -2]);
+});
+
+test('with ceil mode a last window begins inside the image or before it', () => {
+  const x = make([1, 1, 5, 1], [1, 2, 3, 4, 5]);
+  const row = (poolSize: number, stride: number, padding = 0) => [
+    ...maxPool2d.forward([x], {
+      poolSize: [1, poolSize],
+      strides: [1, stride],
+      padding: [0, padding],
+      ceilMode: true,
+    }).data,
+  ];
+  expect(row(2, 2)).toEqual([2, 4, 5]);
+  expect(row(2, 3)).toEqual([2, 5]);
+  // Windows at -1, 2 and, no more, 5.
+  expect(row(2, 3, 1)).toEqual([1, 4]);
+  expect(row(6, 9)).toEqual([5]);
+  expect(row(4, 1)).toEqual([4, 5]);
+});
+
 for (const { shape, attrs } of [
   { shape: [1, 1, 1, 1], attrs: { poolSize: 1, strides: 1 } },
   { shape: [1, 2, 2, 1], attrs: twoByTwo },
@@ -55,8 +92,10 @@ for (const { shape, attrs } of [
   { shape: [1, 7, 6, 2], attrs: { poolSize: 3, strides: 2 } },
   { shape: [1, 5, 5, 2], attrs: { poolSize: 3, strides: 1 } },
   { shape: [2, 7, 5, 1], attrs: { poolSize: 2, strides: 3 } },
-]) {
-  test(`gradients, [${shape}], window ${attrs.poolSize}, strides ${attrs.strides}`, () => {
+  { shape: [1, 6, 5, 2], attrs: { poolSize: 3, strides: 2, padding: 'same' } },
+  { shape: [1, 5, 6, 2], attrs: { poolSize: [3, 2], strides: [2, 1], padding: 1, ceilMode: true } },
+] as { shape: number[]; attrs: MaxPool2dAttrs }[]) {
+  test(`gradients, [${shape}], ${JSON.stringify(attrs)}`, () => {
     checkReference(maxPool2d, (random) => ({ inputs: [random.distinct(shape)], attrs }));
   });
 }

@@ -2,16 +2,9 @@ import { ShapeError } from '../../errors.ts';
 import { defineOp } from '../../tensor/autograd.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { work } from '../../tensor/work.ts';
+import type { Padding, Strides } from '../shared/padding.ts';
 import { biasGradient, unfold } from './cotangent.ts';
-import {
-  type Cotangent,
-  directFlops,
-  type Geometry,
-  geometryOf,
-  type Padding,
-  type Strides,
-  sizesOf,
-} from './geometry.ts';
+import { type Cotangent, directFlops, type Geometry, geometryOf, sizesOf } from './geometry.ts';
 import {
   type Activation,
   type Fused,

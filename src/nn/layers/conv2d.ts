@@ -1,12 +1,13 @@
-import { ShapeError } from '../../errors.ts';
-import { directFlops, geometryOf, type Padding, type Strides } from '../../kernels/conv2d/geometry.ts';
+import { directFlops, geometryOf } from '../../kernels/conv2d/geometry.ts';
 import { type Conv2dOptions, conv2d } from '../../kernels/conv2d/index.ts';
-import { type Shape, showShape } from '../../tensor/shape.ts';
+import type { Padding, Strides } from '../../kernels/shared/padding.ts';
+import type { Shape } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { isMonotonic } from '../activations.ts';
 import { fansOf, type InitializerName } from '../initializers.ts';
 import { type Activation, type CallOptions, Layer, type LayerConfig, type Regularizer } from '../layer.ts';
 import type { Parameter } from '../parameter.ts';
+import { expectImages } from './images.ts';
 import { MaxPooling2d } from './maxPooling2d.ts';
 
 export interface Conv2dConfig extends LayerConfig {
@@ -42,8 +43,7 @@ export class Conv2d extends Layer<Conv2dConfig> {
       biasInitializer = 'zeros',
       useBias = true,
     } = this.config;
-    if (inputShape.length !== 3)
-      throw new ShapeError(this.name, 'images [height, width, channels]', showShape(inputShape));
+    expectImages(this.name, inputShape);
     const [height, width] = typeof kernelSize === 'number' ? [kernelSize, kernelSize] : kernelSize;
     const shape = [height, width, inputShape[2], filters];
     const { Y, X } = geometryOf([[1, ...inputShape], shape], padding, strides);
@@ -66,8 +66,7 @@ export class Conv2d extends Layer<Conv2dConfig> {
   }
 
   override fuse(next: Layer): ((x: Tensor, options: CallOptions) => Tensor) | undefined {
-    if (!(next instanceof MaxPooling2d && next.poolSize === 2 && isMonotonic(this.activation)))
-      return undefined;
+    if (!(next instanceof MaxPooling2d && next.halves && isMonotonic(this.activation))) return undefined;
     return (x, options) => this.convolveAndActivate(x, options, true);
   }
 

@@ -1,15 +1,16 @@
-import { ShapeError } from '../../errors.ts';
-import { directFlops, type Padding, type Strides } from '../../kernels/conv2d/geometry.ts';
+import { directFlops } from '../../kernels/conv2d/geometry.ts';
 import {
   type Conv2dTransposeOptions,
   conv2dTranspose,
   transposedGeometryOf,
 } from '../../kernels/conv2dTranspose.ts';
-import { type Shape, showShape } from '../../tensor/shape.ts';
+import type { Padding, Strides } from '../../kernels/shared/padding.ts';
+import type { Shape } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { fansOf, type InitializerName } from '../initializers.ts';
 import { type Activation, Layer, type LayerConfig, type Regularizer } from '../layer.ts';
 import type { Parameter } from '../parameter.ts';
+import { expectImages } from './images.ts';
 
 export interface Conv2dTransposeConfig extends LayerConfig {
   filters: number;
@@ -44,8 +45,7 @@ export class Conv2dTranspose extends Layer<Conv2dTransposeConfig> {
       biasInitializer = 'zeros',
       useBias = true,
     } = this.config;
-    if (inputShape.length !== 3)
-      throw new ShapeError(this.name, 'images [height, width, channels]', showShape(inputShape));
+    expectImages(this.name, inputShape);
     const [height, width] = typeof kernelSize === 'number' ? [kernelSize, kernelSize] : kernelSize;
     const shape = [height, width, filters, inputShape[2]];
     const { H, W } = transposedGeometryOf([[1, ...inputShape], shape], this.options);

@@ -6,12 +6,14 @@ import {
   LeakyReLU,
   type LeakyReLUConfig,
 } from './activation.ts';
+import { AveragePooling2d, type AveragePooling2dConfig } from './averagePooling2d.ts';
 import { BatchNormalization, type BatchNormalizationConfig } from './batchNormalization.ts';
 import { Conv2d, type Conv2dConfig } from './conv2d.ts';
 import { Conv2dTranspose, type Conv2dTransposeConfig } from './conv2dTranspose.ts';
 import { Dense, type DenseConfig } from './dense.ts';
 import { Dropout, type DropoutConfig } from './dropout.ts';
 import { Flatten } from './flatten.ts';
+import { GlobalAveragePooling2d } from './globalAveragePooling2d.ts';
 import { MaxPooling2d, type MaxPooling2dConfig } from './maxPooling2d.ts';
 import { Add, type AddConfig, Concatenate } from './merge.ts';
 
@@ -26,6 +28,12 @@ export const layers = {
     new BatchNormalization('batchNormalization', config),
   /** Largest value of each window. */
   maxPooling2d: (config: MaxPooling2dConfig = {}): Layer => new MaxPooling2d('maxPooling2d', config),
+  /** Mean of each window. */
+  averagePooling2d: (config: AveragePooling2dConfig = {}): Layer =>
+    new AveragePooling2d('averagePooling2d', config),
+  /** Mean of each channel over an image. */
+  globalAveragePooling2d: (config: LayerConfig = {}): Layer =>
+    new GlobalAveragePooling2d('globalAveragePooling2d', config),
   /** Sets a random share of the elements to zero, in training only. */
   dropout: (config: DropoutConfig): Layer => new Dropout('dropout', config),
   /** Rows from images, in (height, width, channel) order. */
@@ -46,6 +54,7 @@ export type {
   Activation,
   ActivationConfig,
   AddConfig,
+  AveragePooling2dConfig,
   BatchNormalizationConfig,
   Conv2dConfig,
   Conv2dTransposeConfig,
