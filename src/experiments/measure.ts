@@ -1,7 +1,8 @@
 import { type ImageSet, ImageSource } from '../data/batchSource.ts';
 import { add } from '../kernels/binary.ts';
+import { lossOperand } from '../nn/evaluate.ts';
 import type { Model } from '../nn/model.ts';
-import type { Optimizer } from '../nn/optimizers/index.ts';
+import type { Optimizer, Pass } from '../nn/optimizers/index.ts';
 import { noGrad } from '../tensor/autograd.ts';
 import { record } from '../tensor/record.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
@@ -22,7 +23,7 @@ export class Rehearsal {
   private readonly model: Model;
   private readonly optimizer: Optimizer;
   private readonly source: ImageSource;
-  private readonly loss;
+  private readonly objective;
 
   constructor(
     { network, task = 'classify' }: Pick<Experiment, 'network' | 'task'>,
@@ -32,14 +33,15 @@ export class Rehearsal {
     this.model = network(0);
     this.optimizer = makeOptimizer(optimizer);
     this.source = new ImageSource(set, { augment, scale: pixelScale });
-    this.loss = objectives[task].loss;
+    this.objective = objectives[task];
   }
 
   /** Issues a training step, as `fit` makes it, without its log. @returns the loss, a scalar */
   train(indices: Tensor): Tensor {
     const { x, labels } = this.source.batch(indices, true);
-    const loss = () => {
-      const loss = this.loss(this.model.logits(x, { training: true }), labels, x);
+    const loss = (pass: Pass) => {
+      const { loss: lossFor, lossOf } = this.objective;
+      const loss = lossFor(lossOperand(this.model, x, lossOf, { training: true, ...pass }), labels, x);
       const penalty = this.model.regularization();
       return penalty ? add(loss, penalty) : loss;
     };

@@ -3,14 +3,25 @@ import { softmaxCrossEntropy } from '../kernels/softmaxCrossEntropy.ts';
 import { noGrad } from '../tensor/autograd.ts';
 import { type Recorded, record } from '../tensor/record.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
+import type { CallOptions } from './layer.ts';
 import type { Model } from './model.ts';
 
 /**
- * From a batch's outputs (of a last softmax or sigmoid, the logits it is given), its labels [N], and its inputs to a scalar. An
- * autoencoder's takes the inputs: `(output, _, inputs) => meanSquaredError(output, inputs)`, after a last sigmoid of
- * `sigmoid(output)`.
+ * From what the model gives for a batch (see `LossOperand`), its labels [N], and its inputs to a scalar. An autoencoder's takes the
+ * inputs: `(output, _, inputs) => meanSquaredError(output, inputs)`.
  */
 export type Loss = (output: Tensor, labels: Tensor, inputs: Tensor) => Tensor;
+
+/** What a loss is computed of: the logits that a last softmax or sigmoid is given, or the model's output. */
+export type LossOperand = 'logits' | 'output';
+
+/** What a loss is computed of, for a batch. */
+export const lossOperand = (
+  model: Model,
+  x: Tensor,
+  lossOf: LossOperand = 'logits',
+  options: CallOptions = {},
+): Tensor => (lossOf === 'logits' ? model.logits(x, options) : model.call(x, options));
 
 /** `accuracy`: the share of the samples whose largest output is that of their label. */
 export type Metric = 'accuracy';
@@ -43,6 +54,8 @@ export interface EvaluateOptions {
   batchSize?: number;
   /** Default `softmaxCrossEntropy`. */
   loss?: Loss;
+  /** Default 'logits'. */
+  lossOf?: LossOperand;
   /** What is computed beside the loss. Default `['accuracy']`; `[]` for a model that classifies nothing. */
   metrics?: readonly Metric[];
   /** Called after each batch with the samples done. What it throws ends the evaluation. */
@@ -59,11 +72,11 @@ export class Evaluator {
     private readonly samples: Samples,
     private readonly options: EvaluateOptions = {},
   ) {
-    const { loss = classLoss } = options;
+    const { loss = classLoss, lossOf } = options;
     this.step = record((indices: Tensor) =>
       noGrad(() => {
         const { x, labels } = samples.source.batch(indices, false);
-        const logits = model.logits(x);
+        const logits = lossOperand(model, x, lossOf);
         return { loss: loss(logits, labels, x), logits, labels };
       }),
     );

@@ -14,6 +14,8 @@ import {
   Evaluator,
   type Loss,
   type LossEvaluation,
+  type LossOperand,
+  lossOperand,
   type Metric,
   type Samples,
 } from './evaluate.ts';
@@ -50,6 +52,8 @@ export interface FitOptions {
   readonly stepsPerEpoch?: number;
   /** Default `softmaxCrossEntropy`. The layers' L2 penalties are added to it. */
   readonly loss?: Loss;
+  /** What the loss is given: default 'logits'. */
+  readonly lossOf?: LossOperand;
   /** What is computed beside the loss. Default `['accuracy']`; `[]` for a model that classifies nothing. */
   readonly metrics?: readonly Metric[];
   /**
@@ -163,6 +167,7 @@ export class Training {
       this.evaluator = new Evaluator(model, validation, {
         batchSize: Math.min(batchSize * 2, 256),
         loss,
+        lossOf: options.lossOf,
         metrics,
         onProgress,
       });
@@ -371,7 +376,7 @@ export class Training {
       const restoreStatistics = keepStatistics(statistics);
       optimizer.minimize(
         (pass) => {
-          const output = model.logits(x, { training: true, ...pass });
+          const output = lossOperand(model, x, this.options.lossOf, { training: true, ...pass });
           const own = loss(output, labels, x);
           const penalty = model.regularization();
           const total = penalty ? add(own, penalty) : own;

@@ -236,7 +236,7 @@ describe('several networks', () => {
       const evaluated = await weft(['evaluate', path(name)]);
       expect(evaluated.code).toBe(0);
       // The run's own words: the same networks, the same images.
-      const said = (text: string) => text.slice(text.indexOf('mean of 2'), text.indexOf('files:'));
+      const said = (text: string) => text.slice(text.indexOf('mean of 2'), text.indexOf('lowest validation'));
       expect(evaluated.stdout).toContain(said(ended.stdout).trimEnd());
     },
     TIMEOUT,
