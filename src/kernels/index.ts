@@ -38,6 +38,7 @@ export { meanSquaredError } from './meanSquaredError.ts';
 export { max, mean, type ReduceOptions, sum } from './reduce.ts';
 export { relu } from './relu.ts';
 export { reshape } from './reshape.ts';
+export { type ResizeBilinearOptions, resizeBilinear } from './resizeBilinear.ts';
 export { type SgdForm, type SgdTensors, type SgdUpdateOptions, sgdUpdate } from './sgd.ts';
 export type { Padding, Strides } from './shared/padding.ts';
 export { slice } from './slice.ts';
@@ -46,4 +47,5 @@ export { type SoftmaxCrossEntropyOptions, softmaxCrossEntropy } from './softmaxC
 export { noteNonFinite, type StepLossTensors, type StepMetricsTensors, stepMetrics } from './stepMetrics.ts';
 export { transpose } from './transpose.ts';
 export { abs, exp, leakyRelu, log, neg, pow, sigmoid, sqrt, square, tanh } from './unary.ts';
+export { upSampling2d } from './upSampling2d.ts';
 export { type FillMode, type WarpImagesOptions, warpImages } from './warpImages.ts';

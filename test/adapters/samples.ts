@@ -38,6 +38,7 @@ import {
   record,
   relu,
   reshape,
+  resizeBilinear,
   SAM,
   SGD,
   sequential,
@@ -53,6 +54,7 @@ import {
   tanh,
   tensor,
   transpose,
+  upSampling2d,
   WeightAverage,
 } from '../../src/index.ts';
 import { adam as adamReference } from '../reference/adam.ts';
@@ -83,11 +85,13 @@ import * as reductions from '../reference/reductions.ts';
 import type { Reference } from '../reference/reference.ts';
 import { relu as reluReference } from '../reference/relu.ts';
 import { reshape as reshapeReference } from '../reference/reshape.ts';
+import { resizeBilinear as resizeBilinearReference } from '../reference/resizeBilinear.ts';
 import { sgd as sgdReference } from '../reference/sgd.ts';
 import { slice as sliceReference } from '../reference/slice.ts';
 import { softmax as softmaxReference } from '../reference/softmax.ts';
 import { softmaxCrossEntropy as softmaxCrossEntropyReference } from '../reference/softmaxCrossEntropy.ts';
 import { transpose as transposeReference } from '../reference/transpose.ts';
+import { upSampling2d as upSampling2dReference } from '../reference/upSampling2d.ts';
 import { warpImages } from '../reference/warpImages.ts';
 import { checkOp, compare } from '../support/checkOp.ts';
 
@@ -302,6 +306,21 @@ const ops: Sample[] = [
       inputs: [random.uniform([2, 7, 6, 5])],
       attrs: { poolSize: 3, strides: 2, padding: 'same' as const },
     }),
+  ),
+  op(
+    'resizeBilinear',
+    resizeBilinearReference,
+    ([x], { size, alignCorners }) => resizeBilinear(x, size, { alignCorners }),
+    (random) => ({
+      inputs: [random.uniform([2, 5, 7, 3])],
+      attrs: { size: [11, 4] as const, alignCorners: false },
+    }),
+  ),
+  op(
+    'upSampling2d',
+    upSampling2dReference,
+    ([x], { size }) => upSampling2d(x, size),
+    (random) => ({ inputs: [random.uniform([2, 3, 4, 5])], attrs: { size: [2, 3] as const } }),
   ),
   op('softmax', softmaxReference, ([x]) => softmax(x), uniform([9, 10])),
   op('logSoftmax', logSoftmaxReference, ([x]) => logSoftmax(x), uniform([9, 10])),

@@ -16,6 +16,8 @@ import { Flatten } from './flatten.ts';
 import { GlobalAveragePooling2d } from './globalAveragePooling2d.ts';
 import { MaxPooling2d, type MaxPooling2dConfig } from './maxPooling2d.ts';
 import { Add, type AddConfig, Concatenate } from './merge.ts';
+import { Resizing, type ResizingConfig } from './resizing.ts';
+import { UpSampling2d, type UpSampling2dConfig } from './upSampling2d.ts';
 
 /** The layers, with Keras' names and defaults. A layer's kind is its name here. */
 export const layers = {
@@ -34,6 +36,10 @@ export const layers = {
   /** Mean of each channel over an image. */
   globalAveragePooling2d: (config: LayerConfig = {}): Layer =>
     new GlobalAveragePooling2d('globalAveragePooling2d', config),
+  /** Images at another size, by bilinear interpolation. */
+  resizing: (config: ResizingConfig): Layer => new Resizing('resizing', config),
+  /** Images enlarged by whole factors: pixels repeat. */
+  upSampling2d: (config: UpSampling2dConfig = {}): Layer => new UpSampling2d('upSampling2d', config),
   /** Sets a random share of the elements to zero, in training only. */
   dropout: (config: DropoutConfig): Layer => new Dropout('dropout', config),
   /** Rows from images, in (height, width, channel) order. */
@@ -62,4 +68,6 @@ export type {
   DropoutConfig,
   LeakyReLUConfig,
   MaxPooling2dConfig,
+  ResizingConfig,
+  UpSampling2dConfig,
 };
