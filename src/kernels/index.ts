@@ -46,6 +46,6 @@ export { logSoftmax, softmax } from './softmax.ts';
 export { type SoftmaxCrossEntropyOptions, softmaxCrossEntropy } from './softmaxCrossEntropy.ts';
 export { noteNonFinite, type StepLossTensors, type StepMetricsTensors, stepMetrics } from './stepMetrics.ts';
 export { transpose } from './transpose.ts';
-export { abs, exp, leakyRelu, log, neg, pow, sigmoid, sqrt, square, tanh } from './unary.ts';
+export { abs, exp, leakyRelu, log, neg, pow, rescale, sigmoid, sqrt, square, tanh } from './unary.ts';
 export { upSampling2d } from './upSampling2d.ts';
 export { type FillMode, type WarpImagesOptions, warpImages } from './warpImages.ts';

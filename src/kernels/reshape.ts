@@ -8,25 +8,23 @@ import type { Tensor } from '../tensor/tensor.ts';
  * The same elements in row-major order under another shape: a view, nothing moves. The gradient takes the way back.
  */
 
+const NAME = 'reshape';
+
 /** Fills in the one dimension that is -1. @throws ShapeError */
-function resolveShape(x: Shape, shape: Shape): number[] {
+export function resolveShape(x: Shape, shape: Shape, op = NAME): number[] {
   const open = shape.filter((n) => n === -1).length;
-  if (open > 1) throw new ShapeError('reshape', 'at most one dimension of -1', showShape(shape));
+  if (open > 1) throw new ShapeError(op, 'at most one dimension of -1', showShape(shape));
   const known = sizeOf(shape.filter((n) => n !== -1));
   const resolved = shape.map((n) => (n === -1 ? sizeOf(x) / known : n));
   if (sizeOf(resolved) !== sizeOf(x) || !resolved.every(Number.isInteger)) {
-    throw new ShapeError(
-      'reshape',
-      `a shape of ${sizeOf(x)} elements, as x ${showShape(x)} has`,
-      showShape(shape),
-    );
+    throw new ShapeError(op, `a shape of ${sizeOf(x)} elements, as x ${showShape(x)} has`, showShape(shape));
   }
-  checkShape('reshape', resolved);
+  checkShape(op, resolved);
   return resolved;
 }
 
-const op = defineOp<{ shape: Shape }>({
-  name: 'reshape',
+const reshapeOp = defineOp<{ shape: Shape }>({
+  name: NAME,
   shape: ([x], { shape }) => resolveShape(x, shape),
   backward: ({ gradient, inputShapes: [x] }) => [adopt(gradient.alias(x))],
 });
@@ -37,4 +35,4 @@ const op = defineOp<{ shape: Shape }>({
  * @param shape as many elements as x has; one dimension may be -1, which stands for what is left
  * @throws ShapeError
  */
-export const reshape = (x: Tensor, shape: Shape): Tensor => op([x], { shape });
+export const reshape = (x: Tensor, shape: Shape): Tensor => reshapeOp([x], { shape });

@@ -51,6 +51,8 @@ const sqrtOp = unary('sqrt', 'sqrt(x)', '0.5 * dy / y');
 const squareOp = unary('square', 'x * x', '2.0 * x * dy');
 const absOp = unary('abs', 'abs(x)', 'dy * sign(x)');
 
+const rescaleOp = unary('rescale', 'x * scale + offset', 'dy * scale');
+
 // WGSL's pow() is left open for x < 0 and inexact elsewhere: whole exponents go by repeated squaring.
 const power = `
 fn power(x: f32, exponent: f32) -> f32 {
@@ -109,6 +111,13 @@ export const square = (x: Tensor): Tensor => squareOp(x);
 
 /** Absolute value, element by element; the gradient at 0 is 0. */
 export const abs = (x: Tensor): Tensor => absOp(x);
+
+/** `x * scale + offset`, element by element. @throws ShapeError when a number isn't finite */
+export function rescale(x: Tensor, scale: number, offset = 0): Tensor {
+  if (!Number.isFinite(scale) || !Number.isFinite(offset))
+    throw new ShapeError('rescale', 'a finite scale and offset', `${scale} and ${offset}`);
+  return rescaleOp(x, { scale, offset });
+}
 
 /**
  * `x^exponent`, element by element. Whole exponents take any x (and 0^0 = 1); others need x >= 0.

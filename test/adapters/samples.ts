@@ -37,6 +37,7 @@ import {
   RandomStream,
   record,
   relu,
+  rescale,
   reshape,
   resizeBilinear,
   SAM,
@@ -232,6 +233,12 @@ const ops: Sample[] = [
     elementwise.sqrt,
     ([x]) => sqrt(x),
     (random) => ({ inputs: [random.uniform([71], 0.5, 3)], attrs: none }),
+  ),
+  op(
+    'rescale',
+    elementwise.rescale,
+    ([x], { scale, offset }) => rescale(x, scale, offset),
+    (random) => ({ inputs: [random.uniform([71])], attrs: { scale: 2, offset: 0.5 } }),
   ),
   op(
     'sum over axes',

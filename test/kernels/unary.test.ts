@@ -1,5 +1,17 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { abs, exp, leakyRelu, log, neg, pow, sigmoid, sqrt, square, tanh } from '../../src/kernels/unary.ts';
+import {
+  abs,
+  exp,
+  leakyRelu,
+  log,
+  neg,
+  pow,
+  rescale,
+  sigmoid,
+  sqrt,
+  square,
+  tanh,
+} from '../../src/kernels/unary.ts';
 import { tensor } from '../../src/tensor/tensor.ts';
 import type { Array64 } from '../reference/array64.ts';
 import * as reference from '../reference/elementwise.ts';
@@ -132,4 +144,25 @@ describe('pow', () => {
   test('refuses exponents that are no finite numbers', () => {
     expect(() => pow(tensor([1]), Number.NaN)).toThrow('pow: expected a finite exponent, got NaN');
   });
+});
+
+test('rescale', async () => {
+  for (const { random, label, shape, int, pick } of draws('rescale', 6)) {
+    const [scale, offset] = pick([
+      [1 / 255, 0],
+      [2, 0.5],
+      [-3, -1],
+    ]);
+    await checkOp({
+      reference: reference.rescale,
+      op: ([x]) => rescale(x, scale, offset),
+      inputs: [random.uniform(shape(int(0, 4)))],
+      attrs: { scale: Math.fround(scale), offset },
+      cotangent: random.uniform,
+      label,
+    });
+  }
+  expect(() => rescale(tensor([1]), Number.NaN)).toThrow(
+    'rescale: expected a finite scale and offset, got NaN and 0',
+  );
 });

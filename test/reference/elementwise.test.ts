@@ -11,6 +11,7 @@ import {
   mul,
   neg,
   pow,
+  rescale,
   sigmoid,
   sqrt,
   square,
@@ -157,4 +158,10 @@ test('the longest sum', () => {
   expect(mul.sumLength([zeros([2, 3]), zeros([2, 3])], {})).toBe(1);
   expect(mul.sumLength([zeros([2, 3]), zeros([3])], {})).toBe(2);
   expect(mul.sumLength([zeros([2, 1]), zeros([7])], {})).toBe(7);
+});
+
+test('rescale', () => {
+  const attrs = { scale: -2, offset: 0.5 };
+  expect([...rescale.forward([make([3], [0, 1, -3])], attrs).data]).toEqual([0.5, -1.5, 6.5]);
+  checkReference(rescale, (random) => ({ inputs: [anywhere(random, [2, 5])], attrs }));
 });

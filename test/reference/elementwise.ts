@@ -129,6 +129,17 @@ export const leakyRelu = unary<LeakyReluAttrs>(
   (x, { slope }) => (x > 0 ? 1 : slope),
 );
 
+export interface RescaleAttrs {
+  scale: number;
+  offset: number;
+}
+
+/** x * scale + offset */
+export const rescale = unary<RescaleAttrs>(
+  (x, { scale, offset }) => x * scale + offset,
+  (_x, { scale }) => scale,
+);
+
 export interface PowAttrs {
   exponent: number;
 }

@@ -16,6 +16,8 @@ import { Flatten } from './flatten.ts';
 import { GlobalAveragePooling2d } from './globalAveragePooling2d.ts';
 import { MaxPooling2d, type MaxPooling2dConfig } from './maxPooling2d.ts';
 import { Add, type AddConfig, Concatenate } from './merge.ts';
+import { Rescaling, type RescalingConfig } from './rescaling.ts';
+import { Reshape, type ReshapeConfig } from './reshape.ts';
 import { Resizing, type ResizingConfig } from './resizing.ts';
 import { UpSampling2d, type UpSampling2dConfig } from './upSampling2d.ts';
 
@@ -44,6 +46,10 @@ export const layers = {
   dropout: (config: DropoutConfig): Layer => new Dropout('dropout', config),
   /** Rows from images, in (height, width, channel) order. */
   flatten: (config: LayerConfig = {}): Layer => new Flatten('flatten', config),
+  /** The same elements under another shape. */
+  reshape: (config: ReshapeConfig): Layer => new Reshape('reshape', config),
+  /** Inputs times a number, plus another. */
+  rescaling: (config: RescalingConfig): Layer => new Rescaling('rescaling', config),
   /** Fully connected layer. */
   dense: (config: DenseConfig): Layer => new Dense('dense', config),
   /** An activation function as a layer. */
@@ -68,6 +74,8 @@ export type {
   DropoutConfig,
   LeakyReLUConfig,
   MaxPooling2dConfig,
+  RescalingConfig,
+  ReshapeConfig,
   ResizingConfig,
   UpSampling2dConfig,
 };

@@ -1,0 +1,21 @@
+import { rescale } from '../../kernels/unary.ts';
+import type { Shape } from '../../tensor/shape.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import { Layer, type LayerConfig } from '../layer.ts';
+
+export interface RescalingConfig extends LayerConfig {
+  /** What inputs are multiplied by. */
+  scale: number;
+  /** What is added then. Default 0. */
+  offset?: number;
+}
+
+export class Rescaling extends Layer<RescalingConfig> {
+  protected makeWeights(inputShape: Shape): Shape {
+    return inputShape;
+  }
+
+  linear(x: Tensor): Tensor {
+    return rescale(x, this.config.scale, this.config.offset);
+  }
+}
