@@ -3,7 +3,7 @@ import { ImageSource } from '../data/batchSource.ts';
 import { replicate } from '../data/replicate.ts';
 import { randomSplit, stratifiedSplit } from '../data/splits.ts';
 import { WeftError } from '../errors.ts';
-import { BestCheckpoint, type Callback, EarlyStopping } from '../nn/callbacks.ts';
+import { BestCheckpoint, type Callback, EarlyStopping, ReduceLROnPlateau } from '../nn/callbacks.ts';
 import type { Samples } from '../nn/evaluate.ts';
 import { type EpochLogs, fit } from '../nn/fit.ts';
 import type { Model } from '../nn/model.ts';
@@ -401,6 +401,7 @@ async function trainRepeat(
   callbacks.push({ onEpochEnd: async () => folder.saveLast(await model.save()) });
   if (plan.patience !== undefined)
     callbacks.push(new EarlyStopping({ monitor: 'valAccuracy', patience: plan.patience }));
+  if (plan.reduceOnPlateau) callbacks.push(new ReduceLROnPlateau(plan.reduceOnPlateau));
   if (plan.statisticsImages > 0) {
     const some = { source: watched, indices: training.slice(0, plan.statisticsImages) };
     callbacks.push(new FreshStatistics(some, plan.batchSize, out));

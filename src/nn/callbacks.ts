@@ -1,6 +1,7 @@
 import { WeftError } from '../errors.ts';
 import type { Shape } from '../tensor/shape.ts';
 import type { EpochLogs, Training } from './fit.ts';
+import { baseRate, withBaseRate } from './schedules.ts';
 
 /** Where a running epoch stands. */
 export interface StepProgress {
@@ -134,7 +135,10 @@ export interface ReduceLROnPlateauOptions {
   minLearningRate?: number;
 }
 
-/** Reduces the optimizer's learning rate where a figure has stopped improving, with Keras' rules and defaults. */
+/**
+ * Reduces the optimizer's learning rate where a figure has stopped improving, with Keras' rules and defaults. Of a schedule that has a
+ * base rate, it reduces that. Each run begins anew.
+ */
 export class ReduceLROnPlateau implements Callback {
   private readonly best: Best;
   private readonly options;
@@ -153,12 +157,14 @@ export class ReduceLROnPlateau implements Callback {
     this.options = { factor, patience, cooldown, minLearningRate };
   }
 
-  /** @throws WeftError where the learning rate is a schedule */
+  /** @throws WeftError where the learning rate is a schedule without a base rate */
   onEpochEnd(logs: EpochLogs, { optimizer }: Training): void {
     const { factor, patience, cooldown, minLearningRate } = this.options;
-    const { learningRate } = optimizer;
-    if (typeof learningRate !== 'number')
-      throw new WeftError('ReduceLROnPlateau needs a learning rate that is a number, not a schedule');
+    const learningRate = baseRate(optimizer.learningRate);
+    if (learningRate === undefined)
+      throw new WeftError(
+        'ReduceLROnPlateau needs a learning rate that is a number, or a schedule with a base rate: constant, step, exponential, inverseTime',
+      );
     if (this.cooling > 0) {
       this.cooling--;
       this.wait = 0;
@@ -169,9 +175,16 @@ export class ReduceLROnPlateau implements Callback {
     }
     if (this.cooling > 0 || ++this.wait < patience || learningRate <= minLearningRate) return;
     this.rate = Math.max(learningRate * factor, minLearningRate);
-    optimizer.learningRate = this.rate;
+    optimizer.learningRate = withBaseRate(optimizer.learningRate, this.rate);
     this.cooling = cooldown;
     this.wait = 0;
+  }
+
+  onEnd(): void {
+    this.best.value = undefined;
+    this.rate = undefined;
+    this.wait = 0;
+    this.cooling = 0;
   }
 
   /** The rate is part of it: a schedule is a function of the step, what this made of the rate is not. */
@@ -182,7 +195,8 @@ export class ReduceLROnPlateau implements Callback {
   restore(state: unknown, { optimizer }: Training): void {
     const saved = state as ReturnType<ReduceLROnPlateau['state']>;
     ({ best: this.best.value, wait: this.wait, cooling: this.cooling, learningRate: this.rate } = saved);
-    if (saved.learningRate !== undefined) optimizer.learningRate = saved.learningRate;
+    if (saved.learningRate !== undefined)
+      optimizer.learningRate = withBaseRate(optimizer.learningRate, saved.learningRate);
   }
 }
 

@@ -6,6 +6,11 @@ export interface Schedule {
   readonly rate: (step: number) => number;
   /** The momentum of a step (`beta1` of Adam), where the schedule changes it, too. */
   readonly momentum?: (step: number) => number;
+  /**
+   * Of a rate that is a base rate times what the step alone decides: the base rate, and the schedule with another one. Keras' callbacks
+   * change it.
+   */
+  readonly base?: { readonly rate: number; readonly replacedBy: (rate: number) => Schedule };
   /** Its kind and options, as a manifest shows them. */
   readonly config: { readonly kind: string; readonly [option: string]: unknown };
 }
@@ -15,6 +20,14 @@ export type LearningRate = number | Schedule;
 
 export const rateAt = (learningRate: LearningRate, step: number): number =>
   typeof learningRate === 'number' ? learningRate : learningRate.rate(step);
+
+/** What callbacks change: the rate itself, or the base rate of a schedule that has one. */
+export const baseRate = (learningRate: LearningRate): number | undefined =>
+  typeof learningRate === 'number' ? learningRate : learningRate.base?.rate;
+
+/** With another base rate. */
+export const withBaseRate = (learningRate: LearningRate, rate: number): LearningRate =>
+  typeof learningRate === 'number' ? rate : (learningRate.base?.replacedBy(rate) ?? learningRate);
 
 export interface ConstantOptions {
   learningRate: number;
@@ -91,7 +104,11 @@ export const schedules = {
   /** The same rate in every step. */
   constant({ learningRate }: ConstantOptions): Schedule {
     check('constant', 0, { learningRate });
-    return { rate: () => learningRate, config: { kind: 'constant', learningRate } };
+    return {
+      rate: () => learningRate,
+      base: { rate: learningRate, replacedBy: (rate) => schedules.constant({ learningRate: rate }) },
+      config: { kind: 'constant', learningRate },
+    };
   },
 
   /** `learningRate * gamma^floor(step / every)`: PyTorch's StepLR, Keras' ExponentialDecay with a staircase. */
@@ -100,6 +117,10 @@ export const schedules = {
     check('step', 1, { every });
     return {
       rate: (step) => learningRate * gamma ** Math.floor(step / every),
+      base: {
+        rate: learningRate,
+        replacedBy: (rate) => schedules.step({ learningRate: rate, every, gamma }),
+      },
       config: { kind: 'step', learningRate, every, gamma },
     };
   },
@@ -110,6 +131,10 @@ export const schedules = {
     check('exponential', 1, { every });
     return {
       rate: (step) => learningRate * gamma ** (step / every),
+      base: {
+        rate: learningRate,
+        replacedBy: (rate) => schedules.exponential({ learningRate: rate, every, gamma }),
+      },
       config: { kind: 'exponential', learningRate, every, gamma },
     };
   },
@@ -119,6 +144,10 @@ export const schedules = {
     check('inverseTime', 0, { learningRate, decay });
     return {
       rate: (step) => learningRate / (1 + decay * step),
+      base: {
+        rate: learningRate,
+        replacedBy: (rate) => schedules.inverseTime({ learningRate: rate, decay }),
+      },
       config: { kind: 'inverseTime', learningRate, decay },
     };
   },

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { EarlyStopping, ReduceLROnPlateau } from '../../src/nn/callbacks.ts';
 import type { EpochLogs, Training } from '../../src/nn/fit.ts';
 import { SGD } from '../../src/nn/optimizers/index.ts';
-import { schedules } from '../../src/nn/schedules.ts';
+import { rateAt, schedules } from '../../src/nn/schedules.ts';
 
 /** As much of a training as these callbacks look at: an optimizer, and a model of one weight that is the number of the epoch. */
 function setUp(learningRate = 1) {
@@ -66,10 +66,46 @@ describe('ReduceLROnPlateau', () => {
     expect(follow(second, [1], resumed)).toEqual([0.25]);
   });
 
-  it('refuses a schedule, and a factor that reduces nothing', () => {
+  it("reduces a schedule's base rate, whatever the step has made of it, and goes on with it", () => {
+    const options = { factor: 0.5, patience: 1, minLearningRate: 0.2 };
+    const start = () => {
+      const made = setUp();
+      made.training.optimizer.learningRate = schedules.inverseTime({ learningRate: 1, decay: 0.25 });
+      return made;
+    };
+    const ratesOf = ({ training }: ReturnType<typeof setUp>) =>
+      [0, 4].map((step) => rateAt(training.optimizer.learningRate, step));
+    const [first, second] = [0, 1].map(() => new ReduceLROnPlateau(options));
+    const [whole, resumed] = [start(), start()];
+    follow(first, [1], whole);
+    expect(ratesOf(whole)).toEqual([1, 0.5]);
+    follow(first, [1], whole);
+    expect(ratesOf(whole)).toEqual([0.5, 0.25]);
+    second.restore(JSON.parse(JSON.stringify(first.state())), resumed.training);
+    expect(ratesOf(resumed)).toEqual([0.5, 0.25]);
+    follow(second, [1, 1], resumed);
+    expect(ratesOf(resumed)).toEqual([0.2, 0.1]);
+    expect(resumed.training.optimizer.config.learningRate).toEqual({
+      kind: 'inverseTime',
+      learningRate: 0.2,
+      decay: 0.25,
+    });
+  });
+
+  it('begins anew with the next run', () => {
+    const callback = new ReduceLROnPlateau({ factor: 0.5, patience: 2 });
+    expect(follow(callback, [1, 1, 1])).toEqual([1, 1, 0.5]);
+    callback.onEnd();
+    expect(callback.state()).toEqual(new ReduceLROnPlateau().state());
+    expect(follow(callback, [2, 2, 2])).toEqual([1, 1, 0.5]);
+  });
+
+  it('refuses a schedule without a base rate, and a factor that reduces nothing', () => {
     const { training } = setUp();
-    training.optimizer.learningRate = schedules.constant({ learningRate: 1 });
-    expect(() => new ReduceLROnPlateau().onEpochEnd(logsOf(1, 1), training)).toThrow(/not a schedule/);
+    training.optimizer.learningRate = schedules.cosine({ learningRate: 1, decaySteps: 9 });
+    expect(() => new ReduceLROnPlateau().onEpochEnd(logsOf(1, 1), training)).toThrow(
+      /a schedule with a base/,
+    );
     expect(() => new ReduceLROnPlateau({ factor: 1 })).toThrow(/factor must be from 0 to below 1, got 1/);
   });
 });

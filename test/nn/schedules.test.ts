@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Schedule, schedules } from '../../src/nn/schedules.ts';
+import { baseRate, type Schedule, schedules, withBaseRate } from '../../src/nn/schedules.ts';
 
 const rates = (schedule: Schedule, steps: readonly number[]) => steps.map((step) => schedule.rate(step));
 const near = (values: readonly number[]) => values.map((value) => expect.closeTo(value, 12));
@@ -48,6 +48,23 @@ describe('schedules', () => {
     const falling = schedules.oneCycle({ maxLearningRate: 1, totalSteps: 5, pctStart: 0 });
     expect(falling.rate(4)).toBeCloseTo(1 / 25e4, 12);
     expect(falling.rate(0)).toBeLessThan(1);
+  });
+
+  it('take another base rate where they have one', () => {
+    const given = [
+      schedules.constant({ learningRate: 0.5 }),
+      schedules.step({ learningRate: 0.5, every: 3, gamma: 0.3 }),
+      schedules.exponential({ learningRate: 0.5, every: 4, gamma: 0.25 }),
+      schedules.inverseTime({ learningRate: 0.5, decay: 0.5 }),
+    ];
+    for (const schedule of given) {
+      expect(baseRate(schedule)).toBe(0.5);
+      const double = withBaseRate(schedule, 1) as Schedule;
+      expect(rates(double, [0, 5, 9])).toEqual(near(rates(schedule, [0, 5, 9]).map((rate) => 2 * rate)));
+      expect(double.config).toEqual({ ...schedule.config, learningRate: 1 });
+    }
+    expect(withBaseRate(0.5, 1)).toBe(1);
+    expect(baseRate(schedules.oneCycle({ maxLearningRate: 1, totalSteps: 5 }))).toBeUndefined();
   });
 
   it('describe themselves as plain data', () => {
