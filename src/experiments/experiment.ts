@@ -75,7 +75,7 @@ export interface Experiment {
   /** What the network gives: class probabilities (default), or its input again. */
   readonly task?: Task;
   readonly recipe: Recipe;
-  /** Parameters that the specification counts; undefined where it gives no settings. */
+  /** Parameters of this layout, counted as its framework does: Keras with moving statistics, PyTorch without. Undefined: none were published. */
   readonly parameters: number | undefined;
   readonly reported: Reported;
   /** What the specification leaves open, and what was chosen. */

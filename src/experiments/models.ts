@@ -1,15 +1,16 @@
+import type { Model } from '../nn/model.ts';
 import { table } from '../report/table.ts';
 import type { Console } from './console.ts';
 import type { Experiment } from './experiment.ts';
 import { experiments } from './index.ts';
 import { measured } from './measured.ts';
 
-/** Shows the networks that there are, without a device. */
-export function listModels(out: Console): number {
+/** The networks that there are: made without a device. */
+export function modelTable(): string {
+  const titleWidth = Math.max(...experiments.map(({ title }) => title.length));
   const rows = experiments.map((experiment) => {
     const model = experiment.network(0);
-    const sizes = model.parameters.map(({ size }) => size);
-    const parameters = sizes.reduce((total, size) => total + size, 0);
+    const parameters = countParameters(experiment, model);
     return [
       experiment.name,
       experiment.project,
@@ -19,16 +20,27 @@ export function listModels(out: Console): number {
       `${(model.multiplyAdds / 1e6).toFixed(1)} M`,
       reported(experiment),
       best(experiment.name),
-      `  ${experiment.title}`,
+      experiment.title.padEnd(titleWidth),
     ];
   });
   const header = ['name', 'project', 'layers', 'parameters', 'published', 'multiply-adds'];
-  out.line(table([...header, 'reported', 'measured', '  network'], rows));
+  return table([...header, 'reported', 'measured', 'network'.padEnd(titleWidth)], rows);
+}
+
+/** Shows the networks. Returns the exit code. */
+export function listModels(out: Console): number {
+  out.line(modelTable());
   out.line(`
 layers: convolutions and dense layers; published: how the count differs from the published one
 multiply-adds: of a forward pass for one image, by the direct method
 accuracies: on the test images unless it says validation; measured ones are from results/: * not by the full recipe or on part of the test images`);
   return 0;
+}
+
+/** As the experiment's framework counts them: Keras with moving statistics, PyTorch without. */
+export function countParameters({ project }: Experiment, model: Model): number {
+  const counted = project === 'quah' ? model.trainableParameters : model.parameters;
+  return counted.reduce((total, { size }) => total + size, 0);
 }
 
 const hasKernel = ({ parameters }: { parameters: readonly { ownName: string }[] }): boolean =>

@@ -1,7 +1,7 @@
-import { imageDataGenerator } from '../../data/augmentation.ts';
 import { layers } from '../../nn/layers/index.ts';
 import { sequential } from '../../nn/sequential.ts';
 import type { Experiment } from '../experiment.ts';
+import { shiftsAndFlips } from './blocks.ts';
 
 /*
  * VGG-like, batch-norm after the ReLU, the last convolution 'valid': as it was trained, not as the repository has it since.
@@ -39,12 +39,7 @@ export const v5 = {
     repeats: 5,
     trainingImages: 50_000,
     validationImages: 10_000,
-    augment: imageDataGenerator({
-      widthShiftRange: 3,
-      heightShiftRange: 3,
-      horizontalFlip: true,
-      fillMode: 'constant',
-    }),
+    augment: shiftsAndFlips,
     patience: 20,
   },
 } satisfies Experiment;
