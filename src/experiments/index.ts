@@ -8,6 +8,8 @@ import { v6 } from './czerny/v6.ts';
 import { v7 } from './czerny/v7.ts';
 import type { Experiment } from './experiment.ts';
 import { cnn4 } from './icdss/cnn4.ts';
+import { inceptionV3 } from './icdss/inceptionV3.ts';
+import { resNet18 } from './icdss/resNet18.ts';
 import { autoencoder } from './quah/autoencoder.ts';
 import { denseNet3Blocks, denseNet4Blocks } from './quah/denseNets.ts';
 import { ownBaseline1 } from './quah/ownBaseline1.ts';
@@ -17,7 +19,7 @@ import { resNet3Blocks, resNet4Blocks } from './quah/resNets.ts';
 import { twoConv, twoConvFirst } from './rasiaq/twoConvolutions.ts';
 
 const czerny = [v1, v2Narrow, v2, v3, v4, v5, v6, v7];
-const icdss = [cnn4];
+const icdss = [cnn4, resNet18, inceptionV3];
 const rasiaq = [twoConvFirst, twoConv];
 const quah = [
   ...[ownBaseline1, ownBaseline2, ownBaseline3],
