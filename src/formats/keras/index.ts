@@ -1,9 +1,17 @@
 import { WeftError } from '../../errors.ts';
+import type { Layer } from '../../nn/layer.ts';
 import type { Model } from '../../nn/model.ts';
 import { encodeHdf5, Hdf5File, type Hdf5Options } from '../hdf5/index.ts';
 import { modelFromKeras, modelToKeras } from './modelConfig.ts';
 import { kerasOrder } from './order.ts';
-import { layersWithWeights, pairByName, pairByOrder, takeWeights, weightsGroup } from './weights.ts';
+import {
+  layersWithWeights,
+  pairByName,
+  pairByOrder,
+  pairFirst,
+  takeWeights,
+  weightsGroup,
+} from './weights.ts';
 
 /*
  * Keras' .h5 files, in the layout of Keras 2.2 to 2.4 and of tf.keras 1.15 and 2.0: models by model.save(), weights by
@@ -18,10 +26,13 @@ export interface KerasOptions extends Hdf5Options {
 export interface KerasWeightsOptions extends KerasOptions {
   /**
    * 'order' (the default, as in Keras): the layers with weights one after the other, whatever their names; both sides must have as
-   * many. 'name': layers of the same name, and the others keep their weights.
+   * many. 'first': in that order, too, but a file may end before the model does, as one of a network without its top: the layers
+   * that are left keep their weights. 'name': layers of the same name, and the others keep their weights.
    */
-  by?: 'order' | 'name';
+  by?: keyof typeof pairings;
 }
+
+const pairings = { order: pairByOrder, first: pairFirst, name: pairByName };
 
 const MODEL_WEIGHTS = '/model_weights';
 /** What readers are told: the layout is this version's. */
@@ -60,20 +71,22 @@ export async function loadKerasModel(bytes: Uint8Array, options: KerasOptions = 
 /**
  * Gives a model the weights of a Keras file: of `save_weights()`, or of `save()`, whose model must then have layers of the same
  * shapes. Nothing changes unless all weights fit.
+ * @returns the layers that were given theirs
  * @throws WeftError as `loadKerasModel`, and naming a weight that doesn't fit
  */
 export async function loadKerasWeights(
   model: Model,
   bytes: Uint8Array,
   options: KerasWeightsOptions = {},
-): Promise<void> {
-  await reading(bytes, options, async (file) => {
+): Promise<readonly Layer[]> {
+  return reading(bytes, options, async (file) => {
     const isModel = (await file.names('/')).includes('model_weights');
     const root = isModel ? MODEL_WEIGHTS : '/';
     await checkVersions(file, root);
     const theirs = await layersWithWeights(file, root);
-    const pair = options.by === 'name' ? pairByName : pairByOrder;
-    await takeWeights(file, pair(kerasOrder(model), theirs, file.name));
+    const pairs = pairings[options.by ?? 'order'](kerasOrder(model), theirs, file.name);
+    await takeWeights(file, pairs);
+    return pairs.map(([layer]) => layer);
   });
 }
 

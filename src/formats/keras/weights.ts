@@ -82,6 +82,12 @@ export function pairByOrder(layers: readonly Layer[], theirs: readonly LayerWeig
   return ours.map((layer, i) => [layer, theirs[i]]);
 }
 
+/** As `pairByOrder`, for the first layers of a model; the others keep what they have. @throws WeftError where the file has more, or none */
+export function pairFirst(layers: readonly Layer[], theirs: readonly LayerWeights[], name: string): Pairs {
+  const ours = layers.filter(({ parameters }) => parameters.length > 0);
+  return pairByOrder(theirs.length > 0 ? ours.slice(0, theirs.length) : ours, theirs, name);
+}
+
 /** Layers of the same name; the others keep what they have. @throws WeftError where there is none */
 export function pairByName(layers: readonly Layer[], theirs: readonly LayerWeights[], name: string): Pairs {
   const byName = new Map(theirs.map((weights) => [weights.layer, weights]));
