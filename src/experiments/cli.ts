@@ -108,7 +108,8 @@ program
 program
   .command('models')
   .description('list the networks: source, size, reported and measured accuracy')
-  .action(() => finish((async () => listModels(out))()));
+  .argument('[name]', 'shows the layers and the recipe of one')
+  .action((name: string | undefined) => finish((async () => listModels(name, out))()));
 
 program
   .command('tune')

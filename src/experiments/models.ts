@@ -2,8 +2,9 @@ import type { Model } from '../nn/model.ts';
 import { table } from '../report/table.ts';
 import type { Console } from './console.ts';
 import type { Experiment } from './experiment.ts';
-import { experiments } from './index.ts';
+import { experiments, findExperiment } from './index.ts';
 import { measured } from './measured.ts';
+import { recipeRows } from './recipeRows.ts';
 
 /** The networks that there are: made without a device. */
 export function modelTable(): string {
@@ -27,14 +28,26 @@ export function modelTable(): string {
   return table([...header, 'reported', 'measured', 'network'.padEnd(titleWidth)], rows);
 }
 
-/** Shows the networks. Returns the exit code. */
-export function listModels(out: Console): number {
+/** Shows the networks, or all of one of them. Returns the exit code. */
+export function listModels(name: string | undefined, out: Console): number {
+  if (name !== undefined) {
+    showModel(findExperiment(name), out);
+    return 0;
+  }
   out.line(modelTable());
   out.line(`
 layers: convolutions and dense layers; published: how the count differs from the published one
 multiply-adds: of a forward pass for one image, by the direct method
 accuracies: on the test images unless it says validation; measured ones are from results/: * not by the full recipe or on part of the test images`);
   return 0;
+}
+
+function showModel(experiment: Experiment, out: Console): void {
+  const { name, title, project, chosen = [] } = experiment;
+  out.line(`${name}: ${title} (${project})\n\n${experiment.network(0).summary()}\n`);
+  for (const [option, here] of recipeRows(experiment)) out.line(`${option.padEnd(14)} ${here}`);
+  if (chosen.length > 0) out.line('\nthe specification leaves open, and was chosen:');
+  for (const line of chosen) out.line(`- ${line}`);
 }
 
 /** As the experiment's framework counts them: Keras with moving statistics, PyTorch without. */

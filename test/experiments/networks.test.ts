@@ -1,8 +1,10 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Experiment } from '../../src/experiments/experiment.ts';
 import { experiments, findExperiment } from '../../src/experiments/index.ts';
 import { countParameters, modelTable } from '../../src/experiments/models.ts';
 import { presetOf, SET_SIZES } from '../../src/experiments/presets.ts';
+import { recipeRows } from '../../src/experiments/recipeRows.ts';
 import type { Model } from '../../src/nn/model.ts';
 
 const network = (name: string) => findExperiment(name).network(0);
@@ -103,6 +105,30 @@ describe('the networks', () => {
     const pairs = 28 * 28 * 9 * (32 + 32 * 32) + 14 * 14 * 9 * (32 * 64 + 64 * 64);
     const last = 7 * 7 * 9 * (64 * 128 + 128 * 128) + 2048 * 1024 + 1024 * 512 + 5120;
     expect(network('ownBaseline2').multiplyAdds).toBe(pairs + last);
+  });
+});
+
+describe('docs/experiments.md', () => {
+  const page = readFileSync(new URL('../../docs/experiments.md', import.meta.url), 'utf8');
+  const sections = new Map(
+    page
+      .split(/^### /m)
+      .slice(1)
+      .map((section) => [section.slice(0, section.indexOf('\n')), section.split('\n')]),
+  );
+
+  it.each(each)('shows the recipe of %s as it is', (name, experiment) => {
+    const lines = sections.get(name)!;
+    const rows = lines.filter((line) => line.startsWith('| ')).slice(2);
+    const shown = rows.map((row) => row.split('|').map((cell) => cell.trim()));
+    expect(shown.map(([, option, , here]) => [option, here])).toEqual(recipeRows(experiment));
+    expect(shown.every(([, , specification]) => specification.length > 0)).toBe(true);
+    const chosen = lines.filter((line) => line.startsWith('- ')).map((line) => line.slice(2));
+    expect(chosen).toEqual(experiment.chosen ?? []);
+  });
+
+  it('shows no other', () => {
+    expect([...sections.keys()]).toEqual(experiments.map(({ name }) => name));
   });
 });
 

@@ -32,5 +32,6 @@ export const v4: Experiment = {
     validationImages: 10_000,
     augment: shiftsAndFlips,
     patience: 10,
+    tested: 'last',
   },
 };
