@@ -3,7 +3,7 @@ import { table } from '../report/table.ts';
 import type { Console } from './console.ts';
 import type { Experiment } from './experiment.ts';
 import { experiments, findExperiment } from './index.ts';
-import { measured } from './measured.ts';
+import { measured, showReported } from './measured.ts';
 import { recipeRows } from './recipeRows.ts';
 
 /** The networks that there are: made without a device. */
@@ -19,7 +19,7 @@ export function modelTable(): string {
       whole(parameters),
       difference(experiment, parameters),
       `${(model.multiplyAdds / 1e6).toFixed(1)} M`,
-      reported(experiment),
+      showReported(experiment.reported),
       best(experiment.name),
       experiment.title.padEnd(titleWidth),
     ];
@@ -68,11 +68,6 @@ function difference({ parameters: specified, reported }: Experiment, parameters:
   return published === parameters
     ? 'same'
     : `${parameters > published ? '+' : '-'}${whole(Math.abs(parameters - published))}`;
-}
-
-function reported({ reported: { test, validation } }: Experiment): string {
-  if (test !== undefined) return percent(test);
-  return validation === undefined ? '' : `${percent(validation)} validation`;
 }
 
 /** The best of what was measured, the full recipe before anything else. */

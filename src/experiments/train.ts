@@ -389,7 +389,8 @@ async function trainRepeat(
   const model = experiment.network(seed);
   const { weights } = run.manifest.flags;
   const isNew = (await folder.checkpoint()) === undefined;
-  if (weights !== undefined && isNew) out.line(await loadWeights(model, weights));
+  if (weights !== undefined && isNew)
+    out.line(await loadWeights(model, weights, Math.max(...phases.map((phase) => phase.frozenLayers))));
   const samples = await trainingSamples(context, training, seed);
   const watched = new ImageSource(data.train, { scale: plan.pixelScale });
   const objective = objectives[experiment.task ?? 'classify'];

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Experiment } from '../../src/experiments/experiment.ts';
 import { experiments, findExperiment } from '../../src/experiments/index.ts';
+import { measuredTable } from '../../src/experiments/measured.ts';
 import { countParameters, modelTable } from '../../src/experiments/models.ts';
 import { presetOf, SET_SIZES } from '../../src/experiments/presets.ts';
 import { recipeRows } from '../../src/experiments/recipeRows.ts';
@@ -129,6 +130,13 @@ describe('docs/experiments.md', () => {
 
   it('shows no other', () => {
     expect([...sections.keys()]).toEqual(experiments.map(({ name }) => name));
+  });
+});
+
+describe('the README', () => {
+  it('shows what was measured', () => {
+    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+    expect(readme).toContain(`\n${measuredTable((name) => findExperiment(name).reported)}\n`);
   });
 });
 

@@ -1,5 +1,5 @@
 // Trains every experiment a little and says whether its loss falls: node test/experiments/trainAll.mjs [NAME...] (after `npm run build:cli`).
-// Networks of up to 120 million multiply-adds: 2 epochs on 512 images; larger ones: 10 steps on one batch of 8; InceptionV3: 3 steps on
+// Networks of up to 120 million multiply-adds: 2 epochs on 512 images, in batches of 32; larger ones: 10 steps on one batch of 8; InceptionV3: 3 steps on
 // one of 4, all layers from random weights.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -20,7 +20,7 @@ const oneBatch = (size, steps) => ['--limit', size, '--batch-size', size, '--epo
 
 function optionsFor(name, multiplyAdds) {
   if (name === 'inceptionV3') return [...oneBatch(4, 3), '--unfrozen'];
-  return multiplyAdds > 120 ? oneBatch(8, 10) : ['--limit', 512, '--epochs', 2];
+  return multiplyAdds > 120 ? oneBatch(8, 10) : ['--limit', 512, '--epochs', 2, '--batch-size', 32];
 }
 
 let failed = false;

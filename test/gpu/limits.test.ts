@@ -4,6 +4,7 @@ import { kernel } from '../../src/gpu/kernel.ts';
 import { biasAdd } from '../../src/kernels/biasAdd.ts';
 import { add, mul } from '../../src/kernels/binary.ts';
 import { concat } from '../../src/kernels/concat.ts';
+import { matmul } from '../../src/kernels/matmul/index.ts';
 import { max, sum } from '../../src/kernels/reduce.ts';
 import { relu } from '../../src/kernels/relu.ts';
 import { reshape } from '../../src/kernels/reshape.ts';
@@ -133,4 +134,20 @@ test('what no split helps is an error that names kernel, limit and size', async 
   x.dispose();
   // The refusal leaves the device as it was.
   expect(await tensor(3).item()).toBe(3);
+});
+
+test("a weight's gradient whose operands are larger than a binding, and a product without a bias beside one", async () => {
+  // Whole numbers, whose sums stay below 2^24: exact in any order.
+  const [K, M, N] = [131_200, 256, 256];
+  const [dw, y] = scope(() => {
+    const ones = full([K, N], 1);
+    return [matmul(patterned([K, M]), ones, { transposeA: true }), matmul(ones, full([N, 4], 0.5))];
+  });
+  const columns = new Float64Array(M);
+  for (let i = 0; i < K * M; i++) columns[i % M] += pattern(i);
+  const found = await dw.data();
+  for (let m = 0; m < M; m++) for (const n of [0, 31, 32, N - 1]) expect(found[m * N + n]).toBe(columns[m]);
+  const last = scope(() => slice(y, [K - 1, 0], [1, 4]));
+  expect([...(await last.data())]).toEqual([128, 128, 128, 128]);
+  for (const t of [dw, y, last]) t.dispose();
 });

@@ -1,6 +1,7 @@
 import { kernel } from '../../gpu/kernel.ts';
 import { launch, split } from '../../tensor/launch.ts';
 import { directFlops, type MatmulVariant } from './geometry.ts';
+import { unread } from './tiles.ts';
 
 /*
  * The product as `index.ts` states it, one invocation an output value: the variant to read first, and the one that the others are
@@ -45,7 +46,7 @@ export const plain: MatmulVariant = {
     // Rows of A lie together only where it isn't transposed; else every chunk is bound to all of them.
     launch(
       productKernel,
-      { a: transposeA ? a : split(a, K), b, bias: bias ?? b, y: split(y, N) },
+      { a: transposeA ? a : split(a, K), b, bias: bias ?? unread(b), y: split(y, N) },
       {
         items: M,
         workgroups: (items) => Math.ceil((items * N) / LANES),

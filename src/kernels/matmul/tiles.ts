@@ -1,5 +1,5 @@
 import type { Kernel, UniformType } from '../../gpu/kernel.ts';
-import { launch, split } from '../../tensor/launch.ts';
+import { launch, type Part, range, split } from '../../tensor/launch.ts';
 import { empty, type Tensor } from '../../tensor/tensor.ts';
 import { sumPartialsInto } from '../shared/sumRows.ts';
 import { directFlops, type Geometry } from './geometry.ts';
@@ -13,6 +13,8 @@ import { directFlops, type Geometry } from './geometry.ts';
 
 /** Workgroups that keep a GPU busy. */
 const ENOUGH_TILES = 128;
+/** Bytes of a slice of either operand: what WebGPU lets every device bind. */
+const MOST_BYTES = 2 ** 27;
 /** Terms of a slice: enough to be worth another product to sum. A multiple of 64, so that slices can be bound by themselves. */
 const LEAST_TERMS = 256;
 
@@ -65,6 +67,9 @@ export const tileWgsl = ({ rows, columns }: Tile): string => `
     let yBegin = (slice + u.first * u.sliced) * u.M * u.N;
     let addsBias = u.hasBias != 0u && slice + u.first * u.sliced == 0u;`;
 
+/** What is bound in place of a bias where there is none: nothing of it counts. */
+export const unread = (b: Tensor): Part => range(b, 0, Math.min(b.size, 64));
+
 /** Launches a tile kernel, with bindings `a`, `b`, `bias` and `y`, and sums its slices if there are several. */
 export function launchTiles(
   kernel: Kernel,
@@ -83,7 +88,11 @@ export function launchTiles(
   const [bRow, bColumn] = transposeB ? [1, K] : [N, 1];
   const uniforms = { M, N, K, aRow, aColumn, bRow, bColumn, hasBias: bias ? 1 : 0, tileRows, tileColumns };
 
-  const wanted = Math.min(Math.floor(K / LEAST_TERMS), Math.ceil(ENOUGH_TILES / tiles));
+  // The rows of a slice lie together where the terms are the outer axis of both operands, as in a weight's gradient.
+  const apart = transposeA && !transposeB;
+  const mostTerms = apart ? Math.max(64, Math.floor(MOST_BYTES / 4 / Math.max(M, N) / 64) * 64) : K;
+  const enough = Math.min(Math.floor(K / LEAST_TERMS), Math.ceil(ENOUGH_TILES / tiles));
+  const wanted = Math.max(enough, Math.ceil(K / mostTerms));
   if (wanted < 2) {
     const ofRows = {
       sliceTerms: K,
@@ -94,15 +103,13 @@ export function launchTiles(
     };
     launch(
       kernel,
-      { a: transposeA ? a : split(a, tile.rows * K), b, bias: bias ?? b, y: split(y, tile.rows * N) },
+      { a: transposeA ? a : split(a, tile.rows * K), b, bias: bias ?? unread(b), y: split(y, tile.rows * N) },
       { items: tileRows, workgroups: (items) => items * tileColumns, uniforms: { ...uniforms, ...ofRows } },
     );
     return;
   }
-  const sliceTerms = Math.ceil(K / wanted / 64) * 64;
+  const sliceTerms = Math.min(Math.ceil(K / wanted / 64) * 64, mostTerms);
   const slices = Math.ceil(K / sliceTerms);
-  // The rows of a slice lie together where the terms are the outer axis of both operands, as in a weight's gradient.
-  const apart = transposeA && !transposeB;
   const partial = empty([slices, M, N]);
   const ofSlices = { sliceTerms, itemRows: 0, itemTerms: apart ? sliceTerms : 0, aItemRows: 0, sliced: 1 };
   launch(
@@ -110,7 +117,7 @@ export function launchTiles(
     {
       a: apart ? split(a, sliceTerms * M) : a,
       b: apart ? split(b, sliceTerms * N) : b,
-      bias: bias ?? b,
+      bias: bias ?? unread(b),
       y: partial,
     },
     { items: slices, workgroups: (items) => items * tiles, uniforms: { ...uniforms, ...ofSlices } },
