@@ -7,6 +7,8 @@ import { countParameters, modelTable } from '../../src/experiments/models.ts';
 import { presetOf, SET_SIZES } from '../../src/experiments/presets.ts';
 import { recipeRows } from '../../src/experiments/recipeRows.ts';
 import type { Model } from '../../src/nn/model.ts';
+import { compareWithReference } from '../support/compareModel.ts';
+import { testGpu } from '../support/gpu.ts';
 
 const network = (name: string) => findExperiment(name).network(0);
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
@@ -162,5 +164,12 @@ describe('the experiments', () => {
       expect(lines.find((line) => line.startsWith(`${name} `))).toContain(title);
     expect(lines.find((line) => line.startsWith('denseNet3Blocks'))).toMatch(/1,124,170 +\+1,340 /);
     expect(lines.find((line) => line.startsWith('v5 '))).toMatch(/904,074 +same +93\.1 M +94\.22 %/);
+  });
+});
+
+describe('a training step of every network, narrow, beside the f64 reference', () => {
+  it.each(each)('%s has the loss and the gradients of the reference', async (_name, { network, task }) => {
+    await testGpu();
+    await compareWithReference(network(0, 4), { batch: 2, task });
   });
 });

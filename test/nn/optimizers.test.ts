@@ -14,7 +14,7 @@ import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
 import { type AdamState, adam } from '../reference/adam.ts';
 import { type Array64, createRandom, make, zeros } from '../reference/array64.ts';
 import { clipped, perturbed } from '../reference/gradientScales.ts';
-import { type Layer, networkGradients } from '../reference/network.ts';
+import { modelGradients } from '../reference/model.ts';
 import { type SgdState, sgd } from '../reference/sgd.ts';
 import { compare } from '../support/checkOp.ts';
 import { testGpu } from '../support/gpu.ts';
@@ -23,7 +23,7 @@ const gpu = await testGpu();
 
 const [SAMPLES, INPUTS, UNITS, CLASSES] = [12, 5, 6, 3];
 
-/** Two dense layers, on the GPU and for the reference, and samples of one seed: a ReLU's kink isn't met by chance. */
+/** Two dense layers, and samples of one seed: a ReLU's kink isn't met by chance. */
 function smallNetwork() {
   const random = createRandom(3);
   const x = random.uniform([SAMPLES, INPUTS]);
@@ -35,17 +35,17 @@ function smallNetwork() {
     [layers.dense({ units: UNITS, activation: 'relu' }), layers.dense({ units: CLASSES })],
     { inputShape: [INPUTS], seed: 4 },
   );
-  const reference: Layer[] = [
-    { kind: 'dense', units: UNITS, relu: true, l2: 0 },
-    { kind: 'dense', units: CLASSES, relu: false, l2: 0 },
-  ];
   const lossOf: LossFunction = (pass) =>
     softmaxCrossEntropy(model.logits(given, { training: true, ...pass }), truth);
   const given = tensor(Float32Array.from(x.data), x.shape);
   const truth = tensor(Int32Array.from(labels));
   const weights = () =>
     Promise.all(model.parameters.map(async (p) => make(p.shape, await p.data()))) as Promise<Array64[]>;
-  const gradientsAt = (parameters: Array64[]) => networkGradients(reference, parameters, x, labels);
+  const gradientsAt = (values: Array64[]) => {
+    const named = new Map(model.parameters.map(({ name }, i) => [name, values[i]]));
+    const { loss, gradients } = modelGradients(model, { weights: named, input: x, labels });
+    return { loss, gradients: model.parameters.map(({ name }) => gradients.get(name)!) };
+  };
   return { model, lossOf, weights, gradientsAt };
 }
 
