@@ -7,7 +7,7 @@ import { countParameters, modelTable } from '../../src/experiments/models.ts';
 import { presetOf, SET_SIZES } from '../../src/experiments/presets.ts';
 import { recipeRows } from '../../src/experiments/recipeRows.ts';
 import type { Model } from '../../src/nn/model.ts';
-import { compareWithReference } from '../support/compareModel.ts';
+import { compareWithReference, smoothTwin } from '../support/compareModel.ts';
 import { testGpu } from '../support/gpu.ts';
 
 const network = (name: string) => findExperiment(name).network(0);
@@ -168,8 +168,19 @@ describe('the experiments', () => {
 });
 
 describe('a training step of every network, narrow, beside the f64 reference', () => {
-  it.each(each)('%s has the loss and the gradients of the reference', async (_name, { network, task }) => {
+  /** So many normalised ReLUs that a tie comes up at most seeds: these are held without ties, at several. */
+  const DEEP = ['denseNet3Blocks', 'denseNet4Blocks', 'inceptionV3'];
+
+  it.each(each.filter(([name]) => !DEEP.includes(name)))('%s', async (_name, { network, task }) => {
     await testGpu();
-    await compareWithReference(network(0, 4), { batch: 2, task });
+    await compareWithReference(network(0, 4), { batch: 4, task });
   });
+
+  it.each(DEEP.flatMap((name) => [1, 2].map((seed) => [name, seed] as const)))(
+    '%s, made smooth, seed %i',
+    async (name, seed) => {
+      await testGpu();
+      await compareWithReference(smoothTwin(findExperiment(name).network(0, 4)), { batch: 8, seed });
+    },
+  );
 });
