@@ -168,7 +168,7 @@ describe('the experiments', () => {
 });
 
 describe('a training step of every network, narrow, beside the f64 reference', () => {
-  /** So many normalised ReLUs that a tie comes up at most seeds: these are held without ties, at several. */
+  /** So many normalised ReLUs that ties come up at many seeds: these are held without ties, too. */
   const DEEP = ['denseNet3Blocks', 'denseNet4Blocks', 'inceptionV3'];
 
   it.each(each.filter(([name]) => !DEEP.includes(name)))('%s', async (_name, { network, task }) => {
@@ -176,11 +176,14 @@ describe('a training step of every network, narrow, beside the f64 reference', (
     await compareWithReference(network(0, 4), { batch: 4, task });
   });
 
-  it.each(DEEP.flatMap((name) => [1, 2].map((seed) => [name, seed] as const)))(
-    '%s, made smooth, seed %i',
-    async (name, seed) => {
-      await testGpu();
-      await compareWithReference(smoothTwin(findExperiment(name).network(0, 4)), { batch: 8, seed });
-    },
-  );
+  it.each(DEEP)('%s, made smooth', async (name) => {
+    await testGpu();
+    await compareWithReference(smoothTwin(findExperiment(name).network(0, 4)), { batch: 8 });
+  });
+
+  // At a seed without a tie: of seeds 1 to 8, inceptionV3 meets one at two, denseNet4Blocks at two, denseNet3Blocks at six.
+  it.each(DEEP)('%s, as it is', async (name) => {
+    await testGpu();
+    await compareWithReference(findExperiment(name).network(0, 4), { batch: 8, seed: 2 });
+  });
 });

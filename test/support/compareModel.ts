@@ -5,14 +5,13 @@ import { lossOperand } from '../../src/nn/evaluate.ts';
 import type { Model } from '../../src/nn/model.ts';
 import { modelFromConfig } from '../../src/nn/modelFile.ts';
 import { gradients } from '../../src/tensor/autograd.ts';
-import { choicesOf, listenToChoices } from '../../src/tensor/choices.ts';
-import { currentGpu } from '../../src/tensor/device.ts';
 import { RandomStream } from '../../src/tensor/random.ts';
 import { scope } from '../../src/tensor/scope.ts';
 import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
 import { type Array64, createRandom, make, type Random, sizeOf } from '../reference/array64.ts';
 import { dropoutMask } from '../reference/dropout.ts';
 import { type ModelCase, type ModelGradients, modelGradients } from '../reference/model.ts';
+import { withVariants } from './variants.ts';
 
 /*
  * A training step of a whole model against the f64 reference. Some things are no errors, and are kept out:
@@ -126,24 +125,18 @@ export function trainingLoss(model: Model, { task, x, y }: Pick<SampleBatch, 'ta
 
 /** Loss and gradients of a training step, with convolutions by the named variants; values are read when all is done. */
 export async function stepOf(model: Model, samples: SampleBatch, convolutions = DIRECT) {
-  const choices = choicesOf(currentGpu());
   const parameters = model.trainableParameters;
-  const { loss, found } = listenToChoices(
-    ({ key, candidates }) => {
-      if (!key.startsWith('conv2d')) return;
-      const wanted = key.startsWith('conv2d forward') ? convolutions.forward : convolutions.backward;
-      const suits = (name: string) => candidates.some((candidate) => candidate.name === name);
-      // There is always a plain one, which is direct.
-      choices.set(key, suits(wanted) ? wanted : 'plain');
-    },
-    () =>
-      scope(() => {
-        const loss = trainingLoss(model, samples);
-        const targets = parameters.map(({ tensor }) => tensor);
-        return { loss, found: gradients(loss, targets) };
-      }),
+  const variantOf = (key: string) => {
+    if (!key.startsWith('conv2d')) return undefined;
+    return key.startsWith('conv2d forward') ? convolutions.forward : convolutions.backward;
+  };
+  const { loss, found } = withVariants(variantOf, () =>
+    scope(() => {
+      const loss = trainingLoss(model, samples);
+      const targets = parameters.map(({ tensor }) => tensor);
+      return { loss, found: gradients(loss, targets) };
+    }),
   );
-  choices.clear();
   const values = new Map<string, ArrayLike<number>>();
   for (const [i, { name }] of parameters.entries()) values.set(name, await found[i].data());
   const result = { loss: await loss.item(), gradients: values };

@@ -2,6 +2,7 @@ import { WeftError } from '../../errors.ts';
 import type { Layer } from '../../nn/layer.ts';
 import type { Model } from '../../nn/model.ts';
 import { encodeHdf5, Hdf5File, type Hdf5Options } from '../hdf5/index.ts';
+import { kerasGraph } from './graph.ts';
 import { modelFromKeras, modelToKeras } from './modelConfig.ts';
 import { kerasOrder } from './order.ts';
 import {
@@ -62,7 +63,7 @@ export async function loadKerasModel(bytes: Uint8Array, options: KerasOptions = 
     // Keras goes by the order. Names say the same, and hold where a file's order is another one.
     const names = new Set(theirs.map(({ layer }) => layer));
     const hasNames = model.layers.every(({ name, parameters }) => parameters.length === 0 || names.has(name));
-    await takeWeights(file, (hasNames ? pairByName : pairByOrder)(kerasOrder(model), theirs, file.name));
+    await takeWeights(file, (hasNames ? pairByName : pairByOrder)(ordered(model), theirs, file.name));
     if (groups.includes('optimizer_weights')) onNote(`${file.name}: the optimizer's state is left out`);
     return model;
   });
@@ -84,7 +85,7 @@ export async function loadKerasWeights(
     const root = isModel ? MODEL_WEIGHTS : '/';
     await checkVersions(file, root);
     const theirs = await layersWithWeights(file, root);
-    const pairs = pairings[options.by ?? 'order'](kerasOrder(model), theirs, file.name);
+    const pairs = pairings[options.by ?? 'order'](ordered(model), theirs, file.name);
     await takeWeights(file, pairs);
     return pairs.map(([layer]) => layer);
   });
@@ -93,14 +94,17 @@ export async function loadKerasWeights(
 /** The model as a file that Keras' `load_model()` reads. @throws WeftError where Keras has no such layer */
 export async function saveKerasModel(model: Model, options: Hdf5Options = {}): Promise<Uint8Array> {
   const attributes = new Map([...versions, ['model_config', modelToKeras(model)]]);
-  const groups = new Map([['model_weights', await weightsGroup(kerasOrder(model), versions)]]);
+  const groups = new Map([['model_weights', await weightsGroup(kerasOrder(kerasGraph(model)), versions)]]);
   return encodeHdf5({ attributes, groups, datasets: new Map() }, options);
 }
 
 /** The weights as a file that Keras' `load_weights()` reads. */
 export async function saveKerasWeights(model: Model, options: Hdf5Options = {}): Promise<Uint8Array> {
-  return encodeHdf5(await weightsGroup(kerasOrder(model), versions), options);
+  return encodeHdf5(await weightsGroup(kerasOrder(kerasGraph(model)), versions), options);
 }
+
+/** The model's layers as Keras lists them. */
+const ordered = (model: Model): Layer[] => kerasOrder(kerasGraph(model)).flatMap(({ of }) => of ?? []);
 
 async function reading<T>(
   bytes: Uint8Array,

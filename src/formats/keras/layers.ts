@@ -1,13 +1,17 @@
 import { WeftError } from '../../errors.ts';
-import { type Activation, showActivation } from '../../nn/activations.ts';
+import { windowsOf } from '../../kernels/shared/windows.ts';
+import { type Activation, LEAKY_RELU_SLOPE } from '../../nn/activations.ts';
 import type { InitializerName } from '../../nn/initializers.ts';
 import type { Layer } from '../../nn/layer.ts';
 import { layers as layerMakers } from '../../nn/layers/index.ts';
+import type { Shape } from '../../tensor/shape.ts';
 import { isObject, type KerasLayerConfig, KerasOptions } from './options.ts';
+import { paddingOf, zeroPadding } from './padding.ts';
 
 /*
  * Keras' layers beside ours: one entry for each of our kinds, read from Keras' class and written as one. What an entry doesn't
  * write has Keras' default value. Weights have the same order and layout: kernel, bias; gamma, beta, moving_mean, moving_variance.
+ * What Keras has only as a layer of its own comes before or after: zeros around an image, some activations.
  */
 
 type Kind = keyof typeof layerMakers;
@@ -20,7 +24,8 @@ interface Entry<K extends Kind> {
   /** Keras' class; its options come after the name, which every layer has. */
   readonly className: string;
   readonly read: (options: KerasOptions) => ConfigOf<K>;
-  readonly write: (config: ConfigOf<K>) => Record<string, unknown>;
+  /** @param inputShapes of its calls, without the batch */
+  readonly write: (config: ConfigOf<K>, inputShapes: readonly Shape[]) => Record<string, unknown>;
 }
 
 /** Those that Keras has by the same name. */
@@ -28,13 +33,16 @@ const ACTIVATIONS = ['linear', 'relu', 'sigmoid', 'tanh', 'softmax'] as const;
 
 const activation = (options: KerasOptions): Activation => options.oneOf('activation', ACTIVATIONS, 'linear');
 
-/** @throws WeftError for one that Keras 2 has only as a layer */
-function writeActivation(activation: Activation): string {
+/** The name of an activation within a layer: one that Keras hasn't there is a layer after it. */
+const writeActivation = (activation: Activation): string =>
+  ACTIVATIONS.find((name) => name === activation) ?? 'linear';
+
+/** An activation as a layer. */
+function activationLayer(activation: Activation): KerasLayerConfig {
   const name = ACTIVATIONS.find((name) => name === activation);
-  if (name) return name;
-  throw new WeftError(
-    `Keras knows no activation ${showActivation(activation)} within a layer: put it into a layer of its own`,
-  );
+  if (name) return { class_name: 'Activation', config: { activation: name } };
+  const alpha = typeof activation === 'string' ? LEAKY_RELU_SLOPE : activation.leakyRelu;
+  return { class_name: 'LeakyReLU', config: { alpha } };
 }
 
 /** Keras' words for an initialiser; reading, they matter only for models that are trained anew. */
@@ -100,6 +108,7 @@ const writeRegularizer = (given?: { l2: number }) =>
   given ? { class_name: 'L1L2', config: { l1: 0, l2: given.l2 } } : null;
 
 const PADDINGS = ['valid', 'same'] as const;
+const CHANNELS_LAST = { data_format: 'channels_last' };
 
 /** What convolutions, transposed ones and dense layers have in common. */
 const readKernel = (options: KerasOptions) => ({
@@ -132,37 +141,69 @@ const readConvolution = (options: KerasOptions) => {
     filters: options.whole('filters'),
     kernelSize: options.pair('kernel_size'),
     strides: options.pair('strides', 1),
-    padding: options.oneOf('padding', PADDINGS, 'valid'),
+    padding: options.zeros ?? options.oneOf('padding', PADDINGS, 'valid'),
     ...readKernel(options),
   };
 };
 
-const writeConvolution = (
-  config: ConfigOf<'conv2d'> | ConfigOf<'conv2dTranspose'>,
-): Record<string, unknown> => {
-  const { filters, kernelSize = 3, strides = 1, padding = 'valid' } = config;
-  return {
-    filters,
-    kernel_size: pairOf(kernelSize),
-    strides: pairOf(strides),
-    padding: keras(padding),
-    data_format: 'channels_last',
-    dilation_rate: [1, 1],
-    ...writeKernel(config),
-  };
-};
+const writeConvolution = (config: ConfigOf<'conv2d'> | ConfigOf<'conv2dTranspose'>) => ({
+  filters: config.filters,
+  kernel_size: pairOf(config.kernelSize ?? 3),
+  strides: pairOf(config.strides ?? 1),
+  ...CHANNELS_LAST,
+  dilation_rate: [1, 1],
+  ...writeKernel(config),
+});
 
-const pairOf = (value: number | readonly [number, number]) =>
+const pairOf = (value: number | readonly [number, number]): readonly [number, number] =>
   typeof value === 'number' ? [value, value] : value;
 
-/** @throws WeftError for numbers of zeros, which Keras has a layer of its own for */
-function keras(padding: unknown): 'valid' | 'same' {
-  if (padding === 'valid' || padding === 'same') return padding;
-  throw new WeftError(`Keras knows the paddings 'valid' and 'same', not ${JSON.stringify(padding)}`);
+/** Keras' defaults are left out. */
+function readPool(options: KerasOptions): Omit<ConfigOf<'maxPooling2d'>, 'ceilMode'> {
+  options.channelsLast();
+  const [rows, columns] = options.pair('pool_size', 2);
+  const [down, across] = options.pair('strides', [rows, columns]);
+  const padding = options.oneOf('padding', PADDINGS, 'valid');
+  return {
+    poolSize: rows === columns ? rows : [rows, columns],
+    ...(down === rows && across === columns ? {} : { strides: [down, across] }),
+    ...(padding === 'valid' ? {} : { padding }),
+  };
 }
 
-const table: { readonly [K in Kind]?: Entry<K> } = {
-  conv2d: { className: 'Conv2D', read: readConvolution, write: writeConvolution },
+/** @throws WeftError for windows that neither of Keras' paddings has */
+function writePool(config: ConfigOf<'maxPooling2d'>, inputShapes: readonly Shape[]) {
+  const { poolSize = 2, strides = poolSize, padding = 'valid', ceilMode = false } = config;
+  const windows = (options: object) =>
+    JSON.stringify(
+      inputShapes.map((shape) => {
+        const { Y, X, P, Q } = windowsOf('pool', [1, ...shape], { poolSize, strides, ...options });
+        return [Y, X, P, Q];
+      }),
+    );
+  // An image smaller than its pool has no 'valid' windows.
+  const fits = ([H, W]: Shape) => H >= pairOf(poolSize)[0] && W >= pairOf(poolSize)[1];
+  const known = PADDINGS.find((name) =>
+    name === 'valid' && !inputShapes.every(fits)
+      ? false
+      : windows({ padding: name }) === windows({ padding, ceilMode }),
+  );
+  if (!known)
+    throw new WeftError(
+      `Keras has no pool of padding ${JSON.stringify(padding)}${ceilMode ? ' in ceil mode' : ''} that gives the same windows`,
+    );
+  return { pool_size: pairOf(poolSize), strides: pairOf(strides), padding: known, ...CHANNELS_LAST };
+}
+
+const table: { readonly [K in Kind]: Entry<K> } = {
+  conv2d: {
+    className: 'Conv2D',
+    read: readConvolution,
+    write: (config, inputShapes) => ({
+      ...writeConvolution(config),
+      padding: paddingOf(config, inputShapes) ?? 'valid',
+    }),
+  },
   conv2dTranspose: {
     className: 'Conv2DTranspose',
     read: (options) => {
@@ -170,8 +211,11 @@ const table: { readonly [K in Kind]?: Entry<K> } = {
       return readConvolution(options);
     },
     write: (config) => {
-      if (config.outputPadding) throw new WeftError('an output padding has no place in a Keras file');
-      return writeConvolution(config);
+      const { padding = 'valid', outputPadding } = config;
+      if (outputPadding) throw new WeftError('an output padding has no place in a Keras file');
+      if (padding !== 'valid' && padding !== 'same')
+        throw new WeftError(`Keras' Conv2DTranspose cuts off nothing by numbers: ${JSON.stringify(padding)}`);
+      return { ...writeConvolution(config), padding };
     },
   },
   dense: {
@@ -195,22 +239,47 @@ const table: { readonly [K in Kind]?: Entry<K> } = {
       scale,
     }),
   },
-  maxPooling2d: {
-    className: 'MaxPooling2D',
+  maxPooling2d: { className: 'MaxPooling2D', read: readPool, write: writePool },
+  averagePooling2d: {
+    className: 'AveragePooling2D',
+    read: readPool,
+    write: (config, inputShapes) => {
+      const { padding = 'valid', countIncludePad = padding !== 'same' } = config;
+      const options = writePool(config, inputShapes);
+      if (countIncludePad && padding !== 'valid' && options.padding === 'same')
+        throw new WeftError("Keras' average pools don't count the padding");
+      return options;
+    },
+  },
+  globalAveragePooling2d: {
+    className: 'GlobalAveragePooling2D',
     read: (options) => {
       options.channelsLast();
-      options.only('padding', 'valid');
-      const [height, width] = options.pair('pool_size', 2);
-      if (height !== width) options.fail('pool_size', 'square windows');
-      options.only('strides', height, [height, width]);
-      return { poolSize: height };
+      options.only('keepdims', false);
+      return {};
     },
-    write: ({ poolSize = 2 }) => ({
-      pool_size: pairOf(poolSize),
-      strides: pairOf(poolSize),
-      padding: 'valid',
-      data_format: 'channels_last',
-    }),
+    write: () => CHANNELS_LAST,
+  },
+  resizing: {
+    className: 'Resizing',
+    read: (options) => {
+      options.only('interpolation', 'bilinear');
+      for (const key of ['crop_to_aspect_ratio', 'pad_to_aspect_ratio']) options.only(key, false);
+      return { height: options.whole('height'), width: options.whole('width') };
+    },
+    write: ({ height, width, alignCorners }) => {
+      if (alignCorners) throw new WeftError("Keras' Resizing doesn't align corners");
+      return { height, width, interpolation: 'bilinear' };
+    },
+  },
+  upSampling2d: {
+    className: 'UpSampling2D',
+    read: (options) => {
+      options.channelsLast();
+      options.only('interpolation', 'nearest');
+      return { size: options.pair('size', 2) };
+    },
+    write: ({ size = 2 }) => ({ size: pairOf(size), ...CHANNELS_LAST, interpolation: 'nearest' }),
   },
   dropout: {
     className: 'Dropout',
@@ -226,23 +295,29 @@ const table: { readonly [K in Kind]?: Entry<K> } = {
       options.channelsLast();
       return {};
     },
-    write: () => ({ data_format: 'channels_last' }),
+    write: () => CHANNELS_LAST,
+  },
+  reshape: {
+    className: 'Reshape',
+    read: (options) => ({ targetShape: options.shape('target_shape') }),
+    write: ({ targetShape }) => ({ target_shape: targetShape }),
+  },
+  rescaling: {
+    className: 'Rescaling',
+    read: (options) => ({ scale: options.number('scale'), offset: options.number('offset', 0) }),
+    write: ({ scale, offset = 0 }) => ({ scale, offset }),
   },
   activation: {
     className: 'Activation',
     read: (options) => ({ activation: activation(options) }),
-    write: ({ activation }) => ({ activation: writeActivation(activation) }),
+    write: ({ activation }) => activationLayer(activation).config,
   },
-  add: {
-    className: 'Add',
-    read: () => ({}),
-    write: ({ activation = 'linear' }) => {
-      if (activation === 'linear') return {};
-      throw new WeftError(
-        `Keras' Add has no activation: put ${showActivation(activation)} into a layer of its own`,
-      );
-    },
+  leakyReLU: {
+    className: 'LeakyReLU',
+    read: (options) => ({ alpha: options.number('alpha', LEAKY_RELU_SLOPE) }),
+    write: ({ alpha = LEAKY_RELU_SLOPE }) => ({ alpha }),
   },
+  add: { className: 'Add', read: () => ({}), write: () => ({}) },
   // Along the last axis: see where models are put together.
   concatenate: { className: 'Concatenate', read: () => ({}), write: () => ({ axis: -1 }) },
 };
@@ -251,9 +326,10 @@ const table: { readonly [K in Kind]?: Entry<K> } = {
 const aliases: Record<string, (options: KerasOptions) => Layer> = {
   ReLU: (options) => {
     options.only('max_value');
-    options.only('negative_slope', 0);
     options.only('threshold', 0);
-    return layerMakers.activation({ name: options.name, activation: 'relu' });
+    const slope = options.number('negative_slope', 0);
+    const activation = slope === 0 ? 'relu' : { leakyRelu: slope };
+    return layerMakers.activation({ name: options.name, activation });
   },
   Softmax: (options) => layerMakers.activation({ name: options.name, activation: 'softmax' }),
 };
@@ -262,10 +338,10 @@ const byClassName = new Map(Object.entries(table).map(([kind, entry]) => [entry.
 
 /** @throws WeftError naming a class or an option that there is nothing for here */
 export function layerFromKeras(
-  { class_name: className, config }: KerasLayerConfig,
+  { class_name: className, config, zeros }: KerasLayerConfig,
   onNote: (note: string) => void,
 ): Layer {
-  const options = new KerasOptions(className, config, onNote);
+  const options = new KerasOptions(className, config, onNote, zeros);
   const layer = makeLayer(className, options);
   layer.trainable = options.flag('trainable', true);
   return layer;
@@ -278,15 +354,41 @@ function makeLayer(className: string, options: KerasOptions): Layer {
     const known = [...byClassName.keys(), ...Object.keys(aliases)].join(', ');
     throw new WeftError(`Keras layer ${options.where}: there is no such layer here; known: ${known}`);
   }
-  const read = table[kind]!.read as (options: KerasOptions) => object;
+  const read = table[kind].read as (options: KerasOptions) => object;
   const given = Object.entries(read(options)).filter(([, value]) => value !== undefined);
   return layerMakers[kind]({ name: options.name, ...Object.fromEntries(given) } as never);
 }
 
-/** A layer as Keras describes it. @throws WeftError where Keras has none like it */
-export function layerToKeras({ kind, name, config, trainable }: Layer): KerasLayerConfig {
+/** A layer as Keras describes it, without what comes before and after. @throws WeftError where Keras has none like it */
+export function layerToKeras(
+  { kind, name, config, trainable }: Layer,
+  inputShapes: readonly Shape[],
+): KerasLayerConfig {
   const entry = Object.hasOwn(table, kind) ? table[kind as Kind] : undefined;
   if (!entry) throw new WeftError(`${name}: Keras has no layer for one of kind '${kind}'`);
-  const write = entry.write as (config: object) => Record<string, unknown>;
-  return { class_name: entry.className, config: { name, trainable, ...write(config) } };
+  const write = entry.write as (config: object, inputShapes: readonly Shape[]) => Record<string, unknown>;
+  // A leaky activation is a class of its own.
+  const className =
+    kind === 'activation'
+      ? activationLayer((config as ConfigOf<'activation'>).activation).class_name
+      : entry.className;
+  try {
+    return { class_name: className, config: { name, trainable, ...write(config, inputShapes) } };
+  } catch (error) {
+    throw new WeftError(`${name}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** The layer that Keras needs before one, for zeros around its images that no padding of Keras' stands for. */
+export function layerBefore({ kind, config }: Layer, inputShapes: readonly Shape[]) {
+  if (kind !== 'conv2d') return undefined;
+  const { padding } = config as ConfigOf<'conv2d'>;
+  return paddingOf(config as ConfigOf<'conv2d'>, inputShapes) ? undefined : zeroPadding(padding!);
+}
+
+/** The layer that Keras needs after one, for an activation that it has only as a layer. */
+export function layerAfter({ kind, activation }: Layer): KerasLayerConfig | undefined {
+  if (kind === 'activation' || kind === 'leakyReLU' || activation === 'linear') return undefined;
+  const isWithin = kind !== 'add' && writeActivation(activation) === activation;
+  return isWithin ? undefined : activationLayer(activation);
 }

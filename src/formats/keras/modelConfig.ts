@@ -4,8 +4,10 @@ import type { Layer } from '../../nn/layer.ts';
 import type { Model } from '../../nn/model.ts';
 import { Sequential, sequential } from '../../nn/sequential.ts';
 import { input, type SymbolicTensor } from '../../nn/symbolic.ts';
-import { layerFromKeras, layerToKeras } from './layers.ts';
+import { kerasGraph } from './graph.ts';
+import { layerFromKeras } from './layers.ts';
 import { isObject, type KerasLayerConfig } from './options.ts';
+import { withZeros } from './padding.ts';
 
 /*
  * Keras' model_config, the JSON that describes a model.
@@ -44,7 +46,8 @@ export function modelFromKeras(text: string, name: string, onNote: (note: string
   const entries = list.map((entry): KerasLayerConfig => {
     if (!isObject(entry) || typeof entry.class_name !== 'string' || !isObject(entry.config))
       return fail(`has a layer without class_name and config: ${JSON.stringify(entry)?.slice(0, 200)}`);
-    return entry as unknown as KerasLayerConfig;
+    const { class_name, config, inbound_nodes } = entry;
+    return { class_name, config, inbound_nodes };
   });
   if (className === 'Sequential') return stack(entries, onNote, fail);
   return graph(entries, config as Record<string, unknown>, onNote, fail);
@@ -52,11 +55,39 @@ export function modelFromKeras(text: string, name: string, onNote: (note: string
 
 function stack(entries: readonly KerasLayerConfig[], onNote: (note: string) => void, fail: Fail): Model {
   const inputShape = inputShapeOf(entries[0], fail);
-  const real = entries.filter(({ class_name }) => class_name !== 'InputLayer');
+  const real: KerasLayerConfig[] = [];
+  let zeros: KerasLayerConfig | undefined;
+  for (const entry of entries) {
+    if (entry.class_name === 'InputLayer') continue;
+    const isZeros: boolean = entry.class_name === 'ZeroPadding2D' && !zeros;
+    if (!isZeros) real.push(zeros ? withZeros(zeros, entry, fail) : entry);
+    zeros = isZeros ? entry : undefined;
+  }
+  if (zeros)
+    fail(`ends with a ZeroPadding2D '${zeros.config.name}'; known: before a Conv2D of padding valid`);
   const layers = real.map((entry) => layerFromKeras(entry, onNote));
   const model = sequential(layers, { inputShape });
   for (const [i, layer] of layers.entries()) checkAxis(real[i], layer.inputShape.length, fail);
   return model;
+}
+
+/** Convolutions with the zeros that layers of their own put before them, each layer called once. */
+function takeZeros(entries: readonly KerasLayerConfig[], fail: Fail): KerasLayerConfig[] {
+  const paddings = new Map(
+    entries.flatMap((entry) =>
+      entry.class_name === 'ZeroPadding2D' ? [[String(entry.config.name), entry] as const] : [],
+    ),
+  );
+  return entries.flatMap((entry) => {
+    if (paddings.has(String(entry.config.name))) return [];
+    const nodes = Array.isArray(entry.inbound_nodes) ? entry.inbound_nodes.flat() : [];
+    const [before] = nodes.flatMap((node) => (Array.isArray(node) && paddings.get(node[0])) || []);
+    if (!before) return entry;
+    const { inbound_nodes } = before;
+    if (nodes.length !== 1 || !Array.isArray(inbound_nodes) || inbound_nodes.length !== 1)
+      return fail(`calls the ZeroPadding2D '${before.config.name}' or what takes it more than once`);
+    return { ...withZeros(before, entry, fail), inbound_nodes };
+  });
 }
 
 /** Puts layers on what their calls take, as soon as all of it is there: a list needn't be in order. */
@@ -69,7 +100,7 @@ function graph(
   const values = new Map<string, SymbolicTensor>();
   let waiting: { entry: KerasLayerConfig; layer: Layer; output: string; inputs: string[] }[] = [];
   const names = new Set<string>();
-  for (const entry of entries) {
+  for (const entry of takeZeros(entries, fail)) {
     const name = String(entry.config.name);
     if (names.has(name)) fail(`has two layers named '${name}'`);
     names.add(name);
@@ -151,7 +182,7 @@ const inputOptions = (shape: readonly number[]) => ({
 });
 
 function stackToKeras(model: Model): object {
-  const [first, ...others] = model.layers.map(layerToKeras);
+  const [first, ...others] = kerasGraph(model).layers.map(({ describe }) => describe());
   const { name, ...options } = first.config;
   const config = { name, ...inputOptions(model.inputShape), ...options };
   return {
@@ -160,8 +191,10 @@ function stackToKeras(model: Model): object {
   };
 }
 
-function graphToKeras({ inputs, layers, calls, outputs }: Model): object {
-  const callsOf = (layer: Layer) => calls.filter((call) => call.layer === layer);
+function graphToKeras(model: Model): object {
+  const { inputs } = model;
+  const { layers, calls, outputs } = kerasGraph(model);
+  const callsOf = (layer: (typeof layers)[number]) => calls.filter((call) => call.layer === layer);
   const reference = (value: number) => {
     if (value < inputs.length) return [inputs[value].name, 0, 0];
     const call = calls[value - inputs.length];
@@ -175,7 +208,7 @@ function graphToKeras({ inputs, layers, calls, outputs }: Model): object {
   }));
   const others = layers.map((layer) => ({
     name: layer.name,
-    ...layerToKeras(layer),
+    ...layer.describe(),
     inbound_nodes: callsOf(layer).map((call) => call.inputs.map((value) => [...reference(value), {}])),
   }));
   return {

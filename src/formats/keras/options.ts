@@ -6,7 +6,12 @@ export interface KerasLayerConfig {
   readonly config: Record<string, unknown>;
   /** Of a functional model's layer: the calls of it, and what each takes. */
   readonly inbound_nodes?: unknown;
+  /** Of a convolution: those that a layer before it puts around the image; see `padding.ts`. */
+  readonly zeros?: Zeros;
 }
+
+/** Rows and columns of zeros around an image. */
+export type Zeros = readonly [rows: readonly [number, number], columns: readonly [number, number]];
 
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -21,6 +26,7 @@ export class KerasOptions {
     className: string,
     private readonly config: Record<string, unknown>,
     private readonly onNote: (note: string) => void,
+    readonly zeros?: Zeros,
   ) {
     this.name = String(config.name);
     this.where = `${className} '${this.name}'`;
@@ -67,11 +73,22 @@ export class KerasOptions {
   }
 
   /** Two whole numbers, written as a list or as one number. */
-  pair(key: string, otherwise?: number): [number, number] {
+  pair(key: string, otherwise?: number | readonly [number, number]): [number, number] {
     const value = this.config[key] ?? otherwise;
     const pair = Array.isArray(value) ? value : [value, value];
     const isPair = pair.length === 2 && pair.every((size) => Number.isSafeInteger(size) && size >= 1);
     return isPair ? (pair as [number, number]) : this.fail(key, 'one or two whole numbers');
+  }
+
+  /** Of one sample; -1 stands for what is left. */
+  shape(key: string): number[] {
+    const value = this.config[key];
+    const isShape =
+      Array.isArray(value) &&
+      value.length >= 1 &&
+      value.length <= 4 &&
+      value.every((size) => Number.isSafeInteger(size) && (size === -1 || (size >= 1 && size <= 2 ** 31)));
+    return isShape ? value : this.fail(key, 'shapes of one to four sizes');
   }
 
   oneOf<T extends string>(key: string, known: readonly T[], otherwise: T): T {

@@ -2,6 +2,7 @@ import { WeftError } from '../../errors.ts';
 import type { Layer } from '../../nn/layer.ts';
 import { sameShape, showShape } from '../../tensor/shape.ts';
 import type { GroupToWrite, Hdf5File } from '../hdf5/index.ts';
+import type { KerasLayer } from './graph.ts';
 
 /*
  * The layout of Keras' weights, in the root of a file by save_weights() and in /model_weights of one by save():
@@ -130,11 +131,11 @@ export async function takeWeights(file: Hdf5File, pairs: Pairs): Promise<void> {
 }
 
 /** The group that holds a model's weights, with attributes of its own kind. */
-export async function weightsGroup(layers: readonly Layer[], versions: Versions): Promise<GroupToWrite> {
+export async function weightsGroup(layers: readonly KerasLayer[], versions: Versions): Promise<GroupToWrite> {
   const groups = new Map<string, GroupToWrite>();
-  for (const { name, parameters } of layers) {
+  for (const { name, of } of layers) {
     const datasets = new Map<string, { shape: readonly number[]; data: Float32Array }>();
-    for (const parameter of parameters)
+    for (const parameter of of?.parameters ?? [])
       datasets.set(`${parameter.ownName}:0`, {
         shape: parameter.shape,
         data: await parameter.data(),
