@@ -69,7 +69,8 @@ export interface Experiment {
   readonly project: Project;
   /**
    * @param seed decides initial weights and dropout
-   * @param width filters of the first convolution: a narrow network is checked against references. Default: as published
+   * @param width filters of the first convolution (of DenseNets, the growth): a narrow network is checked against references. Default: as
+   *   published
    */
   readonly network: (seed: number, width?: number) => Model;
   /** What the network gives: class probabilities (default), or its input again. */

@@ -137,11 +137,13 @@ export function settle(
   const available = SET_SIZES.training - validationImages;
   const most = Math.min(available, overrides.limit ?? available);
   const affordable = QUICK_SECONDS / secondsPerImage / repeats;
-  const fit = Math.min(most, affordable / (overrides.epochs ?? 1));
+  const frozen = preset.frozenPhase?.epochs ?? 0;
+  const fit = Math.min(most, affordable / (frozen + (overrides.epochs ?? 1)));
   const batches = Math.max(1, Math.floor(fit / batchSize));
   const trainingImages =
     preset.trainingImages === 'measured' ? Math.min(most, batches * batchSize) : preset.trainingImages;
-  const passes = overrides.limit === undefined ? Math.max(1, Math.floor(affordable / trainingImages)) : 1;
+  const passes =
+    overrides.limit === undefined ? Math.max(1, Math.floor(affordable / trainingImages) - frozen) : 1;
   const epochs = preset.epochs === 'measured' ? passes : preset.epochs;
   return { ...preset, preset: name, trainingImages, epochs };
 }

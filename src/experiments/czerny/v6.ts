@@ -15,7 +15,7 @@ export const v6: Experiment = {
   project: 'czerny',
   // Filters 32, 32 and 128 of the first block; dense layers twice as wide as that.
   network: (seed, width = 128) => {
-    const [a, c] = [Math.max(1, width / 4), width];
+    const [a, c] = [Math.ceil(width / 4), width];
     const x = input({ shape: [28, 28, 1] });
     let y = through(x, conv(c, 3, 'relu'), bottleneck(a, a, c));
     y = drop(0.2).apply(pool().apply(y));
