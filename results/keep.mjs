@@ -1,9 +1,10 @@
 // Brings what a run came to into one file: node results/keep.mjs RUN "how it was run" > results/NAME.json
+// Of a run that was stopped, the test comes from a third argument: what `weft evaluate RUN --full-test --json FILE` wrote.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const [run, what] = process.argv.slice(2);
+const [run, what, evaluation] = process.argv.slice(2);
 if (!run || !what) throw new Error('usage: node results/keep.mjs RUN "what was run, and on what machine"');
 const read = (name) => JSON.parse(readFileSync(join(run, name), 'utf8'));
 const manifest = read('manifest.json');
@@ -13,6 +14,6 @@ const kept = {
   date: manifest.created.slice(0, 10),
   manifest,
   epochs: read('history.json').epochs,
-  result: read('result.json'),
+  result: evaluation ? JSON.parse(readFileSync(evaluation, 'utf8'))[0] : read('result.json'),
 };
 process.stdout.write(`${JSON.stringify(kept, null, 2)}\n`);

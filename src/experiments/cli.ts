@@ -135,6 +135,7 @@ program
     ),
   )
   .addOption(fullTestOption())
+  .addOption(option('--json <file>', 'write the figures to a file, too'))
   .addOption(dataOption())
   .addOption(adapterOption())
   .action((runs: string[], options: EvaluateOptions) => finish(evaluateRuns(runs, options, out)));

@@ -1,17 +1,30 @@
 import { WeftError } from '../errors.ts';
 import type { Model } from '../nn/model.ts';
 import { loadModel } from '../nn/modelFile.ts';
+import { atomicWrite } from '../node/files.ts';
 import type { Console } from './console.ts';
+import { findExperiment } from './index.ts';
 import { isModelFile, readModelFile } from './modelFiles.ts';
 import { SET_SIZES } from './presets.ts';
 import { type Kernels, RunFolder } from './run.ts';
 import { close, openData, openGpu, pinKernels } from './session.ts';
 import { Stopped, StopSignal } from './stop.ts';
-import { printResult, printSummary, summarize, type Tested, test } from './testing.ts';
+import type { Task } from './task.ts';
+import {
+  printReconstruction,
+  printResult,
+  printSummary,
+  summarize,
+  type Tested,
+  test,
+  testReconstruction,
+} from './testing.ts';
 
 export interface EvaluateOptions {
   limit?: number;
   fullTest?: boolean;
+  /** Where the figures go. */
+  json?: string;
   data?: string;
   adapter?: string;
 }
@@ -24,22 +37,25 @@ export interface Member {
   readonly kernels: Kernels;
   /** What a byte of 255 becomes in its inputs. */
   readonly pixelScale: number;
+  readonly task: Task;
 }
 
 /** The networks of a run's folder or a model's file. @throws WeftError where there is none */
 export async function membersAt(path: string, out: Console): Promise<Member[]> {
   if (!isModelFile(path)) return membersOf(await RunFolder.open(path));
-  return [{ name: path, load: () => readModelFile(path, out), kernels: {}, pixelScale: 1 }];
+  return [{ name: path, load: () => readModelFile(path, out), kernels: {}, pixelScale: 1, task: 'classify' }];
 }
 
 /** The members of a run. @throws WeftError where it has none yet. */
 async function membersOf(run: RunFolder): Promise<Member[]> {
   const members: Member[] = [];
   const { tested = 'best', pixelScale = 1 } = run.manifest.choices?.plan ?? {};
+  const { task = 'classify' } = findExperiment(run.manifest.experiment);
   for (const folder of run.repeats) {
     const file = await folder[tested]();
-    const load = async () => loadModel(file!);
-    if (file) members.push({ name: folder.path, load, kernels: run.kernels, pixelScale });
+    if (!file) continue;
+    const load = async () => loadModel(file);
+    members.push({ name: folder.path, load, kernels: run.kernels, pixelScale, task });
   }
   if (members.length > 0) return members;
   const { experiment } = run.manifest;
@@ -68,18 +84,28 @@ export async function evaluateRuns(
   try {
     const gpu = await openGpu(options.adapter, out);
     const tested: Tested[] = [];
-    for (const { name, load, kernels, pixelScale } of members) {
+    const figures: object[] = [];
+    for (const { name, load, kernels, pixelScale, task } of members) {
       pinKernels(gpu, kernels, out);
       model = await load();
       const onProgress = (done: number, total: number) => {
         out.progress(name, done, total);
         stop.check();
       };
-      const result = await test(model, data, { images, batchSize: 128, pixelScale, onProgress });
+      const how = { images, batchSize: 128, pixelScale, onProgress };
+      if (task === 'reconstruct') {
+        const result = await testReconstruction(model, data, how);
+        printReconstruction(name, result, out);
+        figures.push({ name, test: result });
+      } else {
+        const member = await test(model, data, how);
+        printResult(name, member.result, data, out);
+        tested.push(member);
+        figures.push({ name, test: member.result });
+      }
       model.dispose();
-      tested.push(result);
-      printResult(name, result.result, data, out);
     }
+    if (options.json) await atomicWrite(options.json, `${JSON.stringify(figures, null, 2)}\n`);
     if (tested.length > 1) printSummary(summarize(tested, data), data, out);
     return 0;
   } catch (error) {

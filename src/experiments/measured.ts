@@ -1,4 +1,5 @@
 import twoConv from '../../results/twoConv-lavapipe.json' with { type: 'json' };
+import twoConvFirst from '../../results/twoConvFirst-lavapipe.json' with { type: 'json' };
 import v5Quick from '../../results/v5-quick-lavapipe.json' with { type: 'json' };
 import type { Reported } from './experiment.ts';
 
@@ -15,7 +16,7 @@ interface KeptRun {
   readonly result: { readonly test: { readonly samples: number; readonly accuracy: number } };
 }
 
-const runs: readonly KeptRun[] = [v5Quick, twoConv];
+const runs: readonly KeptRun[] = [v5Quick, twoConvFirst, twoConv];
 
 /** What was measured with the experiments here. */
 export const measured = runs.map(({ manifest, epochs, result: { test }, ...run }) => ({

@@ -27,6 +27,8 @@ export async function predict(
   out: Console,
 ): Promise<number> {
   const members = await membersAt(path, out);
+  const other = members.find(({ task }) => task !== 'classify');
+  if (other) throw new WeftError(`${other.name} gives images back: it doesn't say what they show`);
   const questions: Question[] = [];
   for (const image of images) questions.push(await readQuestion(image, options, out));
   for (const { image, steps } of questions) if (steps.length > 0) out.line(`${image}: ${steps.join('; ')}`);
