@@ -38,7 +38,7 @@ export function listModels(name: string | undefined, out: Console): number {
   out.line(`
 layers: convolutions and dense layers; published: how the count differs from the published one
 multiply-adds: of a forward pass for one image, by the direct method
-accuracies: on the test images unless it says validation; measured ones are from results/: * not by the full recipe or on part of the test images`);
+accuracies: on the test images unless it says validation; measured ones are from results/: * by another preset, not to the last epoch, or on part of the test images`);
   return 0;
 }
 
