@@ -10,6 +10,7 @@ export {
   type TorchvisionTransforms,
   torchvisionTransforms,
 } from './data/augmentation.ts';
+export { augmentImages } from './data/augmentImages.ts';
 export * from './data/batchSource.ts';
 export { type ReplicateOptions, replicate } from './data/replicate.ts';
 export { BatchSampler } from './data/sampler.ts';
