@@ -2,12 +2,14 @@
 // Of a run that was stopped, the test comes from a third argument: what `weft evaluate RUN --full-test --json FILE` wrote.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 
 const [run, what, evaluation] = process.argv.slice(2);
 if (!run || !what) throw new Error('usage: node results/keep.mjs RUN "what was run, and on what machine"');
 const read = (name) => JSON.parse(readFileSync(join(run, name), 'utf8'));
-const manifest = read('manifest.json');
+// Where a user's home is, is nobody's business.
+const manifest = JSON.parse(JSON.stringify(read('manifest.json')).replaceAll(homedir(), '~'));
 const kept = {
   what,
   commit: execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim(),

@@ -1,6 +1,5 @@
 import { meanSquaredError } from '../kernels/meanSquaredError.ts';
-import { softmaxCrossEntropy } from '../kernels/softmaxCrossEntropy.ts';
-import type { EvaluateOptions } from '../nn/evaluate.ts';
+import { classLoss, type EvaluateOptions } from '../nn/evaluate.ts';
 
 /** What a network is trained to do: to say what an image shows, or to give it back. */
 export type Task = 'classify' | 'reconstruct';
@@ -8,7 +7,7 @@ export type Task = 'classify' | 'reconstruct';
 /** What training makes small for a task, and what is watched beside it. */
 export const objectives: Readonly<Record<Task, Objective>> = {
   classify: {
-    loss: (logits, labels) => softmaxCrossEntropy(logits, labels),
+    loss: classLoss,
     lossOf: 'logits',
     metrics: ['accuracy'],
   },

@@ -381,7 +381,7 @@ async function trainRepeat(
   folder: RepeatFolder,
 ): Promise<Omit<RepeatResult, 'test'>> {
   const { experiment, run, plan, data, stop, out } = context;
-  const seed = new RandomStream(run.manifest.seed, `repeat ${repeat}`).words(1)[0];
+  const seed = repeatSeed(run, repeat);
   const { epochs, trainingImages } = repeatSizes(plan, repeat);
   const [training, validation] = splitImages(context, repeat);
   const phases = phasesOf(plan, epochs);
@@ -491,20 +491,22 @@ async function trainingSamples(
   return { source: new ImageSource(set, { augment, seed, scale }), indices };
 }
 
+/** Decides all that is random in a repeat. */
+const repeatSeed = ({ manifest }: RunFolder, repeat: number): number =>
+  new RandomStream(manifest.seed, `repeat ${repeat}`).words(1)[0];
+
 /** Training and validation images of a repeat: of nested ones, parts of the training images of the one before. */
-function splitImages({ run, plan, data }: Context, repeat: number): Uint32Array[] {
+function splitImages(context: Context, repeat: number): Uint32Array[] {
+  const { run, plan, data } = context;
   const { labels } = data.train;
   const { trainingImages, validationImages } = repeatSizes(plan, repeat);
   const sizes = [trainingImages, validationImages];
-  const stream = new RandomStream(
-    new RandomStream(run.manifest.seed, `repeat ${repeat}`).words(1)[0],
-    'split',
-  );
+  const stream = new RandomStream(repeatSeed(run, repeat), 'split');
   if (!plan.nested || repeat === 1)
     return plan.stratified
       ? stratifiedSplit(labels, sizes, stream)
       : randomSplit(labels.length, sizes, stream);
-  const [before] = splitImages({ run, plan, data } as Context, repeat - 1);
+  const [before] = splitImages(context, repeat - 1);
   return randomSplit(before.length, sizes, stream).map((part) => part.map((i) => before[i]));
 }
 
