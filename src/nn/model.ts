@@ -125,14 +125,12 @@ export abstract class Model {
 
   /** The output for a batch [N, ...inputShape], of a model with one input and one output. */
   call(x: Tensor, options: CallOptions = {}): Tensor {
-    return this.run(this.single([x], 'call'), options, (layer, [first, ...more]) =>
-      layer.call(first, options, ...more),
-    )[0];
+    return this.run(this.single([x], 'call'), options)[0];
   }
 
   /** The outputs for a batch of each input, in the order in which the model was given them. */
   callAll(inputs: readonly Tensor[], options: CallOptions = {}): Tensor[] {
-    return this.run(inputs, options, (layer, [first, ...more]) => layer.call(first, options, ...more));
+    return this.run(inputs, options);
   }
 
   /** As `call`, before a softmax or sigmoid of the last layer: what a cross-entropy on logits takes. */
@@ -190,11 +188,11 @@ export abstract class Model {
     );
   }
 
-  /** Runs the calls in their order, fused where they can be; those that give an output, by `callLast`. */
+  /** Runs the calls in their order, fused where they can be; those that give an output, by `callLast` where it is given. */
   private run(
     inputs: readonly Tensor[],
     options: CallOptions,
-    callLast: (layer: Layer, inputs: Tensor[]) => Tensor,
+    callLast?: (layer: Layer, inputs: Tensor[]) => Tensor,
   ): Tensor[] {
     this.checkInputs('model', inputs);
     const { calls, uses } = this;
@@ -220,7 +218,7 @@ export abstract class Model {
       const [x, ...more] = taken;
       let y: Tensor;
       if (fused) y = fused(x, callOptions);
-      else if (uses[value].leaves) y = callLast(first.layer, taken);
+      else if (callLast && uses[value].leaves) y = callLast(first.layer, taken);
       else y = first.layer.call(x, callOptions, ...more);
       // A layer may hand on what it was given: where that is needed elsewhere, too, this is a handle of its own.
       const isNeeded = (input: number) => values[input] === y && (waiting[input] > 1 || uses[input].leaves);
