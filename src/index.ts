@@ -1,5 +1,10 @@
 /** Weft: tensors, autograd, layers and training on WebGPU. The public API and nothing else. */
 export {
+  type ClassificationReport,
+  type ClassScores,
+  classificationReport,
+} from './analysis/classification.ts';
+export {
   type Augmentation,
   describeAugmentation,
   type EraserOptions,
@@ -41,6 +46,7 @@ export {
   type Metric,
   type Samples,
 } from './nn/evaluate.ts';
+export { extractor } from './nn/extractor.ts';
 export { type EpochLogs, type FitOptions, type FitResult, fit, Training } from './nn/fit.ts';
 export { Functional, type FunctionalOptions, functional } from './nn/functional.ts';
 export { type CallOptions, Layer } from './nn/layer.ts';

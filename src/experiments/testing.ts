@@ -1,15 +1,11 @@
+import { type ClassificationReport, classificationReport } from '../analysis/classification.ts';
 import { ImageSource } from '../data/batchSource.ts';
 import { stratifiedSplit } from '../data/splits.ts';
 import { WeftError } from '../errors.ts';
 import { argmaxRow, type Evaluation, evaluate } from '../nn/evaluate.ts';
 import type { Model } from '../nn/model.ts';
 import { decodeSafetensors, encodeSafetensors } from '../nn/safetensors.ts';
-import {
-  type ClassificationReport,
-  classificationReport,
-  formatConfusion,
-  formatScores,
-} from '../report/classification.ts';
+import { formatConfusion, formatScores } from '../report/scores.ts';
 import { RandomStream } from '../tensor/random.ts';
 import type { Console } from './console.ts';
 import type { Data } from './session.ts';

@@ -53,16 +53,7 @@ export class Functional extends Model {
   }
 
   toConfig(): FunctionalConfig {
-    return {
-      seed: this.seed,
-      inputs: this.inputs.map(({ shape, name }) => ({ shape, name })),
-      layers: this.layers.map((layer) => ({
-        ...describeLayer(layer),
-        config: { ...layer.config, name: layer.name },
-      })),
-      calls: this.calls.map(({ layer, inputs }) => ({ layer: layer.name, inputs: [...inputs] })),
-      outputs: [...this.outputs],
-    };
+    return graphConfig(this);
   }
 }
 
@@ -74,6 +65,15 @@ export interface FunctionalConfig {
   calls: { layer: string; inputs: number[] }[];
   outputs: number[];
 }
+
+/** The graph of any model as plain data. */
+export const graphConfig = ({ seed, inputs, layers, calls, outputs }: Model): FunctionalConfig => ({
+  seed,
+  inputs: inputs.map(({ shape, name }) => ({ shape, name })),
+  layers: layers.map((layer) => ({ ...describeLayer(layer), config: { ...layer.config, name: layer.name } })),
+  calls: calls.map(({ layer, inputs: taken }) => ({ layer: layer.name, inputs: [...taken] })),
+  outputs: [...outputs],
+});
 
 /** Makes a model of what comes between symbolic inputs and outputs. */
 export const functional = (options: FunctionalOptions): Functional => new Functional(options);

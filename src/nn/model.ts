@@ -321,8 +321,13 @@ export abstract class Model {
 
   /** Frees the weights and what `predict` recorded. */
   dispose(): void {
-    this.predictor.dispose();
+    this.disposePlans();
     for (const layer of this.layers) layer.dispose();
+  }
+
+  /** Frees what `predict` recorded. */
+  protected disposePlans(): void {
+    this.predictor.dispose();
   }
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { classificationReport, formatConfusion, formatScores } from '../../src/report/classification.ts';
+import { classificationReport } from '../../src/analysis/classification.ts';
 import { drawCurves } from '../../src/report/curves.ts';
+import { formatConfusion, formatScores } from '../../src/report/scores.ts';
 
 describe('the classification report', () => {
   // Worked out by hand: class a is found twice of three times, c is never predicted.

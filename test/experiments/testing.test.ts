@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { classificationReport } from '../../src/analysis/classification.ts';
 import { Stretches } from '../../src/experiments/callbacks.ts';
 import { duration } from '../../src/experiments/console.ts';
 import { timeSpan } from '../../src/experiments/options.ts';
@@ -11,7 +12,6 @@ import {
   vote,
 } from '../../src/experiments/testing.ts';
 import type { Training } from '../../src/nn/fit.ts';
-import { classificationReport } from '../../src/report/classification.ts';
 
 const labels = Uint8Array.from({ length: 100 }, (_, i) => (i * 7) % 10);
 

@@ -13,6 +13,8 @@ export const FLOORS = [
   'kernels',
   'data',
   'nn',
+  'analysis',
+  'search',
   'formats',
   'report',
   'node',
