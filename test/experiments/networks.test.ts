@@ -7,8 +7,9 @@ import { countParameters, modelTable } from '../../src/experiments/models.ts';
 import { presetOf, SET_SIZES } from '../../src/experiments/presets.ts';
 import { recipeRows } from '../../src/experiments/recipeRows.ts';
 import type { Model } from '../../src/nn/model.ts';
-import { compareWithReference, smoothTwin } from '../support/compareModel.ts';
+import { compareWithReference } from '../support/compareModel.ts';
 import { testGpu } from '../support/gpu.ts';
+import { seed } from '../support/seed.ts';
 
 const network = (name: string) => findExperiment(name).network(0);
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
@@ -168,22 +169,10 @@ describe('the experiments', () => {
 });
 
 describe('a training step of every network, narrow, beside the f64 reference', () => {
-  /** So many normalised ReLUs that ties come up at many seeds: these are held without ties, too. */
-  const DEEP = ['denseNet3Blocks', 'denseNet4Blocks', 'inceptionV3'];
-
-  it.each(each.filter(([name]) => !DEEP.includes(name)))('%s', async (_name, { network, task }) => {
+  // Larger batches where a chain of layers ends in maps of one pixel: batch-norm over few values magnifies round-off.
+  it.each(each)('%s', async (name, { network, task }) => {
     await testGpu();
-    await compareWithReference(network(0, 4), { batch: 4, task });
-  });
-
-  it.each(DEEP)('%s, made smooth', async (name) => {
-    await testGpu();
-    await compareWithReference(smoothTwin(findExperiment(name).network(0, 4)), { batch: 8 });
-  });
-
-  // At a seed without a tie: of seeds 1 to 8, inceptionV3 meets one at two, denseNet4Blocks at two, denseNet3Blocks at six.
-  it.each(DEEP)('%s, as it is', async (name) => {
-    await testGpu();
-    await compareWithReference(findExperiment(name).network(0, 4), { batch: 8, seed: 2 });
+    const isDeep = /denseNet|inception/.test(name);
+    await compareWithReference(network(0, 4), { batch: isDeep ? 8 : 4, task, seed });
   });
 });

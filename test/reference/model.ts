@@ -53,6 +53,11 @@ export interface ModelCase {
   labels: readonly number[] | 'reconstruct';
   /** Of each call of a dropout layer, by the call's number: what it keeps (1) and drops (0). */
   masks?: ReadonlyMap<number, Uint8Array>;
+  /**
+   * What every call gives in the computation that is checked. ReLUs and max-pools whose two sides are equal up to round-off then send
+   * their gradient to the side that it went to there.
+   */
+  outputs?: readonly Array64[];
 }
 
 /** An array on the tape, with what came back to it. */
@@ -64,13 +69,19 @@ interface Value {
 class Tape {
   private readonly backwards: (() => void)[] = [];
 
-  apply<Attrs>(op: Reference<Attrs>, inputs: readonly Value[], attrs: Attrs): Value {
+  /** @param decided what the backward pass takes in place of the inputs, for where they'd send the gradient */
+  apply<Attrs>(
+    op: Reference<Attrs>,
+    inputs: readonly Value[],
+    attrs: Attrs,
+    decided?: Array64[],
+  ): Value {
     const arrays = inputs.map(({ array }) => array);
     const output: Value = { array: op.forward(arrays, attrs) };
     this.backwards.push(() => {
       // Nothing that counts depends on an output without a gradient.
       if (!output.gradient) return;
-      op.backward(arrays, attrs, output.gradient).forEach((gradient, i) => {
+      op.backward(decided ?? arrays, attrs, output.gradient).forEach((gradient, i) => {
         if (gradient) accumulate(inputs[i], gradient);
       });
     });
@@ -98,6 +109,8 @@ interface Call<Config> {
   /** The layer's own weight of that name; undefined where it has none. */
   readonly weight: (name: string) => Value | undefined;
   readonly mask: () => Uint8Array;
+  /** The first input as the computation that is checked has it. */
+  readonly given: Array64 | undefined;
 }
 
 type Activation = 'linear' | 'relu' | 'leakyRelu' | 'sigmoid' | 'tanh' | 'softmax' | { leakyRelu: number };
@@ -168,7 +181,8 @@ const kinds: Readonly<Record<string, (call: Call<Config>) => Value>> = {
   },
   dense: (call) => call.tape.apply(dense, withWeights(call, 'kernel', 'bias'), {}),
   batchNormalization: normalise,
-  maxPooling2d: ({ tape, inputs, config }) => tape.apply(maxPool2d, inputs, windows(config)),
+  maxPooling2d: ({ tape, inputs, config, given }) =>
+    tape.apply(maxPool2d, inputs, windows(config), given && [given]),
   averagePooling2d: ({ tape, inputs, config }) => tape.apply(avgPool2d, inputs, windows(config)),
   globalAveragePooling2d: ({ tape, inputs }) =>
     tape.apply(reduceMean, inputs, { axes: [1, 2], keepDims: false }),
@@ -198,26 +212,28 @@ const kinds: Readonly<Record<string, (call: Call<Config>) => Value>> = {
 /** Kinds of layer that have a reference. */
 export const referenceKinds: readonly string[] = Object.keys(kinds);
 
-const activations: Readonly<Record<string, (tape: Tape, x: Value) => Value>> = {
+/** The sign of what a rectifier gives is that of what it takes: `given`, its output elsewhere, decides in place of its input. */
+const activations: Readonly<Record<string, (tape: Tape, x: Value, given?: [Array64]) => Value>> = {
   linear: (_tape, x) => x,
-  relu: (tape, x) => tape.apply(relu, [x], {}),
-  leakyRelu: (tape, x) => tape.apply(leakyRelu, [x], { slope: 0.3 }),
+  relu: (tape, x, given) => tape.apply(relu, [x], {}, given),
+  leakyRelu: (tape, x, given) => tape.apply(leakyRelu, [x], { slope: 0.3 }, given),
   sigmoid: (tape, x) => tape.apply(sigmoid, [x], {}),
   tanh: (tape, x) => tape.apply(tanh, [x], {}),
   softmax: (tape, x) => tape.apply(softmax, [x], {}),
 };
 
-function activate(tape: Tape, x: Value, activation: Activation): Value {
-  if (typeof activation !== 'string') return tape.apply(leakyRelu, [x], { slope: activation.leakyRelu });
+function activate(tape: Tape, x: Value, activation: Activation, given?: [Array64]): Value {
+  if (typeof activation !== 'string')
+    return tape.apply(leakyRelu, [x], { slope: activation.leakyRelu }, given);
   const apply = activations[activation];
   if (!apply) throw new Error(`model: no reference for the activation '${activation}'`);
-  return apply(tape, x);
+  return apply(tape, x, given);
 }
 
 const activationOf = (kind: string, { activation = 'linear', alpha = 0.3 }: Config): Activation =>
   kind === 'leakyReLU' ? { leakyRelu: alpha } : activation;
 
-function forward(model: ModelDescription, { weights, input, labels, masks }: ModelCase) {
+function forward(model: ModelDescription, { weights, input, labels, masks, outputs }: ModelCase) {
   const tape = new Tape();
   const named = new Map([...weights].map(([name, array]): [string, Value] => [name, { array }]));
   const values: Value[] = [{ array: input }];
@@ -239,12 +255,13 @@ function forward(model: ModelDescription, { weights, input, labels, masks }: Mod
       trainable,
       weight,
       mask,
+      given: outputs && (inputs[0] === 0 ? input : outputs[inputs[0] - 1]),
     });
     const activation = activationOf(kind, config);
     // A classifier's loss takes what its last softmax or sigmoid is given.
     const isLogits = labels !== 'reconstruct' && model.outputs.includes(i + 1);
     const isLeftOut = isLogits && (activation === 'softmax' || activation === 'sigmoid');
-    values.push(isLeftOut ? y : activate(tape, y, activation));
+    values.push(isLeftOut ? y : activate(tape, y, activation, outputs && [outputs[i]]));
   }
   const output = values[model.outputs[0]];
   let loss =
@@ -257,7 +274,7 @@ function forward(model: ModelDescription, { weights, input, labels, masks }: Mod
     const penalty = tape.apply(l2, [named.get(`${name}.kernel`)!], { lambda: kernelRegularizer.l2 });
     loss = tape.apply(add, [loss, penalty], {});
   }
-  return { tape, named, output, loss };
+  return { tape, named, values, loss };
 }
 
 /** The training loss: that of the output, and the L2 penalties. */
@@ -267,19 +284,19 @@ export const modelLoss = (model: ModelDescription, given: ModelCase): number =>
 /** What one training step computes, short of the optimizer. */
 export interface ModelGradients {
   loss: number;
-  /** The model's output; of a classifier before the last softmax or sigmoid. */
-  output: Array64;
+  /** What each call gives; of a classifier the last one's before its softmax or sigmoid. */
+  outputs: Array64[];
   /** The gradient of the loss for each weight that training changes, by name. */
   gradients: Map<string, Array64>;
 }
 
 export function modelGradients(model: ModelDescription, given: ModelCase): ModelGradients {
-  const { tape, named, output, loss } = forward(model, given);
+  const { tape, named, values, loss } = forward(model, given);
   tape.backward(loss);
   const frozen = model.calls.flatMap(({ layer }) => (layer.trainable ? [] : `${layer.name}.`));
   const gradients = new Map<string, Array64>();
   for (const [name, { gradient }] of named) {
     if (gradient && !frozen.some((layer) => name.startsWith(layer))) gradients.set(name, gradient);
   }
-  return { loss: loss.array.data[0], output: output.array, gradients };
+  return { loss: loss.array.data[0], outputs: values.slice(1).map(({ array }) => array), gradients };
 }

@@ -1,9 +1,10 @@
 import { expect } from 'vitest';
 import { objectives, type Task } from '../../src/experiments/task.ts';
 import { add } from '../../src/kernels/binary.ts';
+import { makesProbabilities } from '../../src/nn/activations.ts';
 import { lossOperand } from '../../src/nn/evaluate.ts';
+import { Extractor } from '../../src/nn/extractor.ts';
 import type { Model } from '../../src/nn/model.ts';
-import { modelFromConfig } from '../../src/nn/modelFile.ts';
 import { gradients } from '../../src/tensor/autograd.ts';
 import { RandomStream } from '../../src/tensor/random.ts';
 import { scope } from '../../src/tensor/scope.ts';
@@ -16,15 +17,14 @@ import { withVariants } from './variants.ts';
 /*
  * A training step of a whole model against the f64 reference. Some things are no errors, and are kept out:
  *
- * - Round-off takes a ReLU or a max-pool whose two sides are nearly equal to the other side: a gradient elsewhere. Convolutions are
- *   therefore direct ones (F(4x4)'s round-off is ten times theirs), and data comes from a seed, so that a test is the same each time. A network
- *   of many normalised layers meets such a tie at most seeds: its `smoothTwin` has none.
+ * - Round-off takes a ReLU or a max-pool whose two sides are nearly equal to the other side: a gradient elsewhere. The reference is therefore
+ *   told what each layer gave here, and lets that decide; first, all of it is held to what the reference computes by itself.
  * - Batch-norm over two values gives ±1 by which is larger: a batch is large enough that every channel has more, down to maps of 1x1.
  * - The gradient of a bias in front of a batch-norm is 0: there is nothing that an error could be relative to. It must be nothing beside the
  *   layer's other gradients.
  */
 
-/** Length of the difference of a gradient over the gradient's length, at most. */
+/** Length of the difference over the length of what is compared, a gradient or an output: at most. */
 const RELATIVE = 1e-3;
 /** A gradient is 0 up to f64's round-off where its values are so small, beside the largest of its layer. */
 const NOTHING = 1e-10;
@@ -35,13 +35,6 @@ export interface ComparisonOptions {
   readonly task?: Task;
   /** Of the batch and of what is added to the weights. Default 1. */
   readonly seed?: number;
-}
-
-/** A network with tanh in place of its ReLUs, and average in place of max-pools: nothing of it has two sides. */
-export function smoothTwin(model: Model): Model {
-  const text = JSON.stringify(model.toConfig());
-  const smooth = text.replaceAll('"relu"', '"tanh"').replaceAll('"maxPooling2d"', '"averagePooling2d"');
-  return modelFromConfig(JSON.parse(smooth));
 }
 
 /** Names of the variants that the passes of convolutions take, where those suit. */
@@ -61,7 +54,9 @@ export async function compareWithReference(model: Model, options: ComparisonOpti
   const random = createRandom(seed);
   await moveWeights(model, random);
   const samples = sampleBatch(model, batch, task, random);
-  const expected = modelGradients(model, await caseOf(model, samples));
+  const outputs = await outputsOf(model, samples);
+  const expected = modelGradients(model, { ...(await caseOf(model, samples)), outputs });
+  compareOutputs(model, outputs, expected, `seed ${seed}`);
   await compareStep(model, samples, expected, `seed ${seed}`);
   for (const disposable of [model, samples.x, samples.y]) disposable.dispose();
 }
@@ -123,14 +118,44 @@ export function trainingLoss(model: Model, { task, x, y }: Pick<SampleBatch, 'ta
   return penalty ? add(value, penalty) : value;
 }
 
+/** What each call gives in the model's next training step; that step then is still the next. */
+export async function outputsOf(model: Model, { x }: SampleBatch, convolutions = DIRECT): Promise<Array64[]> {
+  const inside = new Extractor(model, [...model.calls.keys()]);
+  const positions = model.randomStreams.map(({ position }) => position);
+  const outputs = withVariants(variantsFor(convolutions), () => inside.callAll([x], { training: true }));
+  for (const [i, stream] of model.randomStreams.entries()) stream.position = positions[i];
+  const arrays: Array64[] = [];
+  for (const y of outputs) arrays.push(make(y.shape, await y.data()));
+  for (const y of outputs) y.dispose();
+  return arrays;
+}
+
+/** Holds what each call gave to the reference; but a softmax or sigmoid at the end, which the reference leaves to the loss. */
+export function compareOutputs(
+  model: Model,
+  outputs: readonly Array64[],
+  expected: ModelGradients,
+  label: string,
+): void {
+  const wrong = model.calls.flatMap(({ layer }, i) => {
+    if (makesProbabilities(layer.activation) && model.outputs.includes(i + 1)) return [];
+    const error = relativeError(outputs[i].data, expected.outputs[i], 1);
+    return error < RELATIVE ? [] : `${layer.name}: ${error.toExponential(1)}`;
+  });
+  expect(wrong, `relative errors of outputs that are above ${RELATIVE}, ${label}`).toEqual([]);
+}
+
+const variantsFor =
+  ({ forward, backward }: Convolutions) =>
+  (key: string) => {
+    if (!key.startsWith('conv2d')) return undefined;
+    return key.startsWith('conv2d forward') ? forward : backward;
+  };
+
 /** Loss and gradients of a training step, with convolutions by the named variants; values are read when all is done. */
 export async function stepOf(model: Model, samples: SampleBatch, convolutions = DIRECT) {
   const parameters = model.trainableParameters;
-  const variantOf = (key: string) => {
-    if (!key.startsWith('conv2d')) return undefined;
-    return key.startsWith('conv2d forward') ? convolutions.forward : convolutions.backward;
-  };
-  const { loss, found } = withVariants(variantOf, () =>
+  const { loss, found } = withVariants(variantsFor(convolutions), () =>
     scope(() => {
       const loss = trainingLoss(model, samples);
       const targets = parameters.map(({ tensor }) => tensor);
