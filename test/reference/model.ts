@@ -70,12 +70,7 @@ class Tape {
   private readonly backwards: (() => void)[] = [];
 
   /** @param decided what the backward pass takes in place of the inputs, for where they'd send the gradient */
-  apply<Attrs>(
-    op: Reference<Attrs>,
-    inputs: readonly Value[],
-    attrs: Attrs,
-    decided?: Array64[],
-  ): Value {
+  apply<Attrs>(op: Reference<Attrs>, inputs: readonly Value[], attrs: Attrs, decided?: Array64[]): Value {
     const arrays = inputs.map(({ array }) => array);
     const output: Value = { array: op.forward(arrays, attrs) };
     this.backwards.push(() => {
