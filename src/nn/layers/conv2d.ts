@@ -4,13 +4,12 @@ import type { Padding, Strides } from '../../kernels/shared/padding.ts';
 import type { Shape } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { isMonotonic } from '../activations.ts';
-import { fansOf, type InitializerName } from '../initializers.ts';
-import { type Activation, type CallOptions, Layer, type LayerConfig, type Regularizer } from '../layer.ts';
-import type { Parameter } from '../parameter.ts';
+import type { CallOptions, Layer } from '../layer.ts';
 import { expectImages } from './images.ts';
+import { KernelLayer, type KernelLayerConfig } from './kernelLayer.ts';
 import { MaxPooling2d } from './maxPooling2d.ts';
 
-export interface Conv2dConfig extends LayerConfig {
+export interface Conv2dConfig extends KernelLayerConfig {
   filters: number;
   /** Height and width of the kernel. Default 3. */
   kernelSize?: number | readonly [number, number];
@@ -18,37 +17,16 @@ export interface Conv2dConfig extends LayerConfig {
   strides?: Strides;
   /** 'valid' (default) or 'same', as in Keras, or the number of zeros: see `conv2d`. */
   padding?: Padding;
-  activation?: Activation;
-  /** Default 'glorotUniform'. */
-  kernelInitializer?: InitializerName;
-  kernelRegularizer?: Regularizer;
-  /** Default 'zeros'. */
-  biasInitializer?: InitializerName;
-  /** Default true. */
-  useBias?: boolean;
 }
 
-export class Conv2d extends Layer<Conv2dConfig> {
-  private kernel!: Parameter;
-  private bias: Parameter | undefined;
-
+export class Conv2d extends KernelLayer<Conv2dConfig> {
   protected makeWeights(inputShape: Shape): Shape {
-    const {
-      filters,
-      kernelSize = 3,
-      strides,
-      padding = 'valid',
-      kernelInitializer = 'glorotUniform',
-      kernelRegularizer: regularizer,
-      biasInitializer = 'zeros',
-      useBias = true,
-    } = this.config;
+    const { filters, kernelSize = 3, strides, padding = 'valid' } = this.config;
     expectImages(this.name, inputShape);
     const [height, width] = typeof kernelSize === 'number' ? [kernelSize, kernelSize] : kernelSize;
     const shape = [height, width, inputShape[2], filters];
     const { Y, X } = geometryOf([[1, ...inputShape], shape], padding, strides);
-    this.kernel = this.addWeight('kernel', shape, kernelInitializer, { regularizer });
-    if (useBias) this.bias = this.addWeight('bias', [filters], biasInitializer, { fans: fansOf(shape) });
+    this.addKernel(shape, filters);
     return [Y, X, filters];
   }
 

@@ -7,12 +7,10 @@ import {
 import type { Padding, Strides } from '../../kernels/shared/padding.ts';
 import type { Shape } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import { fansOf, type InitializerName } from '../initializers.ts';
-import { type Activation, Layer, type LayerConfig, type Regularizer } from '../layer.ts';
-import type { Parameter } from '../parameter.ts';
 import { expectImages } from './images.ts';
+import { KernelLayer, type KernelLayerConfig } from './kernelLayer.ts';
 
-export interface Conv2dTransposeConfig extends LayerConfig {
+export interface Conv2dTransposeConfig extends KernelLayerConfig {
   filters: number;
   /** Height and width of the kernel. Default 3. */
   kernelSize?: number | readonly [number, number];
@@ -22,36 +20,17 @@ export interface Conv2dTransposeConfig extends LayerConfig {
   padding?: Padding;
   /** Rows and columns of the output below and to the right that only this asks for. */
   outputPadding?: Conv2dTransposeOptions['outputPadding'];
-  activation?: Activation;
-  /** Default 'glorotUniform'. */
-  kernelInitializer?: InitializerName;
-  kernelRegularizer?: Regularizer;
-  /** Default 'zeros'. */
-  biasInitializer?: InitializerName;
-  /** Default true. */
-  useBias?: boolean;
 }
 
-export class Conv2dTranspose extends Layer<Conv2dTransposeConfig> {
-  private kernel!: Parameter;
-  private bias: Parameter | undefined;
-
+export class Conv2dTranspose extends KernelLayer<Conv2dTransposeConfig> {
   protected makeWeights(inputShape: Shape): Shape {
-    const {
-      filters,
-      kernelSize = 3,
-      kernelRegularizer: regularizer,
-      kernelInitializer = 'glorotUniform',
-      biasInitializer = 'zeros',
-      useBias = true,
-    } = this.config;
+    const { filters, kernelSize = 3 } = this.config;
     expectImages(this.name, inputShape);
     const [height, width] = typeof kernelSize === 'number' ? [kernelSize, kernelSize] : kernelSize;
     const shape = [height, width, filters, inputShape[2]];
     const { H, W } = transposedGeometryOf([[1, ...inputShape], shape], this.options);
     // Keras and PyTorch alike count the filters as its inputs, by their place in the kernel's shape.
-    this.kernel = this.addWeight('kernel', shape, kernelInitializer, { regularizer });
-    if (useBias) this.bias = this.addWeight('bias', [filters], biasInitializer, { fans: fansOf(shape) });
+    this.addKernel(shape, filters);
     return [H, W, filters];
   }
 

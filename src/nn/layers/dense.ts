@@ -2,34 +2,18 @@ import { ShapeError } from '../../errors.ts';
 import { dense } from '../../kernels/dense.ts';
 import { type Shape, showShape } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import { fansOf, type InitializerName } from '../initializers.ts';
-import { type Activation, Layer, type LayerConfig, type Regularizer } from '../layer.ts';
-import type { Parameter } from '../parameter.ts';
+import { KernelLayer, type KernelLayerConfig } from './kernelLayer.ts';
 
-export interface DenseConfig extends LayerConfig {
+export interface DenseConfig extends KernelLayerConfig {
   units: number;
-  activation?: Activation;
-  kernelRegularizer?: Regularizer;
-  /** Default 'glorotUniform'. */
-  kernelInitializer?: InitializerName;
-  /** Default 'zeros'. */
-  biasInitializer?: InitializerName;
-  /** Default true. */
-  useBias?: boolean;
 }
 
-export class Dense extends Layer<DenseConfig> {
-  private kernel!: Parameter;
-  private bias: Parameter | undefined;
-
+export class Dense extends KernelLayer<DenseConfig> {
   protected makeWeights(inputShape: Shape): Shape {
-    const { units, kernelRegularizer: regularizer, useBias = true } = this.config;
-    const { kernelInitializer = 'glorotUniform', biasInitializer = 'zeros' } = this.config;
+    const { units } = this.config;
     if (inputShape.length !== 1)
       throw new ShapeError(this.name, 'vectors [features] (flatten images first)', showShape(inputShape));
-    const shape = [inputShape[0], units];
-    this.kernel = this.addWeight('kernel', shape, kernelInitializer, { regularizer });
-    if (useBias) this.bias = this.addWeight('bias', [units], biasInitializer, { fans: fansOf(shape) });
+    this.addKernel([inputShape[0], units], units);
     return [units];
   }
 

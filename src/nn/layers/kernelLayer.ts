@@ -1,0 +1,29 @@
+import type { Shape } from '../../tensor/shape.ts';
+import { fansOf, type InitializerName } from '../initializers.ts';
+import { type Activation, Layer, type LayerConfig, type Regularizer } from '../layer.ts';
+import type { Parameter } from '../parameter.ts';
+
+export interface KernelLayerConfig extends LayerConfig {
+  activation?: Activation;
+  /** Default 'glorotUniform'. */
+  kernelInitializer?: InitializerName;
+  kernelRegularizer?: Regularizer;
+  /** Default 'zeros'. */
+  biasInitializer?: InitializerName;
+  /** Default true. */
+  useBias?: boolean;
+}
+
+/** A layer whose weights are a kernel and, unless it does without, a bias. */
+export abstract class KernelLayer<Config extends KernelLayerConfig> extends Layer<Config> {
+  protected kernel!: Parameter;
+  protected bias: Parameter | undefined;
+
+  protected addKernel(shape: Shape, outputs: number): void {
+    const { kernelInitializer = 'glorotUniform', kernelRegularizer: regularizer } = this.config;
+    const { biasInitializer = 'zeros', useBias = true } = this.config;
+    this.kernel = this.addWeight('kernel', shape, kernelInitializer, { regularizer });
+    // PyTorch draws a bias by what its kernel takes in.
+    if (useBias) this.bias = this.addWeight('bias', [outputs], biasInitializer, { fans: fansOf(shape) });
+  }
+}
