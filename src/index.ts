@@ -4,6 +4,19 @@ export {
   type ClassScores,
   classificationReport,
 } from './analysis/classification.ts';
+export * from './analysis/dataset.ts';
+export {
+  type DeadChannels,
+  type DeadChannelsOptions,
+  deadChannels,
+  type FeatureMaps,
+  type FeatureMapsOptions,
+  type Filters,
+  featureMaps,
+  filters,
+} from './analysis/featureMaps.ts';
+export type { BatchOptions, Images } from './analysis/images.ts';
+export { type Outlier, rankOutliers, reconstructionErrors } from './analysis/outliers.ts';
 export {
   type Augmentation,
   describeAugmentation,

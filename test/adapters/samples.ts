@@ -14,10 +14,12 @@ import {
   concat,
   conv2d,
   conv2dTranspose,
+  deadChannels,
   dense,
   div,
   dropout,
   exp,
+  featureMaps,
   gather,
   gatherImages,
   imageDataGenerator,
@@ -35,6 +37,7 @@ import {
   mul,
   Parameter,
   RandomStream,
+  reconstructionErrors,
   record,
   relu,
   rescale,
@@ -653,6 +656,34 @@ async function savedModelPredictsTheSame(seed: number): Promise<void> {
   for (const used of [model, loaded]) used.dispose();
 }
 
+/** 1x1 filters: one that copies, a ReLU that is never above 0, and one above 0 for the last image only. */
+async function findsDeadChannels(seed: number): Promise<void> {
+  const model = sequential([layers.conv2d({ filters: 3, kernelSize: 1, activation: 'relu' })], {
+    inputShape: [5, 5, 1],
+    seed,
+  });
+  const [kernel, bias] = model.parameters;
+  kernel.set(Float32Array.of(1, -1, 1));
+  bias.set(Float32Array.of(0, 0, -2));
+  const pixels = createRandom(seed).uniform([7, 5, 5, 1], 0, 1);
+  pixels.data[pixels.data.length - 1] = 3;
+  const x = toTensor(pixels);
+  const dead = await deadChannels(model, x, { batchSize: 4 });
+  expect(dead.get('conv2d')?.dead, `dead channels, seed ${seed}`).toEqual([1]);
+  const maps = await featureMaps(model, x);
+  expect(maps.get('conv2d')?.blank.at(-2), `channels blank for an image, seed ${seed}`).toEqual([1, 2]);
+  const errors = await reconstructionErrors(
+    sequential([layers.rescaling({ scale: 0 })], { inputShape: [5, 5, 1] }),
+    x,
+  );
+  const squares = pixels.data.map((value) => value ** 2);
+  const expected = Array.from({ length: 7 }, (_, n) =>
+    squares.slice(25 * n, 25 * n + 25).reduce((sum, value) => sum + value / 25, 0),
+  );
+  compare(errors, make([7], expected), 25, `reconstruction errors, seed ${seed}`);
+  model.dispose();
+}
+
 /** ReLU of so many elements, compared on the CPU. */
 export async function checkLongRelu(length: number): Promise<void> {
   const values = new Float32Array(length);
@@ -675,5 +706,6 @@ export const samples: readonly Sample[] = [
   ...ops,
   { name: 'a recorded step learns and creates nothing', check: recordedStepLearns },
   { name: 'model.save and loadModel', check: savedModelPredictsTheSame },
+  { name: 'dead channels, feature maps and reconstruction errors', check: findsDeadChannels },
   { name: 'more workgroups than a dimension holds', check: manyWorkgroups },
 ];
