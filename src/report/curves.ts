@@ -1,13 +1,17 @@
 import { LineChart, type LineSeriesOption } from 'echarts/charts';
 import { GridComponent, LegendComponent, TitleComponent } from 'echarts/components';
 import * as echarts from 'echarts/core';
-import { SVGRenderer } from 'echarts/renderers';
+import { axisStyle, CHART_HEIGHT, CHART_WIDTH, drawChart, titleStyle } from './chart.ts';
+import { COLORS, FONT_SIZE, TEXT } from './style.ts';
 
-echarts.use([LineChart, GridComponent, LegendComponent, TitleComponent, SVGRenderer]);
+echarts.use([LineChart, GridComponent, LegendComponent, TitleComponent]);
 
 export interface Curve {
   readonly name: string;
   readonly points: readonly (readonly [x: number, y: number])[];
+  /** Curves of one group share a colour. Default: the name. */
+  readonly group?: string;
+  readonly dashed?: boolean;
 }
 
 /** Curves that share a pair of axes. */
@@ -17,70 +21,77 @@ export interface Panel {
 }
 
 export interface CurvesOptions {
-  readonly title: string;
+  /** Above all panels. */
+  readonly title?: string;
   readonly xName: string;
+  readonly width?: number;
+  readonly height?: number;
 }
 
-const WIDTH = 960;
-const HEIGHT = 400;
-/** Greys and hues that stand out on white and on black alike: the picture has no background of its own. */
-const TEXT = '#808080';
-const LINES = 'rgba(128, 128, 128, 0.33)';
-const COLORS = ['#3b82f6', '#d97706', '#16a34a', '#c026d3'];
 /** Up to this many points are marked, so that one or two can be seen. */
 const MARKED_POINTS = 40;
 
-/** Draws panels side by side, curves of the same name in the same colour, as an SVG file. */
-export function drawCurves(panels: readonly Panel[], { title, xName }: CurvesOptions): string {
-  const names = [...new Set(panels.flatMap(({ curves }) => curves.map(({ name }) => name)))];
-  const share = 100 / panels.length;
-  const axis = {
-    axisLabel: { color: TEXT },
-    axisLine: { lineStyle: { color: TEXT } },
-    splitLine: { lineStyle: { color: LINES } },
-  };
-  const series: LineSeriesOption[] = panels.flatMap(({ curves }, panel) =>
-    curves.map(({ name, points }) => ({
+/** Draws panels side by side, curves of the same group in the same colour, as an SVG file. */
+export function drawCurves(panels: readonly Panel[], options: CurvesOptions): string {
+  const { title, xName, width = 960, height = 400 } = options;
+  const curves = panels.flatMap((panel) => panel.curves);
+  const names = [...new Set(curves.map(({ name }) => name))];
+  const groups = [...new Set(curves.map(({ name, group = name }) => group))];
+  const panelWidth = width / panels.length;
+  const titleHeight = title === undefined ? 0 : 30;
+  const legendRows = Math.ceil(names.reduce((sum, name) => sum + 60 + 7.5 * name.length, 0) / width);
+  const legendTop = titleHeight + (panels.length > 1 ? 4 : 32);
+  const panelTop = panels.length > 1 ? legendTop + 24 * legendRows + 4 : 6;
+  const gridTop = panels.length > 1 ? panelTop + 30 : legendTop + 24 * legendRows + 10;
+  const series: LineSeriesOption[] = panels.flatMap((panel, i) =>
+    panel.curves.map(({ name, points, group = name, dashed }) => ({
       type: 'line',
       name,
-      xAxisIndex: panel,
-      yAxisIndex: panel,
+      xAxisIndex: i,
+      yAxisIndex: i,
       data: points.map(([x, y]) => [x, y]),
       showSymbol: points.length <= MARKED_POINTS,
       symbol: 'circle',
       symbolSize: 5,
-      color: COLORS[names.indexOf(name) % COLORS.length],
-      lineStyle: { width: 2 },
+      color: COLORS[groups.indexOf(group) % COLORS.length],
+      lineStyle: { width: 2, type: dashed ? 'dashed' : 'solid' },
     })),
   );
-  const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height: HEIGHT });
-  chart.setOption({
-    animation: false,
+  const option = {
     title: [
-      { text: title, left: 'center', top: 8, textStyle: { color: TEXT, fontSize: 15 } },
+      ...(title === undefined ? [] : [{ text: title, left: 'center', top: 6, textStyle: titleStyle }]),
       ...panels.map((panel, i) => ({
         text: panel.title,
-        left: `${share * (i + 0.5)}%`,
-        top: 62,
+        left: panelWidth * (i + 0.5),
+        top: panelTop,
         textAlign: 'center' as const,
-        textStyle: { color: TEXT, fontSize: 13 },
+        textStyle: titleStyle,
       })),
     ],
-    legend: { data: names, top: 34, textStyle: { color: TEXT } },
-    grid: panels.map((_, i) => ({ left: `${share * i + 6}%`, width: `${share - 9}%`, top: 90, bottom: 50 })),
+    legend: { data: names, top: legendTop, itemWidth: 30, textStyle: { color: TEXT, fontSize: FONT_SIZE } },
+    grid: panels.map((_, i) => ({
+      left: panelWidth * i + 56,
+      width: panelWidth - 56 - 20,
+      top: gridTop,
+      bottom: 54,
+    })),
     xAxis: panels.map((_, gridIndex) => ({
-      ...axis,
+      ...axisStyle,
       gridIndex,
       type: 'value',
       name: xName,
-      nameLocation: 'middle',
-      nameGap: 28,
-      nameTextStyle: { color: TEXT },
+      nameGap: 30,
     })),
-    yAxis: panels.map((_, gridIndex) => ({ ...axis, gridIndex, type: 'value', scale: true })),
+    yAxis: panels.map((_, gridIndex) => ({ ...axisStyle, gridIndex, type: 'value', scale: true })),
     series,
-  });
-  const svg = chart.renderToSVGString();
-  chart.dispose();
-  return svg;
+  };
+  return drawChart(option, { width, height });
 }
+
+export interface LineChartOptions extends Panel {
+  readonly xName: string;
+}
+
+/** Draws curves over one pair of axes as an SVG file. */
+export const lineChart = ({ xName, ...panel }: LineChartOptions): string =>
+  drawCurves([panel], { xName, width: CHART_WIDTH, height: CHART_HEIGHT });
