@@ -87,6 +87,26 @@ export type { Slot } from './nn/slots.ts';
 export { input, SymbolicTensor } from './nn/symbolic.ts';
 export { type UpdateBatchNormOptions, updateBatchNorm } from './nn/updateBatchNorm.ts';
 export {
+  type SearchMethod,
+  type SearchOptions,
+  type SearchPlan,
+  type SearchResult,
+  search,
+  searchMethods,
+} from './search/search.ts';
+export {
+  type Choice,
+  type Dimension,
+  type Integer,
+  type LogUniform,
+  type ParametersOf,
+  type ParameterValue,
+  type Space,
+  space,
+  type Uniform,
+} from './search/space.ts';
+export type { Direction, Trial } from './search/trial.ts';
+export {
   type BackwardCall,
   defineOp,
   type ForwardCall,
