@@ -7,6 +7,7 @@ import { type EvaluateOptions, evaluateRuns } from './evaluate.ts';
 import { experiments, findExperiment } from './index.ts';
 import { convertFile } from './modelFiles.ts';
 import { listModels } from './models.ts';
+import { IMAGE_WORDS } from './namedImages.ts';
 import { folderName, positiveNumber, timeSpan, wholeNumber } from './options.ts';
 import { type PredictOptions, predict } from './predict.ts';
 import { type ProfileOptions, profileStep } from './profile.ts';
@@ -144,7 +145,7 @@ program
   .command('predict')
   .description('say what images show')
   .argument('<run>', "a run's folder, or a file with a model (.h5, .safetensors)")
-  .argument('<image...>', 'PNG or JPEG files, or test:123 for a test image')
+  .argument('<image...>', IMAGE_WORDS)
   .addOption(dataOption())
   .addOption(adapterOption())
   .action((run: string, images: string[], options: PredictOptions) =>
