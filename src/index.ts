@@ -2,7 +2,12 @@
 export {
   type ClassificationReport,
   type ClassScores,
+  type ConfusionOptions,
   classificationReport,
+  confusionMatrix,
+  type Normalize,
+  normalizeConfusion,
+  predictedClasses,
 } from './analysis/classification.ts';
 export * from './analysis/dataset.ts';
 export {
@@ -16,6 +21,7 @@ export {
   filters,
 } from './analysis/featureMaps.ts';
 export type { BatchOptions, Images } from './analysis/images.ts';
+export { type Answer, firstRightAndWrong, mostConfidentMistakes } from './analysis/mistakes.ts';
 export { type Outlier, rankOutliers, reconstructionErrors } from './analysis/outliers.ts';
 export {
   type Augmentation,
