@@ -11,6 +11,12 @@ export {
 } from './analysis/classification.ts';
 export * from './analysis/dataset.ts';
 export {
+  type EnsembleAnswer,
+  type EnsembleMethod,
+  type EnsembleOptions,
+  ensemble,
+} from './analysis/ensemble.ts';
+export {
   type DeadChannels,
   type DeadChannelsOptions,
   deadChannels,
@@ -23,6 +29,7 @@ export {
 export type { BatchOptions, Images } from './analysis/images.ts';
 export { type Answer, firstRightAndWrong, mostConfidentMistakes } from './analysis/mistakes.ts';
 export { type Outlier, rankOutliers, reconstructionErrors } from './analysis/outliers.ts';
+export { type Stacking, type StackingOptions, stacking } from './analysis/stacking.ts';
 export {
   type Augmentation,
   describeAugmentation,

@@ -39,6 +39,8 @@ export interface ConfusionOptions {
  * @throws ShapeError where there are other than as many predictions as labels; WeftError naming a class that isn't one
  * @example
  * ```ts
+ * import { confusionMatrix } from 'weft-gpu';
+ *
  * const labels = [0, 0, 1, 2];
  * const predictions = [0, 1, 1, 2];
  * confusionMatrix(labels, predictions, 3); // [[1, 1, 0], [0, 1, 0], [0, 0, 1]]
@@ -70,6 +72,8 @@ export function confusionMatrix(
  * @throws WeftError where `normalize` is none of its words
  * @example
  * ```ts
+ * import { normalizeConfusion } from 'weft-gpu';
+ *
  * normalizeConfusion([[3, 1], [0, 2]], 'true'); // [[0.75, 0.25], [0, 1]]
  * ```
  */
@@ -101,6 +105,8 @@ export function normalizeConfusion(
  * @throws ShapeError where these are no whole rows; WeftError where one is NaN
  * @example
  * ```ts
+ * import { predictedClasses } from 'weft-gpu';
+ *
  * predictedClasses([0.1, 0.9, 0.8, 0.2], 2); // Uint32Array [1, 0]
  * ```
  */
@@ -117,6 +123,8 @@ export function predictedClasses(probabilities: ArrayLike<number>, classes: numb
  * @throws ShapeError where there are other than as many predictions as labels; WeftError naming a class that isn't one
  * @example
  * ```ts
+ * import { classificationReport } from 'weft-gpu';
+ *
  * const report = classificationReport([0, 0, 1, 1], [0, 1, 1, 1], ['cat', 'dog']);
  * report.accuracy; // 0.75
  * report.classes[0]; // { name: 'cat', precision: 1, recall: 0.5, f1: 0.667, support: 2 }

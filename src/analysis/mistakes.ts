@@ -19,6 +19,8 @@ export interface Answer {
  * @throws ShapeError where there are other than as many rows as labels; WeftError naming a label or a probability that is none
  * @example
  * ```ts
+ * import { mostConfidentMistakes } from 'weft-gpu';
+ *
  * const probabilities = [0.9, 0.1, 0.2, 0.8, 0.4, 0.6];
  * mostConfidentMistakes([1, 1, 0], probabilities, 1); // [{ index: 0, label: 1, predicted: 0, probability: 0.9 }]
  * ```
@@ -42,6 +44,8 @@ export function mostConfidentMistakes(
  * @throws ShapeError where there are other than as many rows as labels; WeftError naming a label or a probability that is none
  * @example
  * ```ts
+ * import { firstRightAndWrong } from 'weft-gpu';
+ *
  * const { right, wrong } = firstRightAndWrong([1, 1, 0], [0.9, 0.1, 0.2, 0.8, 0.4, 0.6]);
  * right.map(({ index }) => index); // [1]
  * wrong.map(({ index }) => index); // [0, 2]
