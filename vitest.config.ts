@@ -1,4 +1,5 @@
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
+import { entries, root } from './test/docs/entries.ts';
 
 /** What every run of tests shares. */
 export const common: TestProjectInlineConfiguration['test'] = {
@@ -13,6 +14,10 @@ export const common: TestProjectInlineConfiguration['test'] = {
 };
 
 export default defineConfig({
+  // The documentation's programs import the package.
+  resolve: {
+    alias: entries.map(({ name, source }) => ({ find: new RegExp(`^${name}$`), replacement: root + source })),
+  },
   test: {
     ...common,
     include: ['test/**/*.test.ts'],

@@ -30,8 +30,15 @@ export class Extractor extends Model {
  * layers and weights, which stay the model's to free.
  *
  * ```ts
+ * import { extractor, layers, ones, sequential } from 'weft-gpu';
+ *
+ * const { conv2d, flatten, dense } = layers;
+ * const model = sequential([conv2d({ filters: 4 }), conv2d({ filters: 8 }), flatten(), dense({ units: 3 })], {
+ *   inputShape: [8, 8, 1],
+ * });
  * const inside = extractor(model, ['conv2d', 'conv2d_1']);
- * const [first, second] = await inside.predict([images]);
+ * const [first, second] = await inside.predict([ones([2, 8, 8, 1])]);
+ * console.log(first.shape, second.shape); // [ 2, 6, 6, 4 ] [ 2, 4, 4, 8 ]
  * ```
  *
  * @param names of layers; each is an output, after the layer's activation, [N, ...the layer's output shape]
