@@ -1,4 +1,7 @@
-/** Files of other programs: NumPy's arrays, Keras' models. Packages that only some of them need are loaded when they are. */
+/**
+ * Files of other programs: NumPy's arrays, Keras' models. Packages that only some of them need are loaded when they are.
+ * @module weft-gpu/files
+ */
 export type { Hdf5Options } from './formats/hdf5/index.ts';
 export {
   type KerasOptions,

@@ -1,4 +1,7 @@
-/** Weft: tensors, autograd, layers and training on WebGPU. The public API and nothing else. */
+/**
+ * Tensors, autograd, layers and training on WebGPU, in Node and in browsers. Examples begin where `await init()` has opened a GPU.
+ * @module weft-gpu
+ */
 export {
   type ClassificationReport,
   type ClassScores,
@@ -37,6 +40,7 @@ export {
   type ImageDataGenerator,
   type ImageDataGeneratorOptions,
   imageDataGenerator,
+  type Range,
   type TorchvisionTransform,
   type TorchvisionTransforms,
   torchvisionTransforms,
@@ -44,12 +48,21 @@ export {
 export { augmentImages } from './data/augmentImages.ts';
 export * from './data/batchSource.ts';
 export { type ReplicateOptions, replicate } from './data/replicate.ts';
-export { BatchSampler } from './data/sampler.ts';
+export { BatchSampler, type SamplerState } from './data/sampler.ts';
 export { randomSplit, stratifiedSplit } from './data/splits.ts';
 export * from './errors.ts';
 export { Gpu, type GpuCounters } from './gpu/gpu.ts';
-export { type Kernel, type KernelSpec, kernel, kernelFamily } from './gpu/kernel.ts';
+export {
+  type ElementType,
+  type Kernel,
+  type KernelSpec,
+  kernel,
+  kernelFamily,
+  type UniformType,
+} from './gpu/kernel.ts';
+export type { RecordedMemory } from './gpu/plan.ts';
 export * from './kernels/index.ts';
+export type { ActivationName } from './nn/activations.ts';
 export { type AveragingOptions, WeightAverage } from './nn/averaging.ts';
 export {
   BestCheckpoint,
@@ -69,21 +82,36 @@ export {
   evaluate,
   type Loss,
   type LossEvaluation,
+  type LossOperand,
   type Metric,
   type Samples,
 } from './nn/evaluate.ts';
 export { extractor } from './nn/extractor.ts';
-export { type EpochLogs, type FitOptions, type FitResult, fit, Training } from './nn/fit.ts';
-export { Functional, type FunctionalOptions, functional } from './nn/functional.ts';
-export { type CallOptions, Layer } from './nn/layer.ts';
-export { layers } from './nn/layers/index.ts';
-export { Model } from './nn/model.ts';
-export { loadModel, modelFromConfig } from './nn/modelFile.ts';
+export {
+  type BatchFigures,
+  type EpochLogs,
+  type FitOptions,
+  type FitResult,
+  fit,
+  Training,
+} from './nn/fit.ts';
+export { Functional, type FunctionalConfig, type FunctionalOptions, functional } from './nn/functional.ts';
+export type { Fans, InitializerName } from './nn/initializers.ts';
+export {
+  type CallOptions,
+  Layer,
+  type LayerConfig,
+  type Regularizer,
+  type WeightOptions,
+} from './nn/layer.ts';
+export * from './nn/layers/index.ts';
+export { type LayerCall, Model, type ModelParts } from './nn/model.ts';
+export { loadModel, type ModelConfig, modelFromConfig } from './nn/modelFile.ts';
 export { NonFiniteError } from './nn/nonFinite.ts';
 export * from './nn/optimizers/index.ts';
-export { Parameter } from './nn/parameter.ts';
+export { Parameter, type ParameterOptions, type ParameterOwner } from './nn/parameter.ts';
 export type { PredictOptions } from './nn/predictor.ts';
-export { decodeSafetensors, encodeSafetensors } from './nn/safetensors.ts';
+export { decodeSafetensors, encodeSafetensors, type NamedTensors } from './nn/safetensors.ts';
 export {
   type ConstantOptions,
   type CosineOptions,
@@ -95,9 +123,15 @@ export {
   type StepOptions,
   schedules,
 } from './nn/schedules.ts';
-export { Sequential, sequential } from './nn/sequential.ts';
+export {
+  type LayerDescription,
+  Sequential,
+  type SequentialConfig,
+  type SequentialOptions,
+  sequential,
+} from './nn/sequential.ts';
 export type { Slot } from './nn/slots.ts';
-export { input, SymbolicTensor } from './nn/symbolic.ts';
+export { type Application, input, SymbolicTensor } from './nn/symbolic.ts';
 export { type UpdateBatchNormOptions, updateBatchNorm } from './nn/updateBatchNorm.ts';
 export {
   type SearchMethod,
@@ -129,16 +163,24 @@ export {
   variable,
 } from './tensor/autograd.ts';
 export { browserChoices } from './tensor/browserChoices.ts';
-export { checkGradients } from './tensor/checkGradients.ts';
-export { pinChoices } from './tensor/choices.ts';
+export { type CheckGradientsOptions, checkGradients } from './tensor/checkGradients.ts';
+export { type MissingCandidate, pinChoices } from './tensor/choices.ts';
 export { full, ones, zeros } from './tensor/create.ts';
-export { close, init } from './tensor/device.ts';
-export { launch, range, split } from './tensor/launch.ts';
+export { close, type InitOptions, init } from './tensor/device.ts';
+export { type LaunchOptions, launch, type Part, range, split } from './tensor/launch.ts';
 export { byOp, type Profile, type ProfiledDispatch, type ProfiledOp } from './tensor/profile.ts';
 export { PHILOX_WGSL, RandomStream } from './tensor/random.ts';
 export { type Recorded, record } from './tensor/record.ts';
 export { keep, scope } from './tensor/scope.ts';
 export type { Shape } from './tensor/shape.ts';
-export { type DType, empty, hostTensor, Tensor, tensor } from './tensor/tensor.ts';
+export {
+  type DType,
+  empty,
+  hostTensor,
+  type Nested,
+  Tensor,
+  type TypedArray,
+  tensor,
+} from './tensor/tensor.ts';
 export { type ChoiceStore, type StoredChoice, type TuneOptions, type TuneRow, tune } from './tensor/tune.ts';
 export { type Work, work } from './tensor/work.ts';

@@ -10,6 +10,7 @@ export interface ClassScores {
   readonly support: number;
 }
 
+/** What `classificationReport` finds. */
 export interface ClassificationReport {
   readonly samples: number;
   readonly accuracy: number;

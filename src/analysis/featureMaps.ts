@@ -114,6 +114,7 @@ export interface DeadChannels {
   readonly dead: readonly number[];
 }
 
+/** Where `deadChannels` looks, and how. */
 export interface DeadChannelsOptions extends BatchOptions {
   /** Names of layers. Default: every convolution and every layer with a ReLU, as far as it is called once. */
   readonly layers?: readonly string[];
@@ -188,7 +189,7 @@ export async function deadChannels(
 /** The filters of a convolution as small pictures. */
 export interface Filters {
   readonly layer: string;
-  /** [filters, height, width, input channels]: a picture a filter. */
+  /** A picture a filter: [filters, height, width, input channels]. */
   readonly shape: Shape;
   /** Row-major. */
   readonly data: Float32Array;

@@ -8,6 +8,7 @@ import { Tensor, tensor } from '../tensor/tensor.ts';
 /** Images to look at: a tensor [N, height, width, channels], or samples of a source. */
 export type Images = Tensor | Samples;
 
+/** How images go through a network. */
 export interface BatchOptions {
   /** Images that go through the network at a time: memory grows with it. */
   readonly batchSize?: number;

@@ -4,7 +4,8 @@ import { WeftError } from '../errors.ts';
  * Augmentations as plain data, so that a manifest can hold them. Two libraries' words and semantics, which differ, both by name.
  */
 
-type Range = readonly [number, number];
+/** Lowest and highest value. */
+export type Range = readonly [number, number];
 
 /** The cutout of github.com/yu4u/cutout-random-erasing, with its defaults. */
 export interface EraserOptions {
@@ -47,6 +48,7 @@ export interface ImageDataGeneratorOptions {
   readonly eraser?: EraserOptions;
 }
 
+/** What `imageDataGenerator` makes: its options, checked. */
 export interface ImageDataGenerator extends ImageDataGeneratorOptions {
   readonly kind: 'imageDataGenerator';
 }
@@ -82,6 +84,7 @@ export type TorchvisionTransform =
       readonly value?: number;
     };
 
+/** What `torchvisionTransforms` makes: transforms, in the order in which they are applied. */
 export interface TorchvisionTransforms {
   readonly kind: 'torchvisionTransforms';
   readonly transforms: readonly TorchvisionTransform[];

@@ -24,6 +24,7 @@ export interface BatchSource {
   batch(indices: Tensor, training: boolean): Batch;
   /** Sources of the augmentation's randomness: their positions belong to a checkpoint. */
   readonly randomStreams: readonly RandomStream[];
+  /** Frees the samples. */
   dispose(): void;
 }
 
@@ -38,6 +39,7 @@ export interface ImageSet {
   readonly classNames: readonly string[];
 }
 
+/** How an `ImageSource` makes batches of its images. */
 export interface ImageSourceOptions {
   /** What happens to training batches: `imageDataGenerator(...)` or `torchvisionTransforms([...])`. Default nothing. */
   readonly augment?: Augmentation;
@@ -117,6 +119,7 @@ export class ImageSource implements BatchSource {
     });
   }
 
+  /** Frees the images. */
   dispose(): void {
     this.bytes.dispose();
     this.labels.dispose();
@@ -145,6 +148,7 @@ export class ArraySource implements BatchSource {
     return { x: gather(this.x, indices), labels: gather(this.labels, indices) };
   }
 
+  /** Frees the samples. */
   dispose(): void {
     this.x.dispose();
     this.labels.dispose();

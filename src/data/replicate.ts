@@ -3,6 +3,7 @@ import { tensor } from '../tensor/tensor.ts';
 import type { Augmentation } from './augmentation.ts';
 import { type ImageSet, ImageSource } from './batchSource.ts';
 
+/** How `replicate` makes its copies. */
 export interface ReplicateOptions {
   /** Augmented copies of each image. Default 1. */
   readonly copies?: number;

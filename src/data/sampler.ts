@@ -1,6 +1,7 @@
 import { WeftError } from '../errors.ts';
 import { RandomStream } from '../tensor/random.ts';
 
+/** Where a `BatchSampler` stands. */
 export interface SamplerState {
   /** Full passes over the samples that came before this one. */
   pass: number;
@@ -45,6 +46,7 @@ export class BatchSampler {
     return batch;
   }
 
+  /** Where it stands: part of a checkpoint, and settable from one. */
   get state(): SamplerState {
     return { pass: this.pass, cursor: this.cursor };
   }

@@ -7,6 +7,7 @@ import { type Shape, showShape, sizeOf } from '../tensor/shape.ts';
  * multiple of 64 bytes, then the elements.
  */
 
+/** Elements as `.npy` files hold them. */
 export type NpyData =
   | Float32Array
   | Float64Array

@@ -13,6 +13,7 @@ const MAX_RATIO = 1032;
 /** zip's first date: the same arrays give the same bytes. */
 const MTIME = new Date(1980, 0, 1);
 
+/** How `encodeNpz` writes. */
 export interface NpzOptions {
   /** Whether to deflate, as savez_compressed does. Default false. */
   compressed?: boolean;
@@ -32,6 +33,7 @@ export async function encodeNpz(
   return zipSync(Object.fromEntries(entries));
 }
 
+/** What `decodeNpz` accepts. */
 export interface ReadNpzOptions {
   /** What error messages call the file. */
   name?: string;

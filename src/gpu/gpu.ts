@@ -95,6 +95,7 @@ export class Gpu {
   readonly subgroupSize: number;
   /** What times single dispatches: the GPU's own clock where the adapter offers `timestamp-query`, else the CPU's. */
   readonly clock: 'gpu' | 'cpu';
+  /** @internal */
   readonly pool: BufferPool;
 
   private readonly pipelines = new Map<
@@ -150,7 +151,7 @@ export class Gpu {
   }
 
   /**
-   * Opens a device on `adapter` and checks that it computes.
+   * @internal Opens a device on `adapter` and checks that it computes.
    * @throws GpuError when the adapter gives no device or a wrong sum.
    */
   static async open(adapter: GPUAdapter, options: GpuOptions = {}): Promise<Gpu> {
@@ -170,7 +171,7 @@ export class Gpu {
     return gpu;
   }
 
-  /** Issues one kernel over its items, in as many dispatches as the limits ask for. */
+  /** @internal Issues one kernel over its items, in as many dispatches as the limits ask for. */
   launch({ kernel, bindings, uniforms = {}, items, workgroups, work }: Launch): void {
     this.throwIfFailed();
     const { spec } = kernel;
@@ -210,13 +211,13 @@ export class Gpu {
     }
   }
 
-  /** Copies bytes between buffers, from and to the bytes that `at` says (multiples of 4), in order with the launches around it. */
+  /** @internal Copies bytes between buffers, from and to the bytes that `at` says (multiples of 4), in order with the launches around it. */
   copy(from: GpuBuffer, to: GpuBuffer, bytes: number, at?: { from?: number; to?: number }): void {
     this.throwIfFailed();
     this.issue({ kind: 'copy', from, to, bytes, at });
   }
 
-  /** Writes CPU bytes into a buffer, after everything issued so far. */
+  /** @internal Writes CPU bytes into a buffer, after everything issued so far. */
   write(buffer: GpuBuffer, data: ArrayBufferView): void {
     this.throwIfFailed();
     // A queue write overtakes commands that aren't submitted yet, which may still use this buffer for its last owner.
@@ -225,7 +226,7 @@ export class Gpu {
     this.device.queue.writeBuffer(handle, offset, data as ArrayBufferView<ArrayBuffer>);
   }
 
-  /** Reads `bytes` from a buffer once everything issued so far has run. */
+  /** @internal Reads `bytes` from a buffer once everything issued so far has run. */
   async read(buffer: GpuBuffer, bytes: number): Promise<ArrayBuffer> {
     this.throwIfFailed();
     if (this.recording)
@@ -271,7 +272,7 @@ export class Gpu {
   }
 
   /**
-   * Keeps the commands that `fn` issues, unexecuted, and gives them memory.
+   * @internal Keeps the commands that `fn` issues, unexecuted, and gives them memory.
    * @param fn is given the recording; returns the buffers that are read after the step
    */
   record(arenas: Arenas, fn: (recording: Recording) => ReadonlySet<GpuBuffer>): Recording {
@@ -296,7 +297,7 @@ export class Gpu {
     }
   }
 
-  /** Runs `fn` with its commands issued at once and left out of the recording in progress, if there is one. */
+  /** @internal Runs `fn` with its commands issued at once and left out of the recording in progress, if there is one. */
   unrecorded<T>(fn: () => T): T {
     const { recording } = this;
     this.recording = undefined;
@@ -308,12 +309,12 @@ export class Gpu {
     }
   }
 
-  /** The recording in progress. */
+  /** @internal The recording in progress. */
   get activeRecording(): Recording | undefined {
     return this.recording;
   }
 
-  /** Writes a recording's host inputs, encodes its commands and submits them. */
+  /** @internal Writes a recording's host inputs, encodes its commands and submits them. */
   replay(recording: Recording): void {
     this.writeHostInputs(recording);
     const encoder = this.device.createCommandEncoder();
@@ -323,7 +324,7 @@ export class Gpu {
     this.device.queue.submit([encoder.finish()]);
   }
 
-  /** Runs a recording as `replay` does, with each dispatch timed on `clock`. Milliseconds of each, in order. */
+  /** @internal Runs a recording as `replay` does, with each dispatch timed on `clock`. Milliseconds of each, in order. */
   async replayTimed(recording: Recording): Promise<number[]> {
     this.writeHostInputs(recording);
     // What came before isn't part of the first dispatch.
@@ -352,7 +353,7 @@ export class Gpu {
     return this.workDone(this.device.queue.onSubmittedWorkDone());
   }
 
-  /** Memory for recordings that never run at the same time. */
+  /** @internal Memory for recordings that never run at the same time. */
   makeArenas(): Arenas {
     return new Arenas(this.bufferSource());
   }

@@ -2,6 +2,7 @@ import { WeftError } from '../errors.ts';
 
 /** What one element of a binding is, as WGSL spells it. */
 export type ElementType = 'f32' | 'u32' | 'i32' | 'vec4f' | 'vec4u' | 'vec4i';
+/** What a uniform scalar is, as WGSL spells it. */
 export type UniformType = 'u32' | 'i32' | 'f32';
 
 /** A compute kernel as its author writes it; `kernel()` adds the declarations around `body`. */
@@ -42,6 +43,10 @@ const builtinUniforms = { items: 'u32', first: 'u32', workgroups: 'u32' } as con
 
 export const UNIFORM_SLOT_BYTES = 256;
 
+/**
+ * Makes a kernel of its description.
+ * @throws WeftError for lanes outside 1 .. 256, or more uniforms than a slot of 256 bytes holds
+ */
 export function kernel(spec: KernelSpec): Kernel {
   if (!(spec.lanes >= 1 && spec.lanes <= 256))
     throw new WeftError(`kernel ${spec.name}: lanes must be 1 to 256, got ${spec.lanes}`);

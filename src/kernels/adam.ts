@@ -44,6 +44,7 @@ export interface AdamTensors {
   v: Tensor;
 }
 
+/** Constants of `adamUpdate`. */
 export interface AdamUpdateOptions {
   beta2: number;
   /** Added to the root of the second moment. */
@@ -52,6 +53,7 @@ export interface AdamUpdateOptions {
   weightDecay?: number;
 }
 
+/** What the rates of a step follow from. */
 export interface AdamRatesOptions {
   /** Default 'keras'. */
   form?: AdamForm;

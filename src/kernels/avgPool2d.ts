@@ -114,6 +114,7 @@ const op = defineOp<Attributes>({
   },
 });
 
+/** Options of `avgPool2d`. */
 export interface AvgPool2dOptions extends PoolOptions {
   /** Whether padding counts as pixels of its window. Default: that of a given number, as in PyTorch; not that of `'same'`, as in TensorFlow. */
   readonly countIncludePad?: boolean;

@@ -294,11 +294,13 @@ function checkEpsilon(op: string, epsilon: number): void {
     throw new ShapeError(op, 'epsilon of at least 0', String(epsilon));
 }
 
+/** Options of `batchNormInference`. */
 export interface BatchNormInferenceOptions {
   /** Added to the variance. */
   epsilon: number;
 }
 
+/** Options of `batchNormTraining`. */
 export interface BatchNormTrainingOptions extends BatchNormInferenceOptions {
   /** How much of the moving statistics stays in a step: 0 to 1. */
   momentum: number;

@@ -25,6 +25,7 @@ import { type Padding, type Strides, stridesOf, zerosOf } from './shared/padding
 
 const NAME = 'conv2dTranspose';
 
+/** Options of `conv2dTranspose`. */
 export interface Conv2dTransposeOptions {
   /** How many outputs an input moves on by. Default 1. */
   strides?: Strides;

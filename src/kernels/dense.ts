@@ -15,6 +15,7 @@ import { sumRows } from './shared/sumRows.ts';
  *   dbias = sum of dy over the samples
  */
 
+/** Options of `dense`. */
 export interface DenseOptions {
   /** Which implementation of the product, by name; default: the fastest that fits. For tests and benchmarks. */
   variant?: string;

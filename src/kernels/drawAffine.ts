@@ -96,6 +96,7 @@ fn turn(degrees: f32) -> vec2f {
 /** A shift in pixels: up to `pixels` either way, sub-pixel; or, with `whole`, by a size from 0 .. whole-1 and a fair sign. */
 export type ShiftRange = { readonly pixels: number } | { readonly whole: number };
 
+/** Options of `drawAffine`. */
 export interface DrawAffineOptions {
   /** What the maps turn and zoom about: (row, column). */
   centre: readonly [number, number];

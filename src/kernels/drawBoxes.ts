@@ -23,6 +23,7 @@ import { IMAGE_DRAWS_WGSL, imageDrawUniforms, type Purpose, purposeOffset } from
  * (column, row) for `eraser` and (row, column) for torchvision.
  */
 
+/** How the size of a box is drawn. */
 export type BoxRule = 'eraser' | 'torchvision';
 
 const TRIES = { eraser: 64, torchvision: 10 } as const;
@@ -88,6 +89,7 @@ const boxKernel = kernelFamily(({ rule }: { rule: BoxRule }) => ({
     boxes[at + 4u] = between(u.valueLow, u.valueHigh, first.y);`,
 }));
 
+/** Options of `drawBoxes`. */
 export interface DrawBoxesOptions {
   height: number;
   width: number;

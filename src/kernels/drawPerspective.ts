@@ -87,6 +87,7 @@ fn isFlat(x: vec4f, y: vec4f) -> bool {
     }`,
 });
 
+/** Options of `drawPerspective`. */
 export interface DrawPerspectiveOptions {
   height: number;
   width: number;

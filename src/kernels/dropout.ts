@@ -102,6 +102,7 @@ const op = defineOp<{ rate: number; moments: boolean }>({
   },
 });
 
+/** Options of `dropout`. */
 export interface DropoutOptions {
   /**
    * Gathers the moments of the channels on the way, where the last axis is a multiple of 4: a `batchNormTraining` of the result then

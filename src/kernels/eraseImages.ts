@@ -51,6 +51,7 @@ const eraseKernel = kernelFamily(({ noise }: { noise: boolean }) => ({
     }`,
 }));
 
+/** Options of `eraseImages`. */
 export interface EraseImagesOptions {
   /** Fills boxes with noise, drawn for each element, instead of the boxes' values: its lowest and highest value. */
   noise?: {

@@ -120,6 +120,7 @@ const op = defineOp<Attributes>({
   },
 });
 
+/** Options of `gatherImages`. */
 export interface GatherImagesOptions {
   height: number;
   width: number;

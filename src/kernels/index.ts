@@ -41,6 +41,8 @@ export { reshape } from './reshape.ts';
 export { type ResizeBilinearOptions, resizeBilinear } from './resizeBilinear.ts';
 export { type SgdForm, type SgdTensors, type SgdUpdateOptions, sgdUpdate } from './sgd.ts';
 export type { Padding, Strides } from './shared/padding.ts';
+export type { Update, UpdatesOptions } from './shared/updates.ts';
+export type { PoolOptions } from './shared/windows.ts';
 export { slice } from './slice.ts';
 export { logSoftmax, softmax } from './softmax.ts';
 export { type SoftmaxCrossEntropyOptions, softmaxCrossEntropy } from './softmaxCrossEntropy.ts';

@@ -199,6 +199,7 @@ const op = defineOp<PoolOptions>({
   ],
 });
 
+/** Options of `maxPool2d`. */
 export type MaxPool2dOptions = PoolOptions;
 
 /**

@@ -13,6 +13,7 @@ import { largestOfAxes, sumAxes } from './shared/reduceAxes.ts';
  *   max:  the largest such x[i],             dx[i] = dy[r(i)] for the first of the largest in row-major order, else 0
  */
 
+/** Options of `sum`, `mean` and `max`. */
 export interface ReduceOptions {
   /** Axes to reduce; negative ones count from the last. Default: all. */
   axes?: number | readonly number[];

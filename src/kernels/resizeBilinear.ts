@@ -163,6 +163,7 @@ const op = defineOp<Attributes>({
   },
 });
 
+/** Options of `resizeBilinear`. */
 export interface ResizeBilinearOptions {
   /**
    * The corner pixels' centres stay in place, as with PyTorch's `align_corners`. Default false: pixels are squares, as in TensorFlow 2 and in

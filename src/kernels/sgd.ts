@@ -53,6 +53,7 @@ export interface SgdTensors {
   velocity?: Tensor;
 }
 
+/** Constants of `sgdUpdate`. */
 export interface SgdUpdateOptions {
   /** Default 'keras'. */
   form?: SgdForm;

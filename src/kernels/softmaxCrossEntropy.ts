@@ -108,6 +108,7 @@ const op = defineOp<Attributes>({
   },
 });
 
+/** Options of `softmaxCrossEntropy`. */
 export interface SoftmaxCrossEntropyOptions {
   /**
    * The share of a target that is spread evenly over all classes, its own among them, as Keras and PyTorch have it: 0.1 of ten classes asks

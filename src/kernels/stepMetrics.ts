@@ -66,6 +66,7 @@ const furtherKernel = kernel({
     }`,
 });
 
+/** The tensors that `noteNonFinite` reads and writes. */
 export interface StepLossTensors {
   /** f32 of one element. */
   loss: Tensor;
@@ -77,6 +78,7 @@ export interface StepLossTensors {
   index: Tensor;
 }
 
+/** The tensors that `stepMetrics` reads and writes. */
 export interface StepMetricsTensors extends StepLossTensors {
   /** f32 [N, K]. Left out, with the labels: nothing is classified. */
   logits?: Tensor;

@@ -29,6 +29,7 @@ export const TRANSFORM_SIZE = 12;
 
 const LANES = 64;
 
+/** What lies outside an image, in Keras' words. */
 export type FillMode = 'constant' | 'nearest' | 'reflect' | 'wrap' | 'blend';
 
 interface Attributes {
@@ -135,6 +136,7 @@ const linearBody = (fillMode: FillMode): string => `
         y[image + p * u.C + c] = value;
       }`;
 
+/** Options of `warpImages`. */
 export interface WarpImagesOptions {
   /** Default 'linear'. */
   interpolation?: 'linear' | 'nearest';

@@ -6,10 +6,13 @@ import type { Tensor } from '../tensor/tensor.ts';
 /** The slope below 0 where none is given, as of Keras' LeakyReLU layer; PyTorch's is 0.01. */
 export const LEAKY_RELU_SLOPE = 0.3;
 
-const byName = {
-  linear: (x: Tensor) => x,
+/** An activation function by its name. */
+export type ActivationName = 'linear' | 'relu' | 'leakyRelu' | 'sigmoid' | 'tanh' | 'softmax';
+
+const byName: Record<ActivationName, (x: Tensor) => Tensor> = {
+  linear: (x) => x,
   relu,
-  leakyRelu: (x: Tensor) => leakyRelu(x, LEAKY_RELU_SLOPE),
+  leakyRelu: (x) => leakyRelu(x, LEAKY_RELU_SLOPE),
   sigmoid,
   tanh,
   softmax,
@@ -19,7 +22,7 @@ const byName = {
  * What a layer applies to its output: a function by name, or the slope of a leaky rectifier: `{ leakyRelu: 0.01 }`. By its name
  * alone it has a slope of 0.3.
  */
-export type Activation = keyof typeof byName | { readonly leakyRelu: number };
+export type Activation = ActivationName | { readonly leakyRelu: number };
 
 export const isActivation = (value: unknown): value is Activation =>
   typeof value === 'string'

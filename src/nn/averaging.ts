@@ -6,6 +6,7 @@ import { hostTensor, type Tensor } from '../tensor/tensor.ts';
 import type { Parameter } from './parameter.ts';
 import { layOut, type Segment, Slot } from './slots.ts';
 
+/** How weights are averaged. */
 export interface AveragingOptions {
   /** Share of the average that stays in an update, from 0 to below 1. */
   decay: number;
@@ -65,6 +66,7 @@ export class WeightAverage {
     );
   }
 
+  /** Frees the averages. */
   dispose(): void {
     for (const { state } of new Set(this.segments.values())) state.average.dispose();
   }

@@ -34,12 +34,14 @@ export interface Callback {
   state?(): unknown;
   /** Weights that a checkpoint must keep for this callback, by name. */
   weights?(): Weights;
+  /** Takes back what `state` and `weights` gave to a checkpoint, when a run is resumed. */
   restore?(state: unknown, training: Training, weights: Weights): void;
 }
 
 /** Values by a weight's name. */
 export type Weights = ReadonlyMap<string, { shape: Shape; data: Float32Array }>;
 
+/** The figure of an epoch that a callback watches. */
 export type Monitor = 'loss' | 'accuracy' | 'valLoss' | 'valAccuracy';
 
 /** Follows one figure: keeps the best value, lower for losses, higher for accuracies. Only an improvement by more than `minDelta` counts. */
@@ -65,6 +67,7 @@ class Best {
   }
 }
 
+/** What `EarlyStopping` watches, and how long it waits. */
 export interface EarlyStoppingOptions {
   /** Default `valLoss`. */
   monitor?: Monitor;
@@ -120,6 +123,7 @@ export class EarlyStopping implements Callback {
   }
 }
 
+/** What `ReduceLROnPlateau` watches, and what it does. */
 export interface ReduceLROnPlateauOptions {
   /** Default `valLoss`. */
   monitor?: Monitor;

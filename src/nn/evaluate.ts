@@ -49,6 +49,7 @@ export interface Evaluation extends LossEvaluation {
   readonly classes: number;
 }
 
+/** How samples are evaluated. */
 export interface EvaluateOptions {
   /** Default 256. */
   batchSize?: number;
@@ -103,6 +104,7 @@ export class Evaluator {
     return { loss, ...classes?.figures };
   }
 
+  /** Frees the recorded step. */
   dispose(): void {
     this.step.dispose();
     this.penalty.dispose();

@@ -38,6 +38,7 @@ export interface EpochLogs {
   readonly valAccuracy?: number;
 }
 
+/** What `fit` trains on and how: the arguments of Keras' `compile` and `fit`. */
 export interface FitOptions {
   readonly train: Samples;
   readonly validation?: Samples;
@@ -66,6 +67,7 @@ export interface FitOptions {
   readonly callbacks?: readonly Callback[];
   /** Keeps the whole state of the run: called after every epoch and at least every `seconds` (default 60), and when the run stops early. */
   readonly checkpoint?: {
+    /** Keeps the file, in place of the one before. */
     save: (file: Uint8Array, logs: readonly EpochLogs[]) => Promise<void>;
     seconds?: number;
   };
@@ -75,6 +77,7 @@ export interface FitOptions {
   readonly shouldStop?: (during: 'steps' | 'validation') => string | undefined;
 }
 
+/** What `fit` gives: Keras' `History`. */
 export interface FitResult {
   readonly history: readonly EpochLogs[];
   /** Why the run ended before its last epoch by a callback's word, if it did. */
@@ -195,6 +198,7 @@ export class Training {
     this.finished ??= reason;
   }
 
+  /** Trains to the last epoch, or until a callback or `shouldStop` ends it. */
   async run(): Promise<FitResult> {
     const { epochs, callbacks = [], checkpoint, shouldStop, resume } = this.options;
     if (resume) this.restore(resume);
@@ -289,6 +293,7 @@ export class Training {
     });
   }
 
+  /** Frees what the run recorded; model and optimizer stay. */
   dispose(): void {
     this.step.dispose();
     this.evaluator?.dispose();

@@ -4,6 +4,7 @@ import { joinModel, type LayerCall, Model } from './model.ts';
 import { describeLayer, type LayerDescription } from './sequential.ts';
 import type { SymbolicTensor } from './symbolic.ts';
 
+/** Where a graph of layers begins and ends. */
 export interface FunctionalOptions {
   /** What `input()` made. */
   inputs: SymbolicTensor | readonly SymbolicTensor[];

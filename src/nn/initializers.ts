@@ -57,7 +57,19 @@ const truncatedNormal =
  * `fanInUniform`, uniform within 1 / sqrt(fanIn), which its convolutions and linear layers take for kernels
  * (`kaiming_uniform_` with a = sqrt(5)) and biases alike.
  */
-export const initializers = {
+export type InitializerName =
+  | 'zeros'
+  | 'ones'
+  | 'glorotUniform'
+  | 'glorotNormal'
+  | 'heUniform'
+  | 'heNormal'
+  | 'lecunNormal'
+  | 'kaimingNormal'
+  | 'fanInUniform';
+
+/** By their names. */
+export const initializers: Readonly<Record<InitializerName, Initializer>> = {
   zeros: constant(0),
   ones: constant(1),
   glorotUniform: uniform(({ fanIn, fanOut }) => Math.sqrt(6 / (fanIn + fanOut))),
@@ -68,6 +80,4 @@ export const initializers = {
   kaimingNormal: (shape, stream, { fanIn } = fansOf(shape)) =>
     normal(sizeOf(shape), stream).map((value) => Math.sqrt(2 / fanIn) * value),
   fanInUniform: uniform(({ fanIn }) => 1 / Math.sqrt(fanIn)),
-} as const satisfies Record<string, Initializer>;
-
-export type InitializerName = keyof typeof initializers;
+};

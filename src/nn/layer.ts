@@ -32,7 +32,8 @@ export interface Regularizer {
   l2: number;
 }
 
-type WeightOptions = Omit<ParameterOptions, 'initializer'> & { regularizer?: Regularizer };
+/** What a layer says of a weight that it adds. */
+export type WeightOptions = Omit<ParameterOptions, 'initializer'> & { regularizer?: Regularizer };
 
 /** One layer. `config` is plain data, from which the layer can be made again. */
 export abstract class Layer<Config extends object = object> implements ParameterOwner {
@@ -108,6 +109,7 @@ export abstract class Layer<Config extends object = object> implements Parameter
     return new SymbolicTensor(this.build(list.map(({ shape }) => shape)), { layer: this, inputs: list });
   }
 
+  /** Makes the weights for inputs of this shape (without the batch) by `addWeight`, and returns the shape of the output. */
   protected abstract makeWeights(inputShape: Shape, ...more: Shape[]): Shape;
 
   /** The layer's output before its activation. */
@@ -128,6 +130,7 @@ export abstract class Layer<Config extends object = object> implements Parameter
     return (this.config as { activation?: Activation }).activation ?? 'linear';
   }
 
+  /** The layer's output for a batch, with its activation. */
   call(x: Tensor, options: CallOptions, ...more: Tensor[]): Tensor {
     const y = this.linear(x, options, ...more);
     return y === x ? activationFunction(this.activation)(x) : this.activate(y);

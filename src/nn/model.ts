@@ -20,6 +20,7 @@ export interface LayerCall {
   readonly outputShape: Shape;
 }
 
+/** What a model is put together of. */
 export interface ModelParts {
   readonly inputs: readonly { readonly shape: Shape; readonly name: string }[];
   /** Each after those that it takes values of. */

@@ -14,6 +14,7 @@ export interface ParameterOwner {
   readonly trainable: boolean;
 }
 
+/** How a parameter begins, and whether it is trained. */
 export interface ParameterOptions {
   readonly initializer: InitializerName;
   /** False for moving statistics: no gradient, no optimizer. Default true. */
@@ -41,6 +42,7 @@ export class Parameter {
     return `${this.owner.name}.${this.ownName}`;
   }
 
+  /** Number of values. */
   get size(): number {
     return sizeOf(this.shape);
   }
@@ -55,6 +57,7 @@ export class Parameter {
     return this.owner.trainable && !(this.options.trainable ?? true);
   }
 
+  /** The values on the GPU: made when first asked for, and the parameter's to dispose of. */
   get tensor(): Tensor {
     if (!this.made) {
       const values = this.loaded ?? this.initialValues();
@@ -84,6 +87,7 @@ export class Parameter {
     else this.loaded = values.slice();
   }
 
+  /** Frees the tensor; the next one holds the initial values again. */
   dispose(): void {
     this.made?.dispose();
     this.made = undefined;

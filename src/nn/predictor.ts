@@ -5,6 +5,7 @@ import { type Shape, sameShape, showShape, sizeOf } from '../tensor/shape.ts';
 import { empty, type Tensor } from '../tensor/tensor.ts';
 import type { Model } from './model.ts';
 
+/** How `model.predict` goes about its samples. */
 export interface PredictOptions {
   /** How many samples go through the network at a time: memory grows with it. Default 256. */
   batchSize?: number;

@@ -8,6 +8,7 @@ import type { TypedArray } from '../tensor/tensor.ts';
  * without gaps.
  */
 
+/** What a safetensors file holds. */
 export interface NamedTensors {
   tensors: Map<string, { shape: Shape; data: TypedArray }>;
   metadata: Record<string, string>;

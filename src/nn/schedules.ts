@@ -10,7 +10,11 @@ export interface Schedule {
    * Of a rate that is a base rate times what the step alone decides: the base rate, and the schedule with another one. Keras' callbacks
    * change it.
    */
-  readonly base?: { readonly rate: number; readonly replacedBy: (rate: number) => Schedule };
+  readonly base?: {
+    readonly rate: number;
+    /** The schedule with another base rate. */
+    readonly replacedBy: (rate: number) => Schedule;
+  };
   /** Its kind and options, as a manifest shows them. */
   readonly config: { readonly kind: string; readonly [option: string]: unknown };
 }
@@ -29,10 +33,12 @@ export const baseRate = (learningRate: LearningRate): number | undefined =>
 export const withBaseRate = (learningRate: LearningRate, rate: number): LearningRate =>
   typeof learningRate === 'number' ? rate : (learningRate.base?.replacedBy(rate) ?? learningRate);
 
+/** Options of `schedules.constant`. */
 export interface ConstantOptions {
   learningRate: number;
 }
 
+/** Options of `schedules.step`. */
 export interface StepOptions {
   /** At first. */
   learningRate: number;
@@ -42,6 +48,7 @@ export interface StepOptions {
   gamma?: number;
 }
 
+/** Options of `schedules.exponential`. */
 export interface ExponentialOptions {
   /** At first. */
   learningRate: number;
@@ -50,12 +57,14 @@ export interface ExponentialOptions {
   gamma: number;
 }
 
+/** Options of `schedules.inverseTime`. */
 export interface InverseTimeOptions {
   /** At first. */
   learningRate: number;
   decay: number;
 }
 
+/** Options of `schedules.cosine`. */
 export interface CosineOptions {
   /** Where the decay begins. */
   learningRate: number;
@@ -69,6 +78,7 @@ export interface CosineOptions {
   warmUpFrom?: number;
 }
 
+/** Options of `schedules.oneCycle`. */
 export interface OneCycleOptions {
   /** At the peak. */
   maxLearningRate: number;
@@ -99,7 +109,10 @@ function check(kind: string, least: number, values: Readonly<Record<string, numb
 const annealed = (start: number, end: number, share: number): number =>
   end + ((start - end) / 2) * (1 + Math.cos(Math.PI * share));
 
-/** Learning-rate schedules. Steps are an optimizer's, counted from 0 over all epochs. */
+/**
+ * Learning-rate schedules. Steps are an optimizer's, counted from 0 over all epochs.
+ * @namespace
+ */
 export const schedules = {
   /** The same rate in every step. */
   constant({ learningRate }: ConstantOptions): Schedule {

@@ -2,6 +2,7 @@ import type { Shape } from '../tensor/shape.ts';
 import type { Layer } from './layer.ts';
 import { joinModel, type LayerCall, Model } from './model.ts';
 
+/** What a stack of layers takes, and its seed. */
 export interface SequentialOptions {
   /** Shape of one input, without the batch. */
   inputShape: Shape;
@@ -36,6 +37,7 @@ export interface LayerDescription {
   readonly trainable?: boolean;
 }
 
+/** A stack of layers as plain data. */
 export interface SequentialConfig {
   inputShape: Shape;
   seed: number;

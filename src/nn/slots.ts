@@ -13,6 +13,7 @@ export class Slot {
     private readonly offset: number,
   ) {}
 
+  /** Number of values. */
   get size(): number {
     return sizeOf(this.shape);
   }

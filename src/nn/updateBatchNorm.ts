@@ -5,6 +5,7 @@ import { tensor } from '../tensor/tensor.ts';
 import { BatchNormalization } from './layers/batchNormalization.ts';
 import type { Model } from './model.ts';
 
+/** How `updateBatchNorm` goes through the samples. */
 export interface UpdateBatchNormOptions {
   /** Default 32. Batches of one size weigh the same; what is left of the samples is not used. */
   batchSize?: number;

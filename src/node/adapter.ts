@@ -17,6 +17,7 @@ import { napUntil } from './nap.ts';
 import { readOsRelease } from './osRelease.ts';
 import { note, type Reporting } from './progress.ts';
 
+/** Which adapter, and how it is provided. */
 export interface AdapterOptions extends Reporting {
   /**
    * `auto` (default): a hardware GPU, else lavapipe, else another software adapter. `hardware`, `software`, `lavapipe`,
@@ -27,6 +28,7 @@ export interface AdapterOptions extends Reporting {
   fetch?: boolean;
 }
 
+/** An adapter, and what keeps it open. */
 export interface OpenAdapter {
   adapter: GPUAdapter;
   /** The device's name and its driver with its version. */

@@ -5,6 +5,7 @@ import { cachePath } from './cacheDir.ts';
 import { atomicWrite, hasCode } from './files.ts';
 import { note, type Reporting } from './progress.ts';
 
+/** Where `fileChoices` keeps its file. */
 export interface FileChoicesOptions extends Pick<Reporting, 'onNote'> {
   /** Default: `choices.json` in the cache folder. */
   path?: string;

@@ -34,6 +34,7 @@ export interface DoctorReport {
   missing: { what: string; remedy?: string }[];
 }
 
+/** What `doctorReport` looks for. */
 export interface DoctorOptions {
   /** See `AdapterOptions.adapter`. */
   adapter?: string;

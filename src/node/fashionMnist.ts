@@ -19,6 +19,7 @@ import { isArchive, readFashionMnistArchive } from './fashionMnistCsv.ts';
 import { atomicWrite, hasCode } from './files.ts';
 import { note, type Reporting } from './progress.ts';
 
+/** Where `loadFashionMnist` finds the data. */
 export interface FashionMnistOptions extends Reporting {
   /**
    * A folder with the four files, gzipped or not, or a .tar.gz with the two CSV files: that and no other source. Default:
@@ -31,6 +32,7 @@ export interface FashionMnistOptions extends Reporting {
   publisher?: string;
 }
 
+/** Fashion-MNIST: 60,000 images to train with, 10,000 to test with. */
 export interface FashionMnist {
   train: DataSet;
   test: DataSet;

@@ -10,6 +10,7 @@ export interface Progress {
 
 /** Where long-running helpers say what they do. */
 export interface Reporting {
+  /** Called as it goes on. */
   onProgress?: (progress: Progress) => void;
   /** Gets one line for what a person should know and may not miss; default: standard error. */
   onNote?: (line: string) => void;

@@ -93,6 +93,7 @@ export interface BackwardCall<A> {
   readonly needs: readonly boolean[];
 }
 
+/** What `defineOp` makes an op of. */
 export interface OpDefinition<A> {
   readonly name: string;
   /** The output's shape. Pure. @throws ShapeError */

@@ -13,6 +13,7 @@ import { empty, type Tensor, tensor } from './tensor.ts';
  * fn runs on the GPU in f32; the outputs' differences are summed on the CPU in f64, so that they keep what digits they have.
  */
 
+/** How finely and how strictly gradients are checked. */
 export interface CheckGradientsOptions {
   /** h for elements up to 1 in size, h * |x| for larger ones. Default 1/256: truncation and rounding errors are then alike. */
   step?: number;

@@ -13,6 +13,7 @@ export function setAdapterProvider(find: AdapterProvider): void {
   provider = find;
 }
 
+/** Which GPU `init` opens, and with which limits. */
 export interface InitOptions extends Pick<GpuOptions, 'limits'> {
   /** Which adapter, in Node: `auto`, `hardware`, `software` or part of a name. */
   adapter?: string;

@@ -27,6 +27,7 @@ export const range = (tensor: Tensor, offset: number, length: number): Part => (
   length,
 });
 
+/** Over how many items a kernel is launched, and with which scalars. */
 export interface LaunchOptions {
   uniforms?: Record<string, number>;
   items: number;

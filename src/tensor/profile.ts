@@ -19,6 +19,7 @@ export interface ProfiledDispatch {
   readonly flops?: number;
 }
 
+/** What each dispatch of a recorded step took. */
 export interface Profile {
   /** `gpu`: timestamps of the GPU; `cpu`: each dispatch submitted and waited for alone, which is part of its time. */
   readonly clock: 'gpu' | 'cpu';

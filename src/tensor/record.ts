@@ -18,6 +18,7 @@ interface Plan<R> {
   readonly result: R;
 }
 
+/** What `record` makes: a function that runs the step. */
 export interface Recorded<A extends readonly Tensor[], R> {
   /**
    * Runs the step. Resolves with what the function returned, its tensors holding this step's values until the next call, as soon

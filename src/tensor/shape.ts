@@ -1,5 +1,6 @@
 import { ShapeError } from '../errors.ts';
 
+/** Lengths of the axes, outermost first; a scalar has none. */
 export type Shape = readonly number[];
 
 /** Number of elements. */

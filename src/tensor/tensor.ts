@@ -6,7 +6,9 @@ import { currentGpu } from './device.ts';
 import { adopt } from './scope.ts';
 import { checkShape, type Shape, showShape, sizeOf } from './shape.ts';
 
+/** What a tensor's elements are: 32 bits each. */
 export type DType = 'f32' | 'i32' | 'u32';
+/** A tensor's elements on the CPU. */
 export type TypedArray = Float32Array | Int32Array | Uint32Array;
 
 export const arrayOf = { f32: Float32Array, i32: Int32Array, u32: Uint32Array } as const;
@@ -47,12 +49,13 @@ export class Storage {
 export class Tensor {
   /** Whether gradients flow to this tensor: set on trainable weights. */
   requiresGrad = false;
-  /** The op that made this tensor, while its backward pass can still run. */
+  /** @internal The op that made this tensor, while its backward pass can still run. */
   node: TapeNode | undefined;
-  /** The partial moments of the channels, where the kernel that wrote this tensor gathered them. Freed with this handle. */
+  /** @internal The partial moments of the channels, where the kernel that wrote this tensor gathered them. Freed with this handle. */
   moments: Tensor | undefined;
   private held: Storage | undefined;
 
+  /** @internal `tensor`, `zeros` and ops make tensors. */
   constructor(
     readonly shape: Shape,
     readonly dtype: DType,
@@ -61,19 +64,22 @@ export class Tensor {
     this.held = storage.hold();
   }
 
+  /** Number of elements. */
   get size(): number {
     return sizeOf(this.shape);
   }
 
+  /** Number of axes. */
   get rank(): number {
     return this.shape.length;
   }
 
+  /** Whether the tensor was freed. */
   get disposed(): boolean {
     return this.held === undefined;
   }
 
-  /** @throws WeftError when this tensor was disposed. */
+  /** @internal @throws WeftError when this tensor was disposed. */
   get storage(): Storage {
     if (!this.held)
       throw new WeftError(
@@ -134,7 +140,8 @@ export function empty(shape: Shape, dtype: DType = 'f32', gpu: Gpu = currentGpu(
   return adopt(new Tensor([...shape], dtype, new Storage(gpu, memory.acquire(sizeOf(shape) * 4))));
 }
 
-type Nested = number | readonly Nested[];
+/** Numbers in nested arrays of equal lengths. */
+export type Nested = number | readonly Nested[];
 
 /**
  * A tensor with the given elements: nested arrays, or a flat (typed) array with a shape.

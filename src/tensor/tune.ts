@@ -47,11 +47,13 @@ export interface StoredChoice {
 
 /** Where decisions are kept, by adapter, driver and version of this library. A store that can't be used warns, and never fails. */
 export interface ChoiceStore {
+  /** The decisions that are kept for an adapter, by key. */
   load(adapter: string): Promise<Readonly<Record<string, StoredChoice>>>;
   /** Adds decisions to those that are there. */
   save(adapter: string, choices: Readonly<Record<string, StoredChoice>>): Promise<void>;
 }
 
+/** Where `tune` keeps decisions, and what it times. */
 export interface TuneOptions {
   /** Where decisions are looked up, and kept: `browserChoices()`, or `fileChoices()` of `weft-gpu/node`. Default: nowhere. */
   store?: ChoiceStore;

@@ -37,7 +37,8 @@ function programOf(path: string, text: string, firstLine = 1): Program[] {
 
 const filesOf = (folder: string, ending: string): string[] =>
   readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-    .filter((path) => path.endsWith(ending))
+    // docs/api is made, and may hold copies of pages.
+    .filter((path) => path.endsWith(ending) && !path.startsWith('api'))
     .map((path) => `${folder}/${path.replaceAll('\\', '/')}`)
     .sort();
 

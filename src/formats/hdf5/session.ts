@@ -46,6 +46,7 @@ export function setHdf5Host(of: Hdf5Host): void {
   host = of;
 }
 
+/** How HDF5 files are read and written. */
 export interface Hdf5Options {
   /** What error messages call the file. */
   name?: string;

@@ -19,18 +19,20 @@ import {
  * model.save_weights().
  */
 
+/** How Keras' files are read. */
 export interface KerasOptions extends Hdf5Options {
   /** Is told what a file holds that is left out, such as the optimizer's state. */
   onNote?: (note: string) => void;
 }
 
+/** How weights find their layers. */
 export interface KerasWeightsOptions extends KerasOptions {
   /**
    * 'order' (the default, as in Keras): the layers with weights one after the other, whatever their names; both sides must have as
    * many. 'first': in that order, too, but a file may end before the model does, as one of a network without its top: the layers
    * that are left keep their weights. 'name': layers of the same name, and the others keep their weights.
    */
-  by?: keyof typeof pairings;
+  by?: 'order' | 'first' | 'name';
 }
 
 const pairings = { order: pairByOrder, first: pairFirst, name: pairByName };

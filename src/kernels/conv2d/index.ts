@@ -5,15 +5,7 @@ import { work } from '../../tensor/work.ts';
 import type { Padding, Strides } from '../shared/padding.ts';
 import { biasGradient, unfold } from './cotangent.ts';
 import { type Cotangent, directFlops, type Geometry, geometryOf, sizesOf } from './geometry.ts';
-import {
-  type Activation,
-  type Fused,
-  filterGradient,
-  forward,
-  inputGradient,
-  outputShapeOf,
-  variantFor,
-} from './passes.ts';
+import { type Fused, filterGradient, forward, inputGradient, outputShapeOf, variantFor } from './passes.ts';
 
 /*
  * Two-dimensional convolution (cross-correlation, as in every deep-learning library), with the ReLU and the 2x2 max-pool that may follow
@@ -80,6 +72,7 @@ const op = defineOp<Attributes>({
   },
 });
 
+/** Options of `conv2d`. */
 export interface Conv2dOptions {
   /** How far the kernel moves from output to output. Default 1. */
   strides?: Strides;
@@ -89,7 +82,7 @@ export interface Conv2dOptions {
    */
   padding?: Padding;
   /** What is applied to the sum, in the pass that writes it. Default `'linear'`. */
-  activation?: Activation;
+  activation?: 'linear' | 'relu';
   /** Whether the output is the maxima of 2x2 windows, stride 2, as of `maxPool2d`: the unpooled values are then never kept. */
   maxPool?: boolean;
   /** Gathers the moments of the channels on the way, where the variant can: a `batchNormTraining` of the result then needs no pass for them. */

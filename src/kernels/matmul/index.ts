@@ -22,6 +22,7 @@ import { tiled } from './tiled.ts';
 
 export const variants: readonly MatmulVariant[] = [subgroup, tiled, plain];
 
+/** Options of `matmul`. */
 export interface MatmulOptions extends Partial<Transposes> {
   /** Which implementation, by name, where it suits; default: the one that was chosen for this adapter. For tests and benchmarks. */
   variant?: string;

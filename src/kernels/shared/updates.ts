@@ -44,6 +44,7 @@ export interface Rule {
   readonly body: string;
 }
 
+/** What a rule is given beside the parameters. */
 export interface UpdatesOptions {
   /** f32, one element for each of the rule's scalars. */
   readonly scalars?: Tensor;

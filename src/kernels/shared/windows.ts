@@ -16,6 +16,7 @@ import { type Padding, type Strides, sideOf, stridesOf, zerosOf } from './paddin
 
 export const LANES = 64;
 
+/** How windows lie over an image. */
 export interface PoolOptions {
   /** Height and width of a window, or one number for both; default 2. */
   readonly poolSize?: number | readonly [number, number];

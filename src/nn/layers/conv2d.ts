@@ -9,6 +9,7 @@ import { expectImages } from './images.ts';
 import { KernelLayer, type KernelLayerConfig } from './kernelLayer.ts';
 import { MaxPooling2d } from './maxPooling2d.ts';
 
+/** Options of `layers.conv2d`. */
 export interface Conv2dConfig extends KernelLayerConfig {
   filters: number;
   /** Height and width of the kernel. Default 3. */

@@ -10,6 +10,7 @@ import type { Tensor } from '../../tensor/tensor.ts';
 import { expectImages } from './images.ts';
 import { KernelLayer, type KernelLayerConfig } from './kernelLayer.ts';
 
+/** Options of `layers.conv2dTranspose`. */
 export interface Conv2dTransposeConfig extends KernelLayerConfig {
   filters: number;
   /** Height and width of the kernel. Default 3. */

@@ -4,6 +4,7 @@ import { type Shape, showShape } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { KernelLayer, type KernelLayerConfig } from './kernelLayer.ts';
 
+/** Options of `layers.dense`. */
 export interface DenseConfig extends KernelLayerConfig {
   units: number;
 }

@@ -21,7 +21,10 @@ import { Reshape, type ReshapeConfig } from './reshape.ts';
 import { Resizing, type ResizingConfig } from './resizing.ts';
 import { UpSampling2d, type UpSampling2dConfig } from './upSampling2d.ts';
 
-/** The layers, with Keras' names and defaults. A layer's kind is its name here. */
+/**
+ * The layers, with Keras' names and defaults. A layer's kind is its name here.
+ * @namespace
+ */
 export const layers = {
   /** Convolution over images. */
   conv2d: (config: Conv2dConfig): Layer => new Conv2d('conv2d', config),

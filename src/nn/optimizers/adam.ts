@@ -5,6 +5,7 @@ import type { LearningRate } from '../schedules.ts';
 import type { OptimizerConfig } from './optimizer.ts';
 import { type ClipOptions, RuleOptimizer } from './ruleOptimizer.ts';
 
+/** Options of `Adam`. */
 export interface AdamOptions extends ClipOptions {
   /** Where epsilon stands, and its default: uncorrected as in Keras, or after the correction for bias as in PyTorch. Default 'keras'. */
   form?: AdamForm;
@@ -60,6 +61,7 @@ export class Adam extends RuleOptimizer {
   }
 }
 
+/** Options of `AdamW`. */
 export interface AdamWOptions extends Omit<AdamOptions, 'weightDecay'> {
   /** Decoupled: in each step the weights shrink by `learningRate` times this. Default 0.01, as in PyTorch. */
   weightDecay?: number;

@@ -36,5 +36,6 @@ export abstract class Optimizer {
   /** The optimizer's state for these parameters, by name: `m of conv2d.kernel`. Part of a checkpoint. */
   abstract state(parameters: readonly Parameter[]): Map<string, Slot>;
 
+  /** Frees its state. */
   abstract dispose(): void;
 }

@@ -10,6 +10,7 @@ import { type LearningRate, rateAt } from '../schedules.ts';
 import { layOut, type Segment, Slot } from '../slots.ts';
 import { type LossFunction, Optimizer, type OptimizerConfig } from './optimizer.ts';
 
+/** How gradients are limited. */
 export interface ClipOptions {
   /** Each gradient whose L2 norm is larger is scaled to it, as Keras' `clipnorm` does. */
   clipNorm?: number;

@@ -10,6 +10,7 @@ import { layOut, type Slot } from '../slots.ts';
 import { type LossFunction, Optimizer, type OptimizerConfig } from './optimizer.ts';
 import type { RuleOptimizer } from './ruleOptimizer.ts';
 
+/** Options of `SAM`. */
 export interface SamOptions {
   /** How far from the weights the gradient is taken. Default 0.05. */
   rho?: number;

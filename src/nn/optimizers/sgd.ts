@@ -6,6 +6,7 @@ import type { LearningRate } from '../schedules.ts';
 import type { OptimizerConfig } from './optimizer.ts';
 import { type ClipOptions, RuleOptimizer } from './ruleOptimizer.ts';
 
+/** Options of `SGD`. */
 export interface SgdOptions extends ClipOptions {
   /** Whether the velocity holds the learning rate, as in Keras, or not, as in PyTorch: they differ where the rate changes. Default 'keras'. */
   form?: SgdForm;
