@@ -9,9 +9,16 @@ export interface Program {
   /** Of its first line of code. */
   readonly line: number;
   readonly code: string;
-  /** What the documentation says is printed: the comments after `console.log(...);`, each on the line of its call. */
+  /**
+   * What the documentation says is printed: the comments after `console.log(...);`, each on the line of its call. Where a comment after
+   * another call is a value, `max([1, 2]); // 2`, that is what the call gives: `code` prints it.
+   */
   readonly prints: readonly string[];
 }
+
+/** A call at the beginning of a line, and after it a comment that is a number, a text, a boolean, an array or an object. */
+const CALL_AND_VALUE =
+  /^(?!console\.)((?:await )?[\w.]+\(.*\)[^\s;]*); \/\/ ((?:-?\d|['"[{]|\w+Array[ (]|(?:true|false|undefined|null|NaN)$).*)$/gm;
 
 /** A docstring without its frame, line for line. */
 const unframed = (comment: string): string =>
@@ -26,20 +33,21 @@ function programOf(path: string, text: string, firstLine = 1): Program[] {
   const blocks = codeBlocks(text).filter(({ language }) => ['js', 'mjs', 'ts'].includes(language));
   if (blocks.length === 0) return [];
   const [{ line }] = blocks;
-  let code = '';
+  let shown = '';
   for (const block of blocks) {
-    const lines = code.split('\n').length - 1;
-    code += '\n'.repeat(block.line - line - lines) + block.code;
+    const lines = shown.split('\n').length - 1;
+    shown += '\n'.repeat(block.line - line - lines) + block.code;
   }
+  const code = shown.replace(CALL_AND_VALUE, 'console.log($1); // $2');
   const prints = [...code.matchAll(/^\s*console\.log\(.*\); \/\/ (.*)$/gm)].map(([, printed]) => printed);
   return [{ path, line: firstLine + line - 1, code, prints }];
 }
 
 const filesOf = (folder: string, ending: string): string[] =>
   readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-    // docs/api is made, and may hold copies of pages.
-    .filter((path) => path.endsWith(ending) && !path.startsWith('api'))
     .map((path) => `${folder}/${path.replaceAll('\\', '/')}`)
+    // docs/api is made, and may hold copies of pages.
+    .filter((path) => path.endsWith(ending) && !path.startsWith('docs/api/'))
     .sort();
 
 /** Every program of the documentation: of README.md and docs/, then of the docstrings in src/. */
