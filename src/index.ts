@@ -31,8 +31,10 @@ export {
 } from './analysis/featureMaps.ts';
 export type { BatchOptions, Images } from './analysis/images.ts';
 export { type Answer, firstRightAndWrong, mostConfidentMistakes } from './analysis/mistakes.ts';
+export { type NearestNeighborOptions, nearestNeighborAccuracy } from './analysis/nearestNeighbors.ts';
 export { type Outlier, rankOutliers, reconstructionErrors } from './analysis/outliers.ts';
 export { type Stacking, type StackingOptions, stacking } from './analysis/stacking.ts';
+export { type TsneOptions, type TsneProgress, type TsneResult, tsne } from './analysis/tsne.ts';
 export {
   type Augmentation,
   describeAugmentation,

@@ -90,6 +90,9 @@ export default {
   tsconfig: 'tsconfig.json',
   out: '../api',
   readme: 'none',
+  // A checkout's remote may be anything: nothing is linked to.
+  disableGit: true,
+  sourceLinkTemplate: 'src/{path}#L{line}',
   plugin: [sortByTopic],
   categoryOrder: Object.keys(TOPICS),
   categorizeByGroup: false,

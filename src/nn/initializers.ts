@@ -15,7 +15,7 @@ export function fansOf(shape: Shape): Fans {
 }
 
 /** Standard normal deviates, by the method of Box and Muller; those of `limit` or more are drawn again. */
-function normal(count: number, stream: RandomStream, limit = Number.POSITIVE_INFINITY): Float32Array {
+export function normal(count: number, stream: RandomStream, limit = Number.POSITIVE_INFINITY): Float32Array {
   const out = new Float32Array(count);
   let filled = 0;
   while (filled < count) {
