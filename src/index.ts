@@ -12,6 +12,12 @@ export {
   normalizeConfusion,
   predictedClasses,
 } from './analysis/classification.ts';
+export {
+  type ClassTreeOptions,
+  classTree,
+  type GroupAnswers,
+  type Routing,
+} from './analysis/classTree.ts';
 export * from './analysis/dataset.ts';
 export {
   type EnsembleAnswer,
@@ -49,6 +55,7 @@ export {
 } from './data/augmentation.ts';
 export { augmentImages } from './data/augmentImages.ts';
 export * from './data/batchSource.ts';
+export { type ClassGroups, type GroupedSet, groupClasses } from './data/classGroups.ts';
 export { type ReplicateOptions, replicate } from './data/replicate.ts';
 export { BatchSampler, type SamplerState } from './data/sampler.ts';
 export { randomSplit, stratifiedSplit } from './data/splits.ts';
