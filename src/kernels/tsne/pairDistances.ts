@@ -10,11 +10,11 @@ import { expectTensor } from '../shared/expectTensor.ts';
  *   d_ij = sum over k of (x_ik - x_jk)^2,  k rising
  *
  * Summed as it stands: |x_i|^2 + |x_j|^2 - 2 x_i x_j would lose the distance of near points far from the origin, and the distance of
- * equal ones would not be 0. An invocation has 8 rows by 4 columns, of x transposed, so that a load serves many terms.
+ * equal ones would not be 0. An invocation has 16 rows by 4 columns, of x transposed, so that a load serves many terms.
  */
 
 const LANES = 64;
-const ROWS = 8;
+const ROWS = 16;
 
 /** What stands for the distance of a point to itself, and to columns past the last point: so far that its probability is 0. */
 export const FAR = '3.0e38';
@@ -53,10 +53,12 @@ const distancesKernel = kernel({
     var at = 0u;
     for (var k = 0u; k < u.D; k++) {
       let xj = x[at + block];
-      let low = x[at + i / 4u];
-      let high = x[at + i / 4u + 1u];
       ${rows
-        .map((r) => `let e${r} = xj - ${r < 4 ? 'low' : 'high'}[${r % 4}]; sum${r} += e${r} * e${r};`)
+        .filter((r) => r % 4 === 0)
+        .map((r) => `let xi${r / 4} = x[at + i / 4u + ${r / 4}u];`)
+        .join(' ')}
+      ${rows
+        .map((r) => `let e${r} = xj - xi${Math.floor(r / 4)}[${r % 4}]; sum${r} += e${r} * e${r};`)
         .join('\n      ')}
       at += u.blocks;
     }
