@@ -153,13 +153,16 @@ export {
 export {
   type Choice,
   type Dimension,
+  type GridOptions,
   type Integer,
   type LogUniform,
+  type NumberDimension,
   type ParametersOf,
   type ParameterValue,
   type Space,
   space,
   type Uniform,
+  type ValueOf,
 } from './search/space.ts';
 export type { Direction, Trial } from './search/trial.ts';
 export {

@@ -100,6 +100,7 @@ export default {
   excludeInternal: true,
   excludePrivate: true,
   sort: ['kind', 'alphabetical'],
+  kindSortOrder: ['Module', 'Namespace', 'Function', 'Class', 'Variable', 'Interface', 'TypeAlias'],
   requiredToBeDocumented: ['Class', 'Interface', 'Function', 'TypeAlias', 'Variable', 'Enum', 'Method'],
   validation: { notDocumented: true, notExported: true, invalidLink: true, rewrittenLink: true },
   treatWarningsAsErrors: true,

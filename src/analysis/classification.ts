@@ -26,6 +26,7 @@ export interface ClassificationReport {
 /** By what counts are divided: those of the true class (rows sum to 1), of the predicted one (columns do), or all. */
 export type Normalize = 'true' | 'predicted' | 'all';
 
+/** How `confusionMatrix` counts. */
 export interface ConfusionOptions {
   /** As `normalize` of scikit-learn's `confusion_matrix`, whose 'pred' is 'predicted' here. Default: counts. */
   readonly normalize?: Normalize;

@@ -17,6 +17,7 @@ import { countRows, predictedClasses } from './classification.ts';
  */
 export type EnsembleMethod = 'hardVote' | 'softVote' | 'logitAverage';
 
+/** How members are brought together. */
 export interface EnsembleOptions {
   readonly classes: number;
   /** Default 'softVote'. */

@@ -18,6 +18,7 @@ import { checkMembers, type EnsembleAnswer, logProbability } from './ensemble.ts
  * `logitAverage`: it begins there, and learns from samples that no member has learnt how far to trust whom on which class.
  */
 
+/** What a meta-learner is fitted to, and how. */
 export interface StackingOptions {
   /** The members' probabilities for samples that none of them was trained on: [samples, classes] row-major each. */
   readonly members: readonly ArrayLike<number>[];
@@ -44,6 +45,7 @@ export interface Stacking {
    * @throws ShapeError where there are other than as many members, or they differ in size
    */
   predict(members: readonly ArrayLike<number>[]): Promise<EnsembleAnswer>;
+  /** Frees the meta-learner. */
   dispose(): void;
 }
 

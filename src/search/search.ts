@@ -10,6 +10,7 @@ import { type Direction, ranked, type Trial } from './trial.ts';
 
 /** The methods: every combination, at random, at random twice with the second range from the first's best, and by Parzen estimators. */
 export const searchMethods = ['grid', 'random', 'coarse-to-fine', 'tpe'] as const;
+/** How the next trial's parameters are found. */
 export type SearchMethod = (typeof searchMethods)[number];
 
 /** What decides the trials of a search, beside what the objective gives. */
@@ -47,6 +48,7 @@ export interface SearchOptions<S extends Space> extends SearchPlan<S> {
   readonly signal?: AbortSignal;
 }
 
+/** What `search` found. */
 export interface SearchResult<S extends Space> {
   /** In the order in which they were done. */
   readonly trials: readonly Trial<S>[];
@@ -67,6 +69,8 @@ const ATTEMPTS = 8;
  *
  * @example
  * ```ts
+ * import { search, space } from 'weft-gpu';
+ *
  * const { best, trials } = await search({
  *   space: { x: space.uniform(-2, 2), scale: space.logUniform(0.01, 100), kind: space.choice(['a', 'b']) },
  *   method: 'tpe',
@@ -74,7 +78,7 @@ const ATTEMPTS = 8;
  *   seed: 1,
  *   objective: ({ x, scale, kind }) => (x - 1) ** 2 + Math.log10(scale) ** 2 + (kind === 'a' ? 0 : 1),
  * });
- * console.log(trials.length, best?.parameters, best?.value);
+ * console.log(trials.length, best?.parameters.kind); // 40 a
  * ```
  */
 export async function search<const S extends Space>(options: SearchOptions<S>): Promise<SearchResult<S>> {

@@ -34,7 +34,9 @@ export interface Choice<V extends ParameterValue = ParameterValue> {
   readonly values: readonly V[];
 }
 
+/** A range of numbers. */
 export type NumberDimension = Uniform | LogUniform | Integer;
+/** What one parameter of a space may be. */
 export type Dimension = NumberDimension | Choice;
 
 /** Dimensions by the parameter's name. */
@@ -43,15 +45,19 @@ export type Space = Readonly<Record<string, Dimension>>;
 /** A value for each parameter of a space. */
 export type ParametersOf<S extends Space> = { readonly [Name in keyof S]: ValueOf<S[Name]> };
 
-type ValueOf<D> = D extends Choice<infer V> ? V : number;
+/** A value of a dimension. */
+export type ValueOf<D> = D extends Choice<infer V> ? V : number;
 
-type GridOptions = Pick<Uniform, 'steps'>;
+/** What a grid takes of a range. */
+export type GridOptions = Pick<Uniform, 'steps'>;
 
 /**
  * Makes the dimensions of a search space. `low` and `high` are included; `steps` is what a grid takes of a range.
  *
  * @example
  * ```ts
+ * import { space } from 'weft-gpu';
+ *
  * const parameters = {
  *   learningRate: space.logUniform(1e-4, 1e-2, { steps: 5 }),
  *   dropout: space.uniform(0, 0.5, { steps: 3 }),
@@ -59,26 +65,31 @@ type GridOptions = Pick<Uniform, 'steps'>;
  *   batchSize: space.choice([32, 64, 128]),
  * };
  * ```
+ * @namespace
  */
 export const space = {
+  /** Numbers, all equally likely. */
   uniform: (low: number, high: number, options: GridOptions = {}): Uniform => ({
     kind: 'uniform',
     low,
     high,
     ...options,
   }),
+  /** Numbers above 0 whose logarithm is uniform: for learning rates and penalties. */
   logUniform: (low: number, high: number, options: GridOptions = {}): LogUniform => ({
     kind: 'logUniform',
     low,
     high,
     ...options,
   }),
+  /** Whole numbers; with `log`, their logarithm is uniform. */
   integer: (low: number, high: number, options: GridOptions & Pick<Integer, 'log'> = {}): Integer => ({
     kind: 'integer',
     low,
     high,
     ...options,
   }),
+  /** One of some values, which have no order. */
   choice: <const V extends ParameterValue>(values: readonly V[]): Choice<V> => ({ kind: 'choice', values }),
 };
 

@@ -29,8 +29,12 @@ export function b() {
 }
 `;
 
-/** Without what Node's way of printing adds: spaces, line breaks, lengths of arrays. */
-const bare = (printed: string): string => printed.replace(/\(\d+\)(?=\s*\[)/g, '').replace(/[\s"']/g, '');
+/** Without what Node's way of printing adds (spaces, quotes, kinds and lengths of arrays), and what is said of a value after a colon. */
+const bare = (printed: string): string =>
+  printed
+    .replace(/(?<=[\]\d]): .*/, '')
+    .replace(/\w+Array(\(\d+\))?(?=\s*\[)/g, '')
+    .replace(/[\s"']/g, '');
 
 let folder: string;
 beforeAll(async () => {
