@@ -136,6 +136,9 @@ program
     ),
   )
   .addOption(fullTestOption())
+  .addOption(
+    option('--out <dir>', "where evaluation.json of a model's file goes (a run's goes to its folder)"),
+  )
   .addOption(option('--json <file>', 'write the figures to a file, too'))
   .addOption(dataOption())
   .addOption(adapterOption())

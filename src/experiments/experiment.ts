@@ -1,4 +1,5 @@
 import type { Augmentation } from '../data/augmentation.ts';
+import type { ClassGroups } from '../data/classGroups.ts';
 import type { Model } from '../nn/model.ts';
 import type { OptimizerPlan } from './optimizer.ts';
 import type { Task } from './task.ts';
@@ -25,6 +26,8 @@ export interface Recipe {
   readonly trainingImages: number;
   /** Taken from the 60,000 training images, apart from those trained on. 0: there is no validation. */
   readonly validationImages: number;
+  /** What each output of the network stands for: groups of the data set's classes, of which others are left out. Default: each class. */
+  readonly classes?: ClassGroups;
   /** What happens to training batches, anew each time. */
   readonly augment?: Augmentation;
   /** What is done once, to a copy of each training image that is then trained on beside it. */

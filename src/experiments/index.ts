@@ -4,6 +4,7 @@ import { v2, v2Narrow } from './czerny/v2.ts';
 import { v3 } from './czerny/v3.ts';
 import { v4 } from './czerny/v4.ts';
 import { v5 } from './czerny/v5.ts';
+import { v5EightClasses, v5ThreeClasses } from './czerny/v5Collapse.ts';
 import { v6 } from './czerny/v6.ts';
 import { v7 } from './czerny/v7.ts';
 import type { Experiment } from './experiment.ts';
@@ -18,7 +19,7 @@ import { ownBaseline3 } from './quah/ownBaseline3.ts';
 import { resNet3Blocks, resNet4Blocks } from './quah/resNets.ts';
 import { twoConv, twoConvFirst } from './rasiaq/twoConvolutions.ts';
 
-const czerny = [v1, v2Narrow, v2, v3, v4, v5, v6, v7];
+const czerny = [v1, v2Narrow, v2, v3, v4, v5, v5EightClasses, v5ThreeClasses, v6, v7];
 const icdss = [cnn4, resNet18, inceptionV3];
 const rasiaq = [twoConvFirst, twoConv];
 const quah = [

@@ -1,4 +1,5 @@
 import { describeAugmentation } from '../data/augmentation.ts';
+import type { ClassGroups } from '../data/classGroups.ts';
 import type { Experiment, Recipe } from './experiment.ts';
 import { describeOptimizer } from './optimizer.ts';
 
@@ -14,7 +15,14 @@ export interface Preset extends Required<Omit<Recipe, OptionalParts>>, Pick<Reci
   readonly statisticsImages: number;
 }
 
-type OptionalParts = 'nested' | 'augment' | 'replicate' | 'patience' | 'reduceOnPlateau' | 'frozenPhase';
+type OptionalParts =
+  | 'nested'
+  | 'classes'
+  | 'augment'
+  | 'replicate'
+  | 'patience'
+  | 'reduceOnPlateau'
+  | 'frozenPhase';
 
 /** A preset whose sizes may still be to measure. */
 export type OpenPreset = Omit<Preset, 'trainingImages' | 'epochs'> & {
@@ -46,8 +54,14 @@ export interface Plan extends Preset {
   readonly preset: PresetName;
 }
 
-/** Images in Fashion-MNIST's training set and in its test set. */
-export const SET_SIZES = { training: 60_000, test: 10_000 } as const;
+/** Images of each class in Fashion-MNIST's training set and in its test set. */
+const CLASS_SIZES = { training: 6_000, test: 1_000 } as const;
+
+/** Images of some groups of classes, by default of all ten classes, in the training set and in the test set. */
+export function setSizes(groups?: ClassGroups): { training: number; test: number } {
+  const classes = groups ? groups.flat().length : 10;
+  return { training: classes * CLASS_SIZES.training, test: classes * CLASS_SIZES.test };
+}
 
 /** What the quick preset's training may take, in seconds. */
 export const QUICK_SECONDS = 600;
@@ -75,7 +89,7 @@ export function presetOf({ recipe }: Pick<Experiment, 'recipe'>, name: PresetNam
     tested: 'best',
     frozenLayers: 0,
     ...recipe,
-    testImages: SET_SIZES.test,
+    testImages: setSizes(recipe.classes).test,
     stratified: false,
     statisticsImages: 0,
   };
@@ -89,6 +103,7 @@ export function presetOf({ recipe }: Pick<Experiment, 'recipe'>, name: PresetNam
     trainingImages: 'measured',
     validationImages: 1000,
     testImages: 2000,
+    classes: whole.classes,
     stratified: true,
     pixelScale: whole.pixelScale,
     tested: 'best',
@@ -115,7 +130,7 @@ export function withOverrides(preset: OpenPreset, overrides: Overrides): OpenPre
     optimizer: learningRate === undefined ? preset.optimizer : { ...preset.optimizer, learningRate },
     trainingImages: preset.trainingImages === 'measured' ? 'measured' : bounded(preset.trainingImages),
     validationImages: bounded(preset.validationImages),
-    testImages: fullTest ? SET_SIZES.test : bounded(preset.testImages),
+    testImages: fullTest ? setSizes(preset.classes).test : bounded(preset.testImages),
     epochs: overrides.epochs ?? preset.epochs,
     repeats: overrides.repeats ?? preset.repeats,
   };
@@ -134,7 +149,7 @@ export function settle(
 ): Plan {
   const preset = withOverrides(presetOf(experiment, name), overrides);
   const { batchSize, validationImages, repeats } = preset;
-  const available = SET_SIZES.training - validationImages;
+  const available = setSizes(preset.classes).training - validationImages;
   const most = Math.min(available, overrides.limit ?? available);
   const affordable = QUICK_SECONDS / secondsPerImage / repeats;
   const frozen = preset.frozenPhase?.epochs ?? 0;
@@ -213,8 +228,10 @@ export function describePlan(plan: Plan): string {
   const { trainingImages, validationImages, testImages, epochs, repeats, batchSize, optimizer } = plan;
   const { augment, replicate, frozenPhase, frozenLayers, patience, reduceOnPlateau, pixelScale, nested } =
     plan;
+  const { classes } = plan;
   return [
     `${number(trainingImages)} training, ${number(validationImages)} validation and ${number(testImages)} test images`,
+    ...(classes ? [`${count(classes.length, 'group')} of classes`] : []),
     ...(pixelScale === 1 ? [] : [`pixels 0 to ${pixelScale}`]),
     ...(replicate ? [`each with a copy: ${describeAugmentation(replicate)}`] : []),
     `batch ${batchSize}`,

@@ -23,7 +23,6 @@ export interface ProfileOptions {
   adapter?: string;
 }
 
-const CLASSES = 10;
 /** Plain steps that are timed beside the profile. */
 const PLAIN_STEPS = 3;
 /** Temporaries that are named at the memory's peak. */
@@ -38,8 +37,9 @@ export async function profileStep(
   const stop = new StopSignal(undefined, () => {});
   try {
     const { gpu } = await openGpu(choice, out);
-    const [height, width, channels] = experiment.network(0).inputShape;
-    const images = noise({ count: batch, height, width, channels });
+    const { inputShape, outputShape } = experiment.network(0);
+    const [height, width, channels] = inputShape;
+    const images = noise({ count: batch, height, width, channels }, outputShape[0]);
     const rehearsal = new Rehearsal(experiment, images, presetOf(experiment, 'recipe'));
     const sizes = inference ? { training: [], inference: [batch] } : { training: [batch], inference: [] };
     await tuneKernels(rehearsal, sizes, {}, stop, out);
@@ -93,13 +93,13 @@ export interface Figures extends Profile {
   readonly memory: Recorded<[], void>['memory'] & { readonly allocatedBytes: number };
 }
 
-function noise(size: Pick<ImageSet, 'count' | 'height' | 'width' | 'channels'>): ImageSet {
+function noise(size: Pick<ImageSet, 'count' | 'height' | 'width' | 'channels'>, classes: number): ImageSet {
   const { count, height, width, channels } = size;
   const random = new RandomStream(0, 'noise');
   return {
     ...size,
     images: Uint8Array.from(random.words(count * height * width * channels)),
-    labels: Uint8Array.from(random.words(count), (word) => word % CLASSES),
+    labels: Uint8Array.from(random.words(count), (word) => word % classes),
     classNames: [],
   };
 }

@@ -14,7 +14,7 @@ const told = (model: Model, tell: (config: Record<string, unknown>, kind: string
 export function recipeRows(experiment: Experiment): [option: string, here: string][] {
   const { recipe } = experiment;
   const model = experiment.network(0);
-  const { frozenPhase, reduceOnPlateau, augment, replicate, nested } = recipe;
+  const { frozenPhase, reduceOnPlateau, augment, replicate, nested, classes } = recipe;
   const phase = frozenPhase
     ? [
         `${describeOptimizer(frozenPhase.optimizer)}, ${frozenPhase.epochs} epochs, the first ${frozenPhase.frozenLayers} layers frozen`,
@@ -41,6 +41,9 @@ export function recipeRows(experiment: Experiment): [option: string, here: strin
       'images',
       `${whole(recipe.trainingImages)} to train, ${whole(recipe.validationImages)} to validate, pixels 0 to ${recipe.pixelScale ?? 1}`,
     ],
+    ...(classes
+      ? [['classes', classes.map((group) => group.join(' + ')).join(', ')] as [string, string]]
+      : []),
     [
       'augmentation',
       replicate

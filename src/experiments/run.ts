@@ -76,7 +76,8 @@ export interface History {
 
 const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
 
-async function readIfThere(path: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+/** A file's bytes; undefined where there is none. @throws WeftError where it can't be read */
+export async function readIfThere(path: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
   try {
     return new Uint8Array(await fs.readFile(path));
   } catch (error) {
@@ -266,7 +267,8 @@ export async function readManifest(path: string): Promise<Manifest> {
   return manifest;
 }
 
-function parse<T>(file: string, bytes: Uint8Array): T {
+/** A JSON file's value. @throws WeftError naming the file, where it is damaged */
+export function parse<T>(file: string, bytes: Uint8Array): T {
   try {
     return JSON.parse(new TextDecoder().decode(bytes)) as T;
   } catch (error) {

@@ -1,4 +1,3 @@
-import type { DataSet } from '../data/fashionMnist.ts';
 import { Gpu } from '../gpu/gpu.ts';
 import { openAdapter } from '../node/adapter.ts';
 import { findDawn } from '../node/dawn.ts';
@@ -7,11 +6,12 @@ import { pinChoices } from '../tensor/choices.ts';
 import { close, useGpu } from '../tensor/device.ts';
 import { VERSION } from '../tensor/version.ts';
 import type { Console } from './console.ts';
+import type { ExperimentSet } from './experimentSet.ts';
 import type { Kernels, Versions } from './run.ts';
 
 export interface Data {
-  readonly train: DataSet;
-  readonly test: DataSet;
+  readonly train: ExperimentSet;
+  readonly test: ExperimentSet;
   /** Where it came from. */
   readonly source: string;
 }

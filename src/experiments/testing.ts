@@ -1,13 +1,20 @@
-import { type ClassificationReport, classificationReport } from '../analysis/classification.ts';
+import {
+  type ClassificationReport,
+  classificationReport,
+  predictedClasses,
+} from '../analysis/classification.ts';
+import { ensemble } from '../analysis/ensemble.ts';
 import { ImageSource } from '../data/batchSource.ts';
 import { stratifiedSplit } from '../data/splits.ts';
 import { WeftError } from '../errors.ts';
-import { argmaxRow, type Evaluation, evaluate } from '../nn/evaluate.ts';
+import { type Evaluation, evaluate } from '../nn/evaluate.ts';
 import type { Model } from '../nn/model.ts';
 import { decodeSafetensors, encodeSafetensors } from '../nn/safetensors.ts';
 import { formatConfusion, formatScores } from '../report/scores.ts';
 import { RandomStream } from '../tensor/random.ts';
+import { showShape } from '../tensor/shape.ts';
 import type { Console } from './console.ts';
+import { classesIn, type ExperimentSet } from './experimentSet.ts';
 import type { Data } from './session.ts';
 import { objectives } from './task.ts';
 
@@ -43,12 +50,26 @@ export interface TestOptions {
 
 /** Tests a network on images of the test set. */
 export async function test(model: Model, data: Data, options: TestOptions): Promise<Tested> {
-  const source = new ImageSource(data.test, { scale: options.pixelScale });
+  const indices = testIndices(classesIn(data.test), options.images);
+  const { loss, probabilities } = await classify(model, data.test, indices, options);
+  return { result: { ...score(probabilities, data, indices), loss }, probabilities };
+}
+
+/** What a classifier says of some images of a set. @throws WeftError where it knows other than as many classes */
+export async function classify(
+  model: Model,
+  set: ExperimentSet,
+  indices: Uint32Array,
+  options: Omit<TestOptions, 'images'>,
+): Promise<Evaluation> {
+  const classes = set.classNames.length;
+  if (model.outputs.length !== 1 || model.outputShape.length !== 1 || model.outputShape[0] !== classes)
+    throw new WeftError(
+      `a network that says which of ${classes} classes an image is has ${classes} outputs, this one gives ${model.outputShapes.map(showShape).join(', ')}`,
+    );
+  const source = new ImageSource(set, { scale: options.pixelScale });
   try {
-    const indices = testIndices(data.test.labels, options.images);
-    const evaluation = await evaluate(model, { source, indices }, options);
-    const { loss, probabilities } = evaluation;
-    return { result: { ...score(evaluation, data, indices), loss }, probabilities };
+    return await evaluate(model, { source, indices }, options);
   } finally {
     source.dispose();
   }
@@ -69,7 +90,7 @@ export async function testReconstruction(
 ): Promise<ReconstructionResult> {
   const source = new ImageSource(data.test, { scale: options.pixelScale });
   try {
-    const indices = testIndices(data.test.labels, options.images);
+    const indices = testIndices(classesIn(data.test), options.images);
     const { loss } = await evaluate(model, { source, indices }, { ...options, ...objectives.reconstruct });
     return { samples: indices.length, loss };
   } finally {
@@ -92,23 +113,22 @@ export function decodeTested(file: Uint8Array, result: TestResult): Tested {
   return { result, probabilities: found.data };
 }
 
-/** Soft vote: the networks' probabilities are summed, and the largest sum wins. */
+/** Several networks' soft vote. */
 export function vote(members: readonly Tested[], data: Data): TestResult {
-  const [{ probabilities }] = members;
-  const sums = probabilities.map((_, i) => members.reduce((sum, member) => sum + member.probabilities[i], 0));
+  const answers = members.map(({ probabilities }) => probabilities);
   const classes = data.test.classNames.length;
-  const indices = testIndices(data.test.labels, sums.length / classes);
-  return { ...score({ probabilities: sums, classes }, data, indices), loss: null };
+  const { probabilities } = ensemble(answers, { classes, method: 'softVote' });
+  const indices = testIndices(classesIn(data.test), probabilities.length / classes);
+  return { ...score(probabilities, data, indices), loss: null };
 }
 
 function score(
-  { probabilities, classes }: Pick<Evaluation, 'probabilities' | 'classes'>,
+  probabilities: Float32Array,
   { test: { labels, classNames } }: Data,
   indices: Uint32Array,
 ): ClassificationReport {
   const truth = Array.from(indices, (i) => labels[i]);
-  const predictions = truth.map((_, i) => argmaxRow(probabilities.subarray(i * classes, (i + 1) * classes)));
-  return classificationReport(truth, predictions, classNames);
+  return classificationReport(truth, predictedClasses(probabilities, classNames.length), classNames);
 }
 
 /** Mean and, of several, sample standard deviation. */

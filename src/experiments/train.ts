@@ -1,7 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { ImageSource } from '../data/batchSource.ts';
 import { replicate } from '../data/replicate.ts';
-import { randomSplit, stratifiedSplit } from '../data/splits.ts';
 import { WeftError } from '../errors.ts';
 import { BestCheckpoint, type Callback, EarlyStopping, ReduceLROnPlateau } from '../nn/callbacks.ts';
 import type { Samples } from '../nn/evaluate.ts';
@@ -9,11 +8,11 @@ import { type EpochLogs, fit } from '../nn/fit.ts';
 import type { Model } from '../nn/model.ts';
 import { loadModel } from '../nn/modelFile.ts';
 import { drawCurves } from '../report/curves.ts';
-import { RandomStream } from '../tensor/random.ts';
 import type { TuneRow } from '../tensor/tune.ts';
 import { Display, FreshStatistics, Stretches } from './callbacks.ts';
 import { type Console, duration } from './console.ts';
 import type { Experiment } from './experiment.ts';
+import { groupSets } from './experimentSet.ts';
 import { findExperiment } from './index.ts';
 import { Rehearsal, secondsPerImage } from './measure.ts';
 import { makeOptimizer, type OptimizerPlan } from './optimizer.ts';
@@ -34,6 +33,7 @@ import {
 } from './presets.ts';
 import { type Choices, type History, newRunPath, type RepeatFolder, RunFolder, readManifest } from './run.ts';
 import { close, type Data, type OpenGpu, openData, openGpu, pinKernels, versions } from './session.ts';
+import { repeatSeed, splitImages } from './splitting.ts';
 import { Stopped, StopSignal } from './stop.ts';
 import { objectives } from './task.ts';
 import {
@@ -71,7 +71,7 @@ export interface TrainOptions extends Overrides {
 }
 
 /** A finished repeat. */
-interface RepeatResult<T = TestResult> {
+export interface RepeatResult<T = TestResult> {
   readonly repeat: number;
   readonly seed: number;
   readonly epochs: number;
@@ -108,7 +108,7 @@ export async function train(name: string, options: TrainOptions, out: Console): 
     return 0;
   }
   const flags = resumed?.manifest.flags;
-  const data = await openData(options.data ?? flags?.data, out);
+  const data = groupSets(await openData(options.data ?? flags?.data, out), experiment.recipe.classes);
   const run = resumed ?? (await startRun(experiment, options, data, out));
   if (resumed) await run.lock();
   let stop: StopSignal | undefined;
@@ -343,14 +343,23 @@ async function runRepeats(context: Context): Promise<void> {
   const summary = summarize(await Promise.all(run.repeats.map(readTested)), data);
   printSummary(summary, data, out);
   const results = await Promise.all(run.repeats.map((folder) => folder.result<RepeatResult>()));
-  const lowest = results.reduce((best, result) =>
-    (result?.tested.valLoss ?? Infinity) < (best?.tested.valLoss ?? Infinity) ? result : best,
-  )!;
-  const winner = { repeat: lowest.repeat, accuracy: lowest.test.accuracy, valLoss: lowest.tested.valLoss };
+  const winner = lowestLoss(results.map((result) => result!));
   out.line(
-    `lowest validation loss: repeat ${winner.repeat}, accuracy ${winner.accuracy.toFixed(4)} on the test images`,
+    winner
+      ? `lowest validation loss: repeat ${winner.repeat}, accuracy ${winner.accuracy.toFixed(4)} on the test images`
+      : 'no repeat has validation images: none is named the best',
   );
   await run.saveSummary({ ...summary, winner });
+}
+
+/** The repeat whose tested weights have the lowest validation loss, the first of equal ones; undefined where none was validated. */
+export function lowestLoss(
+  results: readonly RepeatResult[],
+): { repeat: number; accuracy: number; valLoss: number } | undefined {
+  const validated = results.flatMap(({ repeat, test: { accuracy }, tested: { valLoss } }) =>
+    valLoss === undefined ? [] : { repeat, accuracy, valLoss },
+  );
+  return validated.sort((a, b) => a.valLoss - b.valLoss || a.repeat - b.repeat)[0];
 }
 
 /** What a finished repeat answered. */
@@ -381,9 +390,9 @@ async function trainRepeat(
   folder: RepeatFolder,
 ): Promise<Omit<RepeatResult, 'test'>> {
   const { experiment, run, plan, data, stop, out } = context;
-  const seed = repeatSeed(run, repeat);
+  const seed = repeatSeed(run.manifest.seed, repeat);
   const { epochs, trainingImages } = repeatSizes(plan, repeat);
-  const [training, validation] = splitImages(context, repeat);
+  const [training, validation] = splitImages(run.manifest.seed, plan, data.train, repeat);
   const phases = phasesOf(plan, epochs);
   const allEpochs = phases[phases.length - 1].lastEpoch;
   const model = experiment.network(seed);
@@ -489,25 +498,6 @@ async function trainingSamples(
   const set = await replicate(data.train, training, copies, { seed });
   const indices = Uint32Array.from({ length: set.count }, (_, i) => i);
   return { source: new ImageSource(set, { augment, seed, scale }), indices };
-}
-
-/** Decides all that is random in a repeat. */
-const repeatSeed = ({ manifest }: RunFolder, repeat: number): number =>
-  new RandomStream(manifest.seed, `repeat ${repeat}`).words(1)[0];
-
-/** Training and validation images of a repeat: of nested ones, parts of the training images of the one before. */
-function splitImages(context: Context, repeat: number): Uint32Array[] {
-  const { run, plan, data } = context;
-  const { labels } = data.train;
-  const { trainingImages, validationImages } = repeatSizes(plan, repeat);
-  const sizes = [trainingImages, validationImages];
-  const stream = new RandomStream(repeatSeed(run, repeat), 'split');
-  if (!plan.nested || repeat === 1)
-    return plan.stratified
-      ? stratifiedSplit(labels, sizes, stream)
-      : randomSplit(labels.length, sizes, stream);
-  const [before] = splitImages(context, repeat - 1);
-  return randomSplit(before.length, sizes, stream).map((part) => part.map((i) => before[i]));
 }
 
 /** Tests the weights that the plan says. */

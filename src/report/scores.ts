@@ -15,12 +15,23 @@ export function formatScores({ classes, macro, weighted }: ClassificationReport)
 }
 
 /** The confusion matrix: true classes down, predicted ones across. */
-export function formatConfusion({ classes, confusion }: ClassificationReport): string {
-  const header = ['true \\ predicted', ...classes.map(({ name }) => shorten(name))];
-  return table(
-    header,
-    classes.map(({ name }, k) => [name, ...confusion[k].map(String)]),
+export const formatConfusion = ({ classes, confusion }: ClassificationReport): string =>
+  formatMatrix(
+    classes.map(({ name }) => name),
+    confusion.map((row) => row.map(String)),
   );
-}
+
+/** A confusion matrix of shares. */
+export const formatShares = (classNames: readonly string[], shares: readonly (readonly number[])[]): string =>
+  formatMatrix(
+    classNames,
+    shares.map((row) => row.map((share) => share.toFixed(2))),
+  );
+
+const formatMatrix = (classNames: readonly string[], cells: readonly (readonly string[])[]): string =>
+  table(
+    ['true \\ predicted', ...classNames.map(shorten)],
+    classNames.map((name, k) => [name, ...cells[k]]),
+  );
 
 const shorten = (name: string): string => (name.length <= 8 ? name : `${name.slice(0, 7)}.`);

@@ -75,7 +75,8 @@ export async function profileRecording(
   return { clock: gpu.clock, repetitions: runs.length, dispatches };
 }
 
-function median(values: readonly number[]): number {
+/** The middle of the values; of an even number of them the mean of the middle two. */
+export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length / 2;
   return (sorted[Math.ceil(middle) - 1] + sorted[Math.floor(middle)]) / 2;

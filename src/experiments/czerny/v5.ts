@@ -15,21 +15,26 @@ const dense = (units: number, activation: 'relu' | 'softmax') =>
   layers.dense({ units, activation, kernelRegularizer: { l2: 1e-5 } });
 const half = () => layers.dropout({ rate: 0.5 });
 
-export const v5 = {
-  name: 'v5',
-  title: 'VGG-like, batch-norm after each ReLU',
-  project: 'czerny',
-  network: (seed: number, width = 64) =>
+/** @param classes outputs */
+export const vggLike =
+  (classes: number): Experiment['network'] =>
+  (seed, width = 64) =>
     sequential(
       [
         ...[conv(width), norm(), conv(2 * width), ...pool(), norm()],
         ...[conv(width), norm(), conv(2 * width), ...pool(), norm()],
         ...[conv(width), norm(), conv(2 * width, 'valid'), ...pool()],
         ...[layers.flatten(), norm()],
-        ...[dense(8 * width, 'relu'), half(), dense(8 * width, 'relu'), half(), dense(10, 'softmax')],
+        ...[dense(8 * width, 'relu'), half(), dense(8 * width, 'relu'), half(), dense(classes, 'softmax')],
       ],
       { inputShape: [28, 28, 1], seed },
-    ),
+    );
+
+export const v5 = {
+  name: 'v5',
+  title: 'VGG-like, batch-norm after each ReLU',
+  project: 'czerny',
+  network: vggLike(10),
   parameters: 904_074,
   reported: { test: 0.9422 },
   recipe: {
