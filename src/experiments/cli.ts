@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { WeftError } from '../errors.ts';
+import { searchMethods } from '../search/search.ts';
 import { VERSION } from '../tensor/version.ts';
 import { Console } from './console.ts';
 import { type DoctorOptions, doctor } from './doctor.ts';
@@ -8,9 +9,12 @@ import { experiments, findExperiment } from './index.ts';
 import { convertFile } from './modelFiles.ts';
 import { listModels } from './models.ts';
 import { IMAGE_WORDS } from './namedImages.ts';
-import { folderName, positiveNumber, timeSpan, wholeNumber } from './options.ts';
+import { folderName, positiveNumber, setting, timeSpan, wholeNumber } from './options.ts';
 import { type PredictOptions, predict } from './predict.ts';
 import { type ProfileOptions, profileStep } from './profile.ts';
+import { type SearchCommandOptions, searchExperiment } from './search/command.ts';
+import { objectives } from './search/folder.ts';
+import { settingNames } from './settings.ts';
 import { type TrainOptions, train } from './train.ts';
 import { type TuneCommandOptions, tuneExperiment } from './tune.ts';
 
@@ -26,6 +30,7 @@ const DECIDING = [
   'batchSize',
   'lr',
   'augment',
+  'set',
   'tune',
   'fullTest',
   'weights',
@@ -49,12 +54,46 @@ const fullTestOption = () => new Option('--full-test', 'test on all 10,000 test 
 const option = (
   flags: string,
   description: string,
-  read?: (text: string) => unknown,
+  // biome-ignore lint/suspicious/noExplicitAny: commander knows nothing of what a reader made of the values before.
+  read?: (text: string, before: any) => any,
   conflicts: string[] = [],
 ) => {
   const made = new Option(flags, description).conflicts(conflicts);
   return read ? made.argParser(read) : made;
 };
+
+/* What `train` and `search` take alike. */
+
+const presetOption = () =>
+  new Option('--preset <name>', 'default: recipe on a hardware GPU, quick on a software adapter').choices([
+    'recipe',
+    'quick',
+  ]);
+const epochsOption = () => option('--epochs <n>', 'passes over the training images', wholeNumber(1));
+const seedOption = () =>
+  option('--seed <n>', 'decides everything random (default: chosen, printed and kept)', wholeNumber(0));
+const setOption = () =>
+  option(
+    '--set <name=value>',
+    `change more of the recipe or the network; may be repeated: ${settingNames.join(', ')}`,
+    setting,
+  );
+const noAugmentOption = () =>
+  option('--no-augment', 'train without augmentation, replicated images included');
+const weightsOption = () =>
+  option('--weights <file>', 'weights to begin with: .safetensors, or .h5 of Keras');
+const unfrozenOption = () =>
+  option('--unfrozen', 'train all layers from the beginning, without a frozen phase');
+const noTuneOption = () => option('--no-tune', 'choose kernels by predicted cost, without timing them');
+const maxTimeOption = () =>
+  option('--max-time <time>', 'checkpoint and end with success after 90s, 10m, 1h', timeSpan);
+
+/** Options as the commands know them: commander says of `--no-augment` that `augment` is false. */
+const withoutNegations = ({ augment, tune, ...options }: Record<string, unknown>) => ({
+  ...options,
+  noAugment: augment === false || undefined,
+  noTune: tune === false || undefined,
+});
 
 const names = experiments.map(({ name }) => name).join(', ');
 
@@ -67,27 +106,21 @@ program
   .command('train')
   .description('train a network on Fashion-MNIST and test it')
   .argument('<experiment>', names)
-  .addOption(
-    new Option('--preset <name>', 'default: recipe on a hardware GPU, quick on a software adapter').choices([
-      'recipe',
-      'quick',
-    ]),
-  )
-  .addOption(option('--epochs <n>', 'passes over the training images', wholeNumber(1)))
+  .addOption(presetOption())
+  .addOption(epochsOption())
   .addOption(option('--repeats <n>', 'times to train anew, for mean and ensemble', wholeNumber(1)))
-  .addOption(
-    option('--seed <n>', 'decides everything random (default: chosen, printed and kept)', wholeNumber(0)),
-  )
+  .addOption(seedOption())
   .addOption(
     option('--limit <n>', 'at most so many training, validation and test images each', wholeNumber(1)),
   )
   .addOption(option('--batch-size <n>', 'images a step', wholeNumber(1)))
   .addOption(option('--lr <rate>', 'learning rate', positiveNumber))
-  .addOption(option('--no-augment', 'train without augmentation, replicated images included'))
-  .addOption(option('--weights <file>', 'weights to begin with: .safetensors, or .h5 of Keras'))
-  .addOption(option('--unfrozen', 'train all layers from the beginning, without a frozen phase'))
-  .addOption(option('--no-tune', 'choose kernels by predicted cost, without timing them'))
-  .addOption(option('--max-time <time>', 'checkpoint and end with success after 90s, 10m, 1h', timeSpan))
+  .addOption(setOption())
+  .addOption(noAugmentOption())
+  .addOption(weightsOption())
+  .addOption(unfrozenOption())
+  .addOption(noTuneOption())
+  .addOption(maxTimeOption())
   .addOption(fullTestOption())
   .addOption(option('--out <dir>', "the run's folder (default: runs/<name>)", undefined, ['name']))
   .addOption(
@@ -98,13 +131,49 @@ program
   .addOption(dataOption())
   .addOption(adapterOption())
   .addOption(option('--allow-other-adapter', 'go on with, or repeat, a run on another adapter than its own'))
-  .action((experiment: string, { lr, augment, tune, ...options }) => {
-    const noAugment = augment === false || undefined;
-    const noTune = tune === false || undefined;
-    return finish(
-      train(experiment, { ...options, learningRate: lr, noAugment, noTune } as TrainOptions, out),
-    );
-  });
+  .action((experiment: string, { lr, ...options }) =>
+    finish(train(experiment, { ...withoutNegations(options), learningRate: lr } as TrainOptions, out)),
+  );
+
+program
+  .command('search')
+  .description('search for the settings with which a network validates best')
+  .argument('<experiment>', names)
+  .addOption(option('--method <name>', 'how to search (default: tpe)').choices(searchMethods))
+  .addOption(option('--trials <n>', 'networks to train (default: 20; of a grid, all)', wholeNumber(1)))
+  .addOption(option('--space <file>', "JSON: settings with their dimensions (default: the recipe's own)"))
+  .addOption(option('--objective <name>', 'what to compare (default: val-accuracy)').choices(objectives))
+  .addOption(presetOption())
+  .addOption(epochsOption())
+  .addOption(option('--limit <n>', 'at most so many training and validation images each', wholeNumber(1)))
+  .addOption(seedOption())
+  .addOption(setOption())
+  .addOption(noAugmentOption())
+  .addOption(weightsOption())
+  .addOption(unfrozenOption())
+  .addOption(noTuneOption())
+  .addOption(maxTimeOption())
+  .addOption(option('--out <dir>', "the search's folder (default: runs/<name>)", undefined, ['name']))
+  .addOption(
+    option(
+      '--name <name>',
+      "the search's folder in runs (default: search, experiment, date and seed)",
+      folderName,
+    ),
+  )
+  .addOption(
+    option('--resume <search>', 'go on with a search, with --trials to a new number', undefined, [
+      ...DECIDING,
+      ...PLACE,
+      ...['method', 'space', 'objective'],
+    ]),
+  )
+  .addOption(dataOption())
+  .addOption(adapterOption())
+  .addOption(option('--allow-other-adapter', 'go on with a search on another adapter than its own'))
+  .action((experiment: string, options) =>
+    finish(searchExperiment(experiment, withoutNegations(options) as SearchCommandOptions, out)),
+  );
 
 program
   .command('models')

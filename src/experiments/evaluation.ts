@@ -3,7 +3,8 @@ import { normalizeConfusion } from '../analysis/classification.ts';
 import { type Answer, firstRightAndWrong, mostConfidentMistakes } from '../analysis/mistakes.ts';
 import { atomicWrite } from '../node/files.ts';
 import { classesIn, type ExperimentSet, numberIn } from './experimentSet.ts';
-import { parse, readIfThere, type Versions } from './run.ts';
+import { parseJson, readIfThere } from './folder.ts';
+import type { Versions } from './run.ts';
 import type { Speed } from './speed.ts';
 import { type ReconstructionResult, type Tested, type TestResult, testIndices } from './testing.ts';
 
@@ -73,5 +74,5 @@ export const writeEvaluation = (folder: string, evaluation: Evaluation): Promise
 export async function readEvaluation(folder: string): Promise<Evaluation | undefined> {
   const path = join(folder, EVALUATION);
   const file = await readIfThere(path);
-  return file && parse<Evaluation>(path, file);
+  return file && parseJson<Evaluation>(path, file);
 }

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander';
+import { checkSettings, type Settings } from './settings.ts';
 
 /*
  * Readers of option values: each returns the value, or says what would be right; commander puts the option's name before it.
@@ -34,4 +35,24 @@ export function folderName(text: string): string {
   if (text === '' || text === '.' || text === '..' || /[/\\]/.test(text))
     throw new InvalidArgumentError('It must be a plain folder name; --out takes a path.');
   return text;
+}
+
+/** Adds a setting to those before: `optimizer.name=SGD`, `dropout=0.4`. */
+export function setting(text: string, before: Settings = {}): Settings {
+  const [, name, value] = text.match(/^([^=]+)=(.+)$/) ?? [];
+  if (name === undefined) throw new InvalidArgumentError('It must be <name>=<value>.');
+  const settings = { [name]: readValue(value) };
+  try {
+    checkSettings(settings);
+  } catch (error) {
+    throw new InvalidArgumentError(`${(error as Error).message}.`);
+  }
+  return { ...before, ...settings };
+}
+
+/** A number, true or false; else the text itself. */
+function readValue(text: string): number | boolean | string {
+  if (text === 'true' || text === 'false') return text === 'true';
+  const number = text.trim() === '' ? Number.NaN : Number(text);
+  return Number.isFinite(number) ? number : text;
 }

@@ -1,7 +1,9 @@
 import { describeAugmentation } from '../data/augmentation.ts';
 import type { ClassGroups } from '../data/classGroups.ts';
+import { WeftError } from '../errors.ts';
 import type { Experiment, Recipe } from './experiment.ts';
 import { describeOptimizer } from './optimizer.ts';
+import { type Settings, withNetworkSettings, withRecipeSettings } from './settings.ts';
 
 export type PresetName = 'recipe' | 'quick';
 
@@ -40,6 +42,8 @@ export interface Overrides {
   batchSize?: number;
   learningRate?: number;
   noAugment?: boolean;
+  /** More of the recipe and of the network, by name: see settings.ts. */
+  set?: Settings;
   /** Every layer trains from the beginning, from random weights where none are given: there is no frozen phase. */
   unfrozen?: boolean;
   /** A file with weights to begin with. */
@@ -114,12 +118,25 @@ export function presetOf({ recipe }: Pick<Experiment, 'recipe'>, name: PresetNam
   };
 }
 
+/**
+ * @throws WeftError where an experiment can't be trained like this: frozen layers need weights to begin with, and settings a network that
+ * has what they set
+ */
+export function checkStart(experiment: Experiment, { weights, unfrozen, set }: Overrides): void {
+  const { name, recipe } = experiment;
+  if (recipe.frozenPhase && weights === undefined && !unfrozen)
+    throw new WeftError(
+      `${name} begins with ${recipe.frozenPhase.frozenLayers} frozen layers, which must hold weights that were trained before; here they would be random. Give them with --weights FILE, or train all layers from random weights with --unfrozen`,
+    );
+  withNetworkSettings(experiment, set).network(0);
+}
+
 /** A preset with what a user said put over it. */
 export function withOverrides(preset: OpenPreset, overrides: Overrides): OpenPreset {
   const { limit = Number.POSITIVE_INFINITY, fullTest, noAugment, unfrozen, learningRate } = overrides;
   const bounded = (images: number) => Math.min(images, limit);
   const { augment, replicate, frozenPhase, ...rest } = preset;
-  return {
+  const overridden: OpenPreset = {
     ...rest,
     ...(noAugment ? {} : { augment, replicate }),
     ...(unfrozen || !frozenPhase
@@ -134,6 +151,7 @@ export function withOverrides(preset: OpenPreset, overrides: Overrides): OpenPre
     epochs: overrides.epochs ?? preset.epochs,
     repeats: overrides.repeats ?? preset.repeats,
   };
+  return withRecipeSettings(overridden, overrides.set);
 }
 
 /**

@@ -3,7 +3,8 @@ import fs from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { WeftError } from '../errors.ts';
 import type { EpochLogs } from '../nn/fit.ts';
-import { atomicWrite, hasCode, writeError } from '../node/files.ts';
+import { atomicWrite, writeError } from '../node/files.ts';
+import { json, ManifestFolder, parseJson, readIfThere } from './folder.ts';
 import type { Overrides, Plan } from './presets.ts';
 
 /*
@@ -25,7 +26,6 @@ import type { Overrides, Plan } from './presets.ts';
  */
 
 export const MANIFEST = 'manifest.json';
-const LOCK = 'lock';
 
 /** Which candidate ops take, by what is decided; see `tune`. */
 export type Kernels = Readonly<Record<string, string>>;
@@ -74,18 +74,6 @@ export interface History {
   readonly stretches: readonly { epoch: number; loss: number; accuracy?: number }[];
 }
 
-const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
-
-/** A file's bytes; undefined where there is none. @throws WeftError where it can't be read */
-export async function readIfThere(path: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  try {
-    return new Uint8Array(await fs.readFile(path));
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return undefined;
-    throw new WeftError(`could not read ${path}: ${(error as Error).message}`, { cause: error });
-  }
-}
-
 const checkpointOf = (phase: number) => `checkpoint${phase === 0 ? '' : `-${phase + 1}`}.safetensors`;
 
 /** The files of one repeat. */
@@ -116,9 +104,14 @@ export class RepeatFolder {
     await this.write('history.csv', `${[columns.join(','), ...rows].join('\n')}\n`);
   }
 
+  async history(): Promise<History | undefined> {
+    const file = await readIfThere(this.file('history.json'));
+    return file && parseJson<History>(this.file('history.json'), file);
+  }
+
   async result<T>(): Promise<T | undefined> {
     const file = await readIfThere(this.file('result.json'));
-    return file && parse<T>(this.file('result.json'), file);
+    return file && parseJson<T>(this.file('result.json'), file);
   }
 
   private async write(name: string, contents: Uint8Array | string): Promise<void> {
@@ -135,43 +128,24 @@ export class RepeatFolder {
   }
 }
 
-export class RunFolder {
-  private constructor(
-    readonly path: string,
-    public manifest: Manifest,
-  ) {}
+export class RunFolder extends ManifestFolder<Manifest> {
+  private constructor(path: string, manifest: Manifest) {
+    super(path, MANIFEST, manifest);
+  }
 
   /**
    * Makes the folder of a new run and writes its manifest.
    * @throws WeftError where something is there already.
    */
   static async create(path: string, manifest: Manifest): Promise<RunFolder> {
-    try {
-      await fs.mkdir(path, { recursive: true });
-    } catch (error) {
-      throw writeError(path, error);
-    }
-    const isOurs = (name: string) => name === LOCK || name.endsWith('.tmp');
-    if (!(await fs.readdir(path)).every(isOurs)) {
-      throw new WeftError(
-        `${path} holds files already: go on with it (--resume ${path}), or choose another folder`,
-      );
-    }
     const run = new RunFolder(path, manifest);
-    await run.lock();
-    await run.update({});
+    await run.begin();
     return run;
   }
 
   /** @throws WeftError where there is no run, or its manifest is damaged. */
   static async open(path: string): Promise<RunFolder> {
     return new RunFolder(path, await readManifest(path));
-  }
-
-  /** Writes the manifest with some of it changed. */
-  async update(changes: Partial<Manifest>): Promise<void> {
-    this.manifest = { ...this.manifest, ...changes };
-    await atomicWrite(join(this.path, MANIFEST), json(this.manifest));
   }
 
   /** The kernels that the run is made with; none before its choices are made. */
@@ -200,54 +174,8 @@ export class RunFolder {
     await atomicWrite(join(this.path, 'result.json'), json(summary));
   }
 
-  /** Keeps other processes from this run until `unlock()`, and clears away what a killed one left half-written. */
-  async lock(): Promise<void> {
-    const file = join(this.path, LOCK);
-    while (!(await writeNew(file, `${process.pid}\n`))) {
-      const holder = Number.parseInt(await fs.readFile(file, 'utf8').catch(() => ''), 10);
-      if (holder > 0 && holder !== process.pid && isRunning(holder)) {
-        throw new WeftError(
-          `process ${holder} is at work on ${this.path}; if that is another program, delete ${file}`,
-        );
-      }
-      await fs.rm(file, { force: true });
-    }
-    for (const path of [this.path, ...this.repeats.map((repeat) => repeat.path)]) {
-      const names = await fs.readdir(path).catch(() => []);
-      for (const name of names.filter((name) => name.endsWith('.tmp')))
-        await fs.rm(join(path, name), { force: true });
-    }
-  }
-
-  async unlock(): Promise<void> {
-    await fs.rm(join(this.path, LOCK), { force: true });
-  }
-
-  /** Takes away a new run that couldn't even be begun. */
-  async discard(): Promise<void> {
-    await fs.rm(join(this.path, MANIFEST), { force: true });
-    await this.unlock();
-    await fs.rmdir(this.path).catch(() => {});
-  }
-}
-
-/** Writes a file that isn't there yet; says whether it did. */
-async function writeNew(path: string, contents: string): Promise<boolean> {
-  try {
-    await fs.writeFile(path, contents, { flag: 'wx' });
-    return true;
-  } catch (error) {
-    if (hasCode(error, 'EEXIST')) return false;
-    throw writeError(path, error);
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return hasCode(error, 'EPERM');
+  protected override get folders(): string[] {
+    return [this.path, ...this.repeats.map((repeat) => repeat.path)];
   }
 }
 
@@ -256,7 +184,7 @@ export async function readManifest(path: string): Promise<Manifest> {
   const file = path.endsWith('.json') ? path : join(path, MANIFEST);
   const bytes = await readIfThere(file);
   if (!bytes) throw new WeftError(`${path} is no run: there is no ${file}`);
-  const manifest = parse<Manifest>(file, bytes);
+  const manifest = parseJson<Manifest>(file, bytes);
   if (
     manifest?.format !== 1 ||
     !Number.isSafeInteger(manifest.seed) ||
@@ -265,15 +193,6 @@ export async function readManifest(path: string): Promise<Manifest> {
     throw new WeftError(`${file} is no manifest of a run that this version of weft can read`);
   }
   return manifest;
-}
-
-/** A JSON file's value. @throws WeftError naming the file, where it is damaged */
-export function parse<T>(file: string, bytes: Uint8Array): T {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes)) as T;
-  } catch (error) {
-    throw new WeftError(`${file} is damaged: ${(error as Error).message}`, { cause: error });
-  }
 }
 
 /** A folder for a new run: the one asked for, else `runs/v5-2026-01-31-SEED`, numbered where that is taken. */

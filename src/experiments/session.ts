@@ -1,3 +1,4 @@
+import { WeftError } from '../errors.ts';
 import { Gpu } from '../gpu/gpu.ts';
 import { openAdapter } from '../node/adapter.ts';
 import { findDawn } from '../node/dawn.ts';
@@ -7,7 +8,8 @@ import { close, useGpu } from '../tensor/device.ts';
 import { VERSION } from '../tensor/version.ts';
 import type { Console } from './console.ts';
 import type { ExperimentSet } from './experimentSet.ts';
-import type { Kernels, Versions } from './run.ts';
+import type { ManifestFolder } from './folder.ts';
+import type { Kernels, Manifest, Versions } from './run.ts';
 
 export interface Data {
   readonly train: ExperimentSet;
@@ -42,6 +44,56 @@ export async function openGpu(choice: string | undefined, out: Console): Promise
   out.line(`adapter: ${name} (${isSoftware ? 'software' : 'hardware'})`);
   return { gpu, name, isSoftware };
 }
+
+/** What the manifests of all work that can be gone on with hold. */
+type Begun = Pick<Manifest, 'flags' | 'versions' | 'adapter' | 'choices' | 'resumed'>;
+
+/** Opens the adapter for some work, and makes it take the kernels that were chosen for it. Of new work that hasn't got one, nothing stays. */
+export async function openGpuFor(
+  folder: ManifestFolder<Begun>,
+  isNew: boolean,
+  { adapter, allowOtherAdapter = false }: { adapter?: string; allowOtherAdapter?: boolean },
+  out: Console,
+): Promise<OpenGpu> {
+  try {
+    const gpu = await openGpu(adapter ?? folder.manifest.flags.adapter, out);
+    await settleAdapter(folder, gpu, allowOtherAdapter, !isNew, out);
+    pinKernels(gpu, folder.manifest.choices?.kernels ?? {}, out);
+    return gpu;
+  } catch (error) {
+    if (isNew) await folder.discard();
+    throw error;
+  }
+}
+
+/** Keeps work on the adapter that it was begun on, and writes down which. */
+async function settleAdapter(
+  folder: ManifestFolder<Begun>,
+  { name }: OpenGpu,
+  mayDiffer: boolean,
+  isResumed: boolean,
+  out: Console,
+): Promise<void> {
+  const { adapter, resumed, versions: begunWith } = folder.manifest;
+  const now = versions();
+  if (adapter !== null && adapter !== name) {
+    if (!mayDiffer)
+      throw new WeftError(
+        `this run belongs to the adapter ${adapter}, and this is ${name}: its bits would be others. --allow-other-adapter goes on all the same`,
+      );
+    out.line(`another adapter than ${adapter}: from here on, the bits are others`);
+  }
+  if (JSON.stringify(now) !== JSON.stringify(begunWith)) {
+    out.line(
+      `begun with ${describeVersions(begunWith)}, now ${describeVersions(now)}: from here on, the bits may be others`,
+    );
+  }
+  const again = isResumed ? [{ at: new Date().toISOString(), adapter: name, versions: now }] : [];
+  await folder.update({ adapter: name, resumed: [...resumed, ...again] });
+}
+
+const describeVersions = ({ weft, node, webgpu }: ReturnType<typeof versions>) =>
+  `weft ${weft}, Node ${node}, webgpu ${webgpu}`;
 
 /** Makes ops take the kernels that a run was made with, and says where this adapter doesn't offer one. */
 export function pinKernels({ gpu }: OpenGpu, kernels: Kernels, out: Console): void {

@@ -515,7 +515,8 @@ export class Gpu {
     this.rejectLost(this.failure);
   }
 
-  private throwIfFailed(): void {
+  /** @throws GpuError where the device was lost, or refused something: nothing computes on it any more. */
+  throwIfFailed(): void {
     if (this.failure) throw this.failure;
   }
 

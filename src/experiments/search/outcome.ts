@@ -1,0 +1,61 @@
+import { table } from '../../report/table.ts';
+import type { ParameterValue } from '../../search/space.ts';
+import { ranked, type Trial } from '../../search/trial.ts';
+import { duration } from '../console.ts';
+import type { Settings } from '../settings.ts';
+import type { SearchManifest } from './folder.ts';
+
+/** What a search's objective is called. */
+export const objectiveName = ({ objective }: Pick<SearchManifest, 'objective'>): string =>
+  objective === 'val-loss' ? 'validation loss' : 'validation accuracy';
+
+/** Trials from the best to the worst. */
+export const rankedTrials = ({ trials, search: { direction = 'minimize' } }: SearchManifest): Trial[] =>
+  ranked(trials, direction);
+
+/** The best trial that didn't fail. */
+export const bestTrial = (manifest: SearchManifest): Trial | undefined =>
+  rankedTrials(manifest).find(({ state }) => state === 'complete');
+
+/** The trials as a table, the best first: its header and its rows. */
+export function trialTable(manifest: SearchManifest): { header: string[]; rows: string[][] } {
+  const names = Object.keys(manifest.search.space);
+  const rows = rankedTrials(manifest).map(({ number, parameters, value, message = '', seconds }) => [
+    String(number),
+    ...names.map((name) => String(parameters[name])),
+    value === undefined ? 'failed' : value.toFixed(4),
+    duration(seconds),
+    message,
+  ]);
+  const header = ['trial', ...names, objectiveName(manifest), 'time', ''];
+  // Without failures there is nothing to say in the last column.
+  const isEmpty = rows.every((row) => row.at(-1) === '');
+  const shown = (cells: string[]) => (isEmpty ? cells.slice(0, -1) : cells);
+  return { header: shown(header), rows: rows.map(shown) };
+}
+
+export function formatTrials(manifest: SearchManifest): string {
+  const { header, rows } = trialTable(manifest);
+  return table(header, rows);
+}
+
+/** Parameters in a line. */
+export const describeParameters = (parameters: Readonly<Record<string, ParameterValue>>): string =>
+  Object.entries(parameters)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(', ');
+
+/** The command that trains an experiment with the settings of a trial, at the full size of its preset. */
+export function trainCommand({ experiment, flags, choices }: SearchManifest, parameters: Settings): string {
+  const settings = Object.entries({ ...flags.set, ...parameters }).map(
+    ([name, value]) => `--set ${name}=${value}`,
+  );
+  const options = [
+    `--preset ${choices?.plan.preset}`,
+    ...(flags.noAugment ? ['--no-augment'] : []),
+    ...(flags.unfrozen ? ['--unfrozen'] : []),
+    ...(flags.weights === undefined ? [] : [`--weights ${flags.weights}`]),
+    ...settings,
+  ];
+  return `weft train ${experiment} ${options.join(' ')}`;
+}
