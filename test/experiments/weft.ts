@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { watch } from 'node:fs';
+import { existsSync, watch } from 'node:fs';
 import fs from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -77,6 +77,14 @@ export const killAfterWrite = (folder: string, file: string) => (child: ChildPro
     if (event === 'rename' && name === file) child.kill('SIGKILL');
   });
   child.on('close', () => watcher.close());
+};
+
+/** Kills the process once a file is there, wherever that is. */
+export const killOnceThere = (file: string) => (child: ChildProcess) => {
+  const timer = setInterval(() => {
+    if (existsSync(file)) child.kill('SIGKILL');
+  }, 2);
+  child.on('close', () => clearInterval(timer));
 };
 
 export const killAfterMs = (ms: number) => (child: ChildProcess) => {

@@ -33,7 +33,14 @@ import {
 import { withNetworkSettings } from '../settings.ts';
 import { Stopped, StopSignal } from '../stop.ts';
 import { type Objective, SearchFolder, type SearchManifest } from './folder.ts';
-import { bestTrial, describeParameters, formatTrials, objectiveName, trainCommand } from './outcome.ts';
+import {
+  bestTrial,
+  describeParameters,
+  drawTrials,
+  formatTrials,
+  objectiveName,
+  trainCommand,
+} from './outcome.ts';
 import { checkSettingsSpace, defaultSpace, readSpace } from './space.ts';
 import { runTrial, type TrialContext } from './trial.ts';
 
@@ -93,6 +100,8 @@ export async function searchExperiment(
     const experiment = withNetworkSettings(known, folder.manifest.flags.set);
     const plan = await settlePlan(experiment, folder, gpu, data, stop, out);
     await runTrials({ experiment, folder, plan, data, stop, out }, gpu);
+    const chart = drawTrials(folder.manifest);
+    if (chart) await folder.saveChart(chart);
     printOutcome(folder, out);
     return 0;
   } catch (error) {
@@ -176,7 +185,9 @@ async function settlePlan(
   pinKernels(gpu, kernels, out);
   const { method, trials = 0, space } = folder.manifest.search;
   out.line(`preset ${plan.preset} (${why}): ${describePlan(plan)}`);
-  out.line(`${trials} trials by ${method} over ${Object.keys(space).join(', ')}`);
+  out.line(
+    `${trials} trials by ${method} over ${Object.keys(space).join(', ')}; compared on validation images, none sees the test images`,
+  );
   out.line(`  all of it: about ${duration(trials * estimate(plan, secondsPerImage).total)} here\n`);
   return plan;
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { WeftError } from '../../errors.ts';
+import { atomicWrite } from '../../node/files.ts';
 import type { SearchPlan } from '../../search/search.ts';
 import type { Trial } from '../../search/trial.ts';
 import { ManifestFolder, parseJson, readIfThere } from '../folder.ts';
@@ -43,6 +44,10 @@ export class SearchFolder extends ManifestFolder<SearchManifest> {
   /** @throws WeftError where there is no search, or its file is damaged */
   static async open(path: string): Promise<SearchFolder> {
     return new SearchFolder(path, await readSearch(path));
+  }
+
+  async saveChart(svg: string): Promise<void> {
+    await atomicWrite(join(this.path, 'search.svg'), svg);
   }
 
   /** The folder of a trial's run. */

@@ -1,5 +1,6 @@
+import { parallelChart } from '../../report/parallel.ts';
 import { table } from '../../report/table.ts';
-import type { ParameterValue } from '../../search/space.ts';
+import type { Dimension, ParameterValue } from '../../search/space.ts';
 import { ranked, type Trial } from '../../search/trial.ts';
 import { duration } from '../console.ts';
 import type { Settings } from '../settings.ts';
@@ -51,11 +52,41 @@ export function trainCommand({ experiment, flags, choices }: SearchManifest, par
     ([name, value]) => `--set ${name}=${value}`,
   );
   const options = [
-    `--preset ${choices?.plan.preset}`,
+    ...(choices ? [`--preset ${choices.plan.preset}`] : []),
     ...(flags.noAugment ? ['--no-augment'] : []),
     ...(flags.unfrozen ? ['--unfrozen'] : []),
     ...(flags.weights === undefined ? [] : [`--weights ${flags.weights}`]),
     ...settings,
   ];
   return `weft train ${experiment} ${options.join(' ')}`;
+}
+
+/** The trials that didn't fail as parallel coordinates; undefined where there are none. */
+export function drawTrials(manifest: SearchManifest): string | undefined {
+  const { experiment, trials, search } = manifest;
+  const complete = trials.filter(({ state }) => state === 'complete');
+  if (complete.length === 0) return undefined;
+  const dimensions = Object.entries(search.space);
+  return parallelChart({
+    title: `${experiment}: ${complete.length} trials by ${search.method}`,
+    axes: dimensions.map(([name, dimension]) => ({ name: shortName(name), ...axisOf(dimension) })),
+    lines: complete.map(({ parameters, value }) => ({
+      values: dimensions.map(([name, { kind }]) => {
+        const value = parameters[name];
+        return kind === 'choice' ? String(value) : (value as number);
+      }),
+      score: value!,
+    })),
+    scoreName: objectiveName(manifest),
+    highIsGood: search.direction === 'maximize',
+  });
+}
+
+/** `optimizer.learningRate` is known without its first part. */
+const shortName = (name: string): string => name.replace(/^optimizer\./, '');
+
+function axisOf(dimension: Dimension): { scale: 'linear' | 'log' | 'category'; values?: string[] } {
+  if (dimension.kind === 'choice') return { scale: 'category', values: dimension.values.map(String) };
+  const isLog = dimension.kind === 'logUniform' || (dimension.kind === 'integer' && dimension.log);
+  return { scale: isLog ? 'log' : 'linear' };
 }
