@@ -12,6 +12,7 @@ import { IMAGE_WORDS } from './namedImages.ts';
 import { folderName, positiveNumber, setting, timeSpan, wholeNumber } from './options.ts';
 import { type PredictOptions, predict } from './predict.ts';
 import { type ProfileOptions, profileStep } from './profile.ts';
+import { type ReportOptions, report } from './report/report.ts';
 import { type SearchCommandOptions, searchExperiment } from './search/command.ts';
 import { objectives } from './search/folder.ts';
 import { settingNames } from './settings.ts';
@@ -212,6 +213,20 @@ program
   .addOption(dataOption())
   .addOption(adapterOption())
   .action((runs: string[], options: EvaluateOptions) => finish(evaluateRuns(runs, options, out)));
+
+program
+  .command('report')
+  .description('write one HTML page of what runs came to')
+  .argument('<run...>', "runs' folders")
+  .addOption(
+    option(
+      '--out <file>',
+      "the page (default: report.html in a run's folder, of several runs/report-DATE.html)",
+    ),
+  )
+  .addOption(option('--title <text>', "the page's title (default: the folders' names)"))
+  .addOption(dataOption())
+  .action((runs: string[], options: ReportOptions) => finish(report(runs, options, out)));
 
 program
   .command('predict')

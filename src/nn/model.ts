@@ -5,8 +5,9 @@ import { reshape } from '../kernels/reshape.ts';
 import type { RandomStream } from '../tensor/random.ts';
 import { type Shape, sameShape, showShape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { makesProbabilities, showActivation } from './activations.ts';
+import { makesProbabilities } from './activations.ts';
 import type { CallOptions, Layer } from './layer.ts';
+import { type LayerTable, layerTable } from './layerTable.ts';
 import type { Parameter } from './parameter.ts';
 import { checkBatch, type PredictOptions, Predictor } from './predictor.ts';
 import { decodeSafetensors, encodeSafetensors } from './safetensors.ts';
@@ -244,35 +245,18 @@ export abstract class Model {
 
   /** The table of layers, output shapes and parameters; where the graph is no chain, with the layers that each call takes its input from. */
   summary(): string {
-    const { calls, inputs } = this;
-    const isChain = calls.every((call, i) => call.inputs.length === 1 && call.inputs[0] === i);
-    const nameOf = (value: number) =>
-      value < inputs.length ? inputs[value].name : calls[value - inputs.length].layer.name;
-    const counted = new Set<Layer>();
-    const rows = calls.map(({ layer, inputs: taken, outputShape }) => {
-      const activation = layer.activation === 'linear' ? '' : ` (${showActivation(layer.activation)})`;
-      const frozen = layer.trainable || layer.parameters.length === 0 ? '' : ' frozen';
-      const isFirst = !counted.has(layer);
-      counted.add(layer);
-      return [
-        `${layer.name}${activation}${frozen}`,
-        showShape(['N', ...outputShape] as unknown as Shape),
-        isFirst ? count(layer.parameters).toLocaleString('en-US') : 'shared',
-        isChain ? '' : `  ${taken.map(nameOf).join(', ')}`,
-      ];
-    });
-    const total = count(this.parameters);
-    const trainable = count(this.trainableParameters);
+    const { rows, isChain, parameters, trainable } = layerTable(this);
     const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column].length), 12));
-    const line = (cells: string[]) =>
-      `${cells[0].padEnd(widths[0])}  ${cells[1].padEnd(widths[1])}  ${cells[2].padStart(10)}${cells[3]}`;
+    const line = ([layer, output, parameters, from]: LayerTable['rows'][number]) =>
+      `${layer.padEnd(widths[0])}  ${output.padEnd(widths[1])}  ${parameters.padStart(10)}${isChain ? '' : `  ${from}`}`;
     const rule = '-'.repeat(widths[0] + widths[1] + 14);
+    const whole = (n: number) => n.toLocaleString('en-US');
     return [
-      line(['layer', 'output', 'parameters', isChain ? '' : '  from']),
+      line(['layer', 'output', 'parameters', 'from']),
       rule,
       ...rows.map(line),
       rule,
-      `${total.toLocaleString('en-US')} parameters: ${trainable.toLocaleString('en-US')} trainable, ${(total - trainable).toLocaleString('en-US')} not`,
+      `${whole(parameters)} parameters: ${whole(trainable)} trainable, ${whole(parameters - trainable)} not`,
     ].join('\n');
   }
 
@@ -331,6 +315,3 @@ export abstract class Model {
     this.predictor.dispose();
   }
 }
-
-const count = (parameters: readonly Parameter[]): number =>
-  parameters.reduce((total, { size }) => total + size, 0);

@@ -1,0 +1,82 @@
+import { basename, resolve } from 'node:path';
+import type { EpochLogs } from '../../nn/fit.ts';
+import type { Model } from '../../nn/model.ts';
+import { loadModel } from '../../nn/modelFile.ts';
+import type { Experiment } from '../experiment.ts';
+import { findExperiment } from '../index.ts';
+import type { RepeatResult } from '../repeat.ts';
+import { type Manifest, type RepeatFolder, RunFolder } from '../run.ts';
+import type { ReconstructionResult, Summary, TestResult } from '../testing.ts';
+
+/** One repeat of a run, as far as it has come. */
+export interface ReportedRepeat {
+  /** Empty for the only one of a run. */
+  readonly name: string;
+  readonly folder: RepeatFolder;
+  readonly epochs: readonly EpochLogs[];
+  /** Undefined: it isn't finished. */
+  readonly result: RepeatResult<TestResult | ReconstructionResult> | undefined;
+}
+
+/** A run's folder, read for a report. */
+export interface ReportedRun {
+  readonly path: string;
+  /** Its folder's name. */
+  readonly name: string;
+  readonly manifest: Manifest;
+  readonly experiment: Experiment;
+  readonly repeats: readonly ReportedRepeat[];
+  /** Of several repeats that are all done. */
+  readonly summary: Summary | undefined;
+  readonly isFinished: boolean;
+  /** As it was trained, or as it would be where there are no weights yet. */
+  readonly model: Model;
+}
+
+/** Whether a test was one of a classifier. */
+export const isClassified = (test: TestResult | ReconstructionResult): test is TestResult =>
+  'accuracy' in test;
+
+/** @throws WeftError where there is no run, or a file of it is damaged */
+export async function readRun(path: string): Promise<ReportedRun> {
+  const run = await RunFolder.open(path);
+  const { manifest } = run;
+  const experiment = findExperiment(manifest.experiment);
+  const repeats = await Promise.all(
+    run.repeats.map(
+      async (folder, i): Promise<ReportedRepeat> => ({
+        name: run.repeats.length > 1 ? `repeat ${i + 1}` : '',
+        folder,
+        epochs: (await folder.history())?.epochs ?? [],
+        result: await folder.result<RepeatResult<TestResult | ReconstructionResult>>(),
+      }),
+    ),
+  );
+  const allDone = repeats.length > 0 && repeats.every(({ result }) => result !== undefined);
+  const together = allDone && repeats.length > 1 ? ((await run.summary()) as Summary | undefined) : undefined;
+  return {
+    path,
+    name: basename(resolve(path)),
+    manifest,
+    experiment,
+    repeats,
+    summary: together,
+    isFinished: allDone,
+    model: await readModel(repeats, experiment),
+  };
+}
+
+async function readModel(repeats: readonly ReportedRepeat[], experiment: Experiment): Promise<Model> {
+  for (const { folder } of repeats) {
+    const file = (await folder.best()) ?? (await folder.last());
+    if (file) return loadModel(file);
+  }
+  return experiment.network(0);
+}
+
+/** The repeat with the lowest validation loss, of those that are done; without validation the first. */
+export function bestRepeat({ repeats }: ReportedRun): ReportedRepeat | undefined {
+  const loss = ({ result }: ReportedRepeat) => result?.tested.valLoss ?? Number.POSITIVE_INFINITY;
+  const [first, ...others] = repeats.filter(({ result }) => result !== undefined);
+  return first && others.reduce((best, repeat) => (loss(repeat) < loss(best) ? repeat : best), first);
+}
