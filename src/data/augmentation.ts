@@ -97,6 +97,13 @@ export type Augmentation = ImageDataGenerator | TorchvisionTransforms;
  * An augmentation with the semantics of Keras' ImageDataGenerator (keras-preprocessing 1.1.0): one affine map (rotation, shift, shear
  * and zoom about its centre (H/2 + 0.5, W/2 + 0.5), linear interpolation), flips, brightness, the eraser; then the scaling.
  * @throws WeftError naming the option that is wrong.
+ * @example
+ * ```ts
+ * import { imageDataGenerator } from 'weft-gpu';
+ *
+ * const augment = imageDataGenerator({ rotationRange: 10, widthShiftRange: 2, zoomRange: 0.1, horizontalFlip: true });
+ * console.log(JSON.stringify(augment).length > 0); // true
+ * ```
  */
 export function imageDataGenerator(options: ImageDataGeneratorOptions): ImageDataGenerator {
   return checked({ kind: 'imageDataGenerator', ...options });
@@ -105,6 +112,17 @@ export function imageDataGenerator(options: ImageDataGeneratorOptions): ImageDat
 /**
  * An augmentation with the semantics of torchvision's transforms on tensors, in the list's order.
  * @throws WeftError naming the transform and the option that is wrong.
+ * @example
+ * ```ts
+ * import { torchvisionTransforms } from 'weft-gpu';
+ *
+ * const augment = torchvisionTransforms([
+ *   { kind: 'randomHorizontalFlip', p: 0.5 },
+ *   { kind: 'randomRotation', degrees: 10 },
+ *   { kind: 'randomErasing', p: 0.5 },
+ * ]);
+ * console.log(augment.transforms.length); // 3
+ * ```
  */
 export function torchvisionTransforms(transforms: readonly TorchvisionTransform[]): TorchvisionTransforms {
   return checked({ kind: 'torchvisionTransforms', transforms });

@@ -51,7 +51,24 @@ export interface ImageSourceOptions {
   readonly channels?: number;
 }
 
-/** Images kept as bytes on the GPU; batches are gathered, augmented and scaled there. */
+/**
+ * Images kept as bytes on the GPU; batches are gathered, augmented and scaled there.
+ *
+ * @example
+ * ```ts
+ * import { ImageSource, imageDataGenerator, tensor } from 'weft-gpu';
+ *
+ * const set = {
+ *   images: new Uint8Array(2 * 8 * 8).fill(255),
+ *   labels: Uint8Array.of(0, 1),
+ *   ...{ count: 2, height: 8, width: 8, channels: 1 },
+ *   classNames: ['day', 'night'],
+ * };
+ * const source = new ImageSource(set, { augment: imageDataGenerator({ horizontalFlip: true }), seed: 1 });
+ * const { x, labels } = source.batch(tensor(Uint32Array.of(1)), false);
+ * console.log(x.shape, await labels.data()); // [ 1, 8, 8, 1 ] Int32Array(1) [ 1 ]
+ * ```
+ */
 export class ImageSource implements BatchSource {
   readonly count: number;
   readonly shape: Shape;
@@ -126,7 +143,18 @@ export class ImageSource implements BatchSource {
   }
 }
 
-/** Samples of any shape as f32, for data that isn't 8-bit images. */
+/**
+ * Samples of any shape as f32, for data that isn't 8-bit images.
+ *
+ * @example
+ * ```ts
+ * import { ArraySource, tensor } from 'weft-gpu';
+ *
+ * const source = new ArraySource(Float32Array.of(1, 2, 3, 4, 5, 6), [0, 1, 1], [2]);
+ * const { x } = source.batch(tensor(Uint32Array.of(2, 0)));
+ * await x.data(); // Float32Array [5, 6, 1, 2]
+ * ```
+ */
 export class ArraySource implements BatchSource {
   readonly count: number;
   readonly randomStreams: readonly RandomStream[] = [];

@@ -23,7 +23,7 @@ export interface GroupedSet extends ImageSet {
  * const size = { height: 1, width: 1, channels: 1 };
  * const set = { ...size, count: 3, images: Uint8Array.of(7, 8, 9), labels: Uint8Array.of(0, 1, 2), classNames: ['cat', 'dog', 'car'] };
  * const { labels, classNames } = groupClasses(set, [[0, 1], [2]]);
- * console.log(labels, classNames); // [0, 0, 1], ['cat + dog', 'car']
+ * console.log(labels, classNames); // [0, 0, 1] ['cat + dog', 'car']
  * ```
  */
 export function groupClasses(set: ImageSet, groups: ClassGroups): GroupedSet {

@@ -1,7 +1,17 @@
 import { WeftError } from '../errors.ts';
 import type { RandomStream } from '../tensor/random.ts';
 
-/** Splits 0 .. count-1 at random into parts of the given sizes (what they don't use is left out). */
+/**
+ * Splits 0 .. count-1 at random into parts of the given sizes (what they don't use is left out).
+ *
+ * @example
+ * ```ts
+ * import { RandomStream, randomSplit } from 'weft-gpu';
+ *
+ * const [training, test] = randomSplit(100, [80, 20], new RandomStream(1, 'split'));
+ * console.log(new Set([...training, ...test]).size); // 100
+ * ```
+ */
 export function randomSplit(count: number, sizes: readonly number[], stream: RandomStream): Uint32Array[] {
   const wanted = sizes.reduce((total, size) => total + size, 0);
   if (wanted > count)
@@ -17,6 +27,15 @@ export function randomSplit(count: number, sizes: readonly number[], stream: Ran
 /**
  * Splits at random like `randomSplit`, with the same share of every class in each part: counts of a class differ by one at most
  * where the size is no multiple of the number of classes, as far as the set has that many.
+ *
+ * @example
+ * ```ts
+ * import { RandomStream, stratifiedSplit } from 'weft-gpu';
+ *
+ * const labels = [0, 0, 0, 0, 1, 1, 1, 1];
+ * const [training, test] = stratifiedSplit(labels, [6, 2], new RandomStream(1, 'split'));
+ * console.log(Array.from(test, (i) => labels[i]).sort(), training.length); // [ 0, 1 ] 6
+ * ```
  */
 export function stratifiedSplit(
   labels: ArrayLike<number>,

@@ -72,6 +72,14 @@ export function encodeNpy({ shape, data }: NpyArray): Uint8Array {
  *
  * @param name what error messages call the file
  * @throws WeftError where it is no such file, holds another kind of elements, is cut short or has bytes to spare
+ * @example
+ * ```ts
+ * import { decodeNpy, encodeNpy } from 'weft-gpu/files';
+ *
+ * const file = encodeNpy({ shape: [1, 2], data: Float32Array.of(1, 2) }); // or of a file: np.save('x.npy', x)
+ * const { shape, data } = decodeNpy(file);
+ * console.log(shape, data); // [ 1, 2 ] Float32Array(2) [ 1, 2 ]
+ * ```
  */
 export function decodeNpy(file: Uint8Array, name = 'the file'): NpyArray {
   const fail = (why: string): never => {

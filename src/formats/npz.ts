@@ -45,6 +45,13 @@ export interface ReadNpzOptions {
  * Reads the arrays by name.
  * @throws WeftError where the file is no zip archive or damaged, an entry is no npy file, two have one name, or the arrays claim
  * more than the file can hold or than `maxBytes`; and where the package fflate isn't installed
+ * @example
+ * ```ts
+ * import { decodeNpz, encodeNpz } from 'weft-gpu/files';
+ *
+ * const file = await encodeNpz(new Map([['x', { shape: [2], data: Float32Array.of(1, 2) }]]));
+ * console.log((await decodeNpz(file)).get('x')?.data); // Float32Array [1, 2]
+ * ```
  */
 export async function decodeNpz(
   file: Uint8Array,

@@ -41,6 +41,12 @@ const op = defineOp<{ axis: number }>({
  * @param axis negative ones count from the last; default: the last
  * @returns i32, x's shape without the axis
  * @throws ShapeError
+ * @example
+ * ```ts
+ * import { argmax, tensor } from 'weft-gpu';
+ *
+ * await argmax(tensor([[1, 9, 3], [4, 2, 0]])).data(); // Int32Array [1, 0]
+ * ```
  */
 export function argmax(x: Tensor, axis = -1): Tensor {
   expectTensor('argmax', 'x', x, 'f32');

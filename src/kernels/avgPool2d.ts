@@ -126,6 +126,12 @@ export interface AvgPool2dOptions extends PoolOptions {
  * @param x images [N, H, W, C]
  * @returns [N, floor((H + padding above and below - pool height) / row stride) + 1, the same of columns, C]
  * @throws ShapeError
+ * @example
+ * ```ts
+ * import { avgPool2d, tensor } from 'weft-gpu';
+ *
+ * await avgPool2d(tensor([1, 5, 2, 4], [1, 2, 2, 1])).data(); // Float32Array [3]
+ * ```
  */
 export function avgPool2d(x: Tensor, { countIncludePad, ...windows }: AvgPool2dOptions = {}): Tensor {
   expectTensor(NAME, 'x', x, 'f32');

@@ -60,6 +60,12 @@ const op = defineOp({
  * @param target probabilities from 0 to 1, of the logits' shape
  * @returns a scalar []
  * @throws ShapeError
+ * @example
+ * ```ts
+ * import { binaryCrossEntropy, tensor } from 'weft-gpu';
+ *
+ * console.log((await binaryCrossEntropy(tensor([0, 0]), tensor([1, 0])).item()).toFixed(4)); // 0.6931
+ * ```
  */
 export function binaryCrossEntropy(logits: Tensor, target: Tensor): Tensor {
   expectTensor('binaryCrossEntropy', 'logits', logits, 'f32');

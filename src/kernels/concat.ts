@@ -82,6 +82,13 @@ const ops = forEachDtype((dtype) =>
  *
  * @param axis negative ones count from the last
  * @throws ShapeError
+ * @example
+ * ```ts
+ * import { concat, tensor } from 'weft-gpu';
+ *
+ * const [a, b] = [tensor([[1], [2]]), tensor([[3], [4]])];
+ * await concat([a, b], -1).data(); // Float32Array [1, 3, 2, 4]
+ * ```
  */
 export function concat(tensors: readonly Tensor[], axis: number): Tensor {
   if (tensors.length === 0) throw new ShapeError('concat', 'at least one tensor', 'none');

@@ -109,6 +109,12 @@ const op = defineOp<Conv2dTransposeOptions>({
  * @returns [N, H', W', filters]: `'same'` H' = H * stride, `'valid'` H * stride + max(kernel height - stride, 0), with zeros or an output
  *   padding that are given (H - 1) * stride + kernel height - zeros + output padding; W' likewise
  * @throws ShapeError
+ * @example
+ * ```ts
+ * import { conv2dTranspose, ones } from 'weft-gpu';
+ *
+ * console.log(conv2dTranspose(ones([1, 4, 4, 2]), ones([3, 3, 8, 2]), undefined, { strides: 2, padding: 'same' }).shape); // [ 1, 8, 8, 8 ]
+ * ```
  */
 export function conv2dTranspose(
   x: Tensor,

@@ -56,6 +56,12 @@ const op = defineOp<DenseOptions>({
  * @param bias [units], or none
  * @returns [samples, units]
  * @throws ShapeError
+ * @example
+ * ```ts
+ * import { dense, tensor } from 'weft-gpu';
+ *
+ * await dense(tensor([[1, 2]]), tensor([[1], [10]]), tensor([100])).data(); // Float32Array [121]
+ * ```
  */
 export function dense(x: Tensor, w: Tensor, bias?: Tensor, options: DenseOptions = {}): Tensor {
   expectTensor('dense', 'x', x, 'f32');

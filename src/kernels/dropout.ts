@@ -119,6 +119,14 @@ export interface DropoutOptions {
  * @param draw the random words: `RandomStream.drawTensor()`
  * @returns the shape of x
  * @throws ShapeError
+ * @example
+ * ```ts
+ * import { dropout, ones, RandomStream } from 'weft-gpu';
+ *
+ * const stream = new RandomStream(1, 'dropout');
+ * const values = await dropout(ones([1000]), 0.5, stream.drawTensor()).data();
+ * console.log([...new Set(values)].sort()); // [ 0, 2 ]
+ * ```
  */
 export function dropout(
   x: Tensor,

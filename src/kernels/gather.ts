@@ -97,6 +97,12 @@ const ops = forEachDtype((dtype) =>
  * @param indices [B], i32 or u32, from 0 to M - 1
  * @returns [B, ...]
  * @throws ShapeError
+ * @example
+ * ```ts
+ * import { gather, tensor } from 'weft-gpu';
+ *
+ * await gather(tensor([[1, 2], [3, 4]]), tensor(Int32Array.of(1, 1, 0))).data(); // Float32Array [3, 4, 3, 4, 1, 2]
+ * ```
  */
 export function gather(x: Tensor, indices: Tensor): Tensor {
   expectTensor('gather', 'indices', indices, ['i32', 'u32']);

@@ -209,6 +209,12 @@ export type MaxPool2dOptions = PoolOptions;
  * @param x images [N, H, W, C]
  * @returns [N, floor((H + padding above and below - pool height) / row stride) + 1, the same of columns, C]
  * @throws ShapeError
+ * @example
+ * ```ts
+ * import { maxPool2d, tensor } from 'weft-gpu';
+ *
+ * await maxPool2d(tensor([1, 5, 2, 3], [1, 2, 2, 1])).data(); // Float32Array [5]
+ * ```
  */
 export function maxPool2d(x: Tensor, options: MaxPool2dOptions = {}): Tensor {
   expectTensor(NAME, 'x', x, 'f32');

@@ -41,6 +41,12 @@ const op = defineOp({
  * @param target y's shape
  * @returns a scalar []
  * @throws ShapeError
+ * @example
+ * ```ts
+ * import { meanSquaredError, tensor } from 'weft-gpu';
+ *
+ * await meanSquaredError(tensor([1, 2]), tensor([1, 4])).item(); // 2
+ * ```
  */
 export function meanSquaredError(y: Tensor, target: Tensor): Tensor {
   expectTensor('meanSquaredError', 'y', y, 'f32');

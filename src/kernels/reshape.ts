@@ -34,5 +34,11 @@ const reshapeOp = defineOp<{ shape: Shape }>({
  *
  * @param shape as many elements as x has; one dimension may be -1, which stands for what is left
  * @throws ShapeError
+ * @example
+ * ```ts
+ * import { reshape, zeros } from 'weft-gpu';
+ *
+ * console.log(reshape(zeros([2, 3, 4]), [2, -1]).shape); // [ 2, 12 ]
+ * ```
  */
 export const reshape = (x: Tensor, shape: Shape): Tensor => reshapeOp([x], { shape });

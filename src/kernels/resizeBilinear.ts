@@ -180,6 +180,12 @@ export interface ResizeBilinearOptions {
  * @param size height and width of the result
  * @returns [N, height, width, C]
  * @throws ShapeError
+ * @example
+ * ```ts
+ * import { resizeBilinear, zeros } from 'weft-gpu';
+ *
+ * console.log(resizeBilinear(zeros([1, 28, 28, 3]), [75, 75]).shape); // [ 1, 75, 75, 3 ]
+ * ```
  */
 export function resizeBilinear(
   x: Tensor,

@@ -67,6 +67,12 @@ const ops = forEachDtype((dtype) =>
  * @param begin its first index on every axis
  * @param size its extent on every axis, at least 1
  * @throws ShapeError when the box leaves x
+ * @example
+ * ```ts
+ * import { slice, tensor } from 'weft-gpu';
+ *
+ * await slice(tensor([[1, 2, 3], [4, 5, 6]]), [0, 1], [2, 2]).data(); // Float32Array [2, 3, 5, 6]
+ * ```
  */
 export const slice = (x: Tensor, begin: readonly number[], size: readonly number[]): Tensor =>
   ops[x.dtype]([x], { begin: [...begin], size: [...size] });

@@ -126,6 +126,12 @@ function defineSoftmax(name: string, variant: Variant): (x: Tensor) => Tensor {
  *
  * @param x [..., K]
  * @returns the shape of x; rows sum to 1
+ * @example
+ * ```ts
+ * import { softmax, tensor } from 'weft-gpu';
+ *
+ * await softmax(tensor([[0, 0]])).data(); // Float32Array [0.5, 0.5]
+ * ```
  */
 export const softmax: (x: Tensor) => Tensor = defineSoftmax('softmax', { log: false });
 

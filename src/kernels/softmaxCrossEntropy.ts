@@ -124,6 +124,13 @@ export interface SoftmaxCrossEntropyOptions {
  * @param labels classes 0 .. K-1 as i32 or u32 [N]; any other value makes the loss NaN
  * @returns a scalar []
  * @throws ShapeError
+ * @example
+ * ```ts
+ * import { softmaxCrossEntropy, tensor } from 'weft-gpu';
+ *
+ * const loss = softmaxCrossEntropy(tensor([[0, 0], [0, 0]]), tensor(Int32Array.of(0, 1)));
+ * console.log((await loss.item()).toFixed(4)); // 0.6931
+ * ```
  */
 export function softmaxCrossEntropy(
   logits: Tensor,

@@ -58,6 +58,12 @@ function resolvePermutation(permutation: readonly number[] | undefined, x: Shape
  *
  * @param permutation output axis a is input axis `permutation[a]`; default: the axes in reverse
  * @throws ShapeError unless each axis comes once
+ * @example
+ * ```ts
+ * import { transpose, zeros } from 'weft-gpu';
+ *
+ * console.log(transpose(zeros([2, 3, 4]), [0, 2, 1]).shape); // [ 2, 4, 3 ]
+ * ```
  */
 export const transpose = (x: Tensor, permutation?: readonly number[]): Tensor =>
   ops[x.dtype]([x], { permutation: resolvePermutation(permutation, x.shape) });

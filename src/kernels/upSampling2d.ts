@@ -52,6 +52,12 @@ export function factorsOf(
  * @param size factor of rows and of columns, or one number for both
  * @returns [N, H * rows, W * columns, C]
  * @throws ShapeError
+ * @example
+ * ```ts
+ * import { tensor, upSampling2d } from 'weft-gpu';
+ *
+ * await upSampling2d(tensor([7, 8], [1, 1, 2, 1])).data(); // Float32Array [7, 7, 8, 8, 7, 7, 8, 8]
+ * ```
  */
 export function upSampling2d(x: Tensor, size: number | readonly [rows: number, columns: number] = 2): Tensor {
   expectTensor(NAME, 'x', x, 'f32');

@@ -18,7 +18,16 @@ export interface StepProgress {
   readonly imagesPerSecond: number;
 }
 
-/** What wants to know about a training run, or to steer it. */
+/**
+ * What wants to know about a training run, or to steer it.
+ *
+ * @example
+ * ```ts
+ * import type { Callback } from 'weft-gpu';
+ *
+ * const printLoss: Callback = { onEpochEnd: ({ epoch, loss }) => console.log(`epoch ${epoch}: loss ${loss}`) };
+ * ```
+ */
 export interface Callback {
   /** After steps, about once a second. */
   onStep?(progress: StepProgress): void;
@@ -79,7 +88,17 @@ export interface EarlyStoppingOptions {
   restoreBestWeights?: boolean;
 }
 
-/** Ends training after `patience` epochs in a row without improvement. */
+/**
+ * Ends training after `patience` epochs in a row without improvement.
+ *
+ * @example
+ * ```ts
+ * import { EarlyStopping } from 'weft-gpu';
+ *
+ * // In the `callbacks` of `fit`: ends after 5 epochs without a lower validation loss, with the weights of the best.
+ * const callback = new EarlyStopping({ monitor: 'valLoss', patience: 5, restoreBestWeights: true });
+ * ```
+ */
 export class EarlyStopping implements Callback {
   private readonly best: Best;
   private readonly patience: number;
@@ -142,6 +161,14 @@ export interface ReduceLROnPlateauOptions {
 /**
  * Reduces the optimizer's learning rate where a figure has stopped improving, with Keras' rules and defaults. Of a schedule that has a
  * base rate, it reduces that. Each run begins anew.
+ *
+ * @example
+ * ```ts
+ * import { ReduceLROnPlateau } from 'weft-gpu';
+ *
+ * // In the `callbacks` of `fit`: a fifth of the rate after 3 epochs without a higher validation accuracy.
+ * const callback = new ReduceLROnPlateau({ monitor: 'valAccuracy', factor: 0.2, patience: 3 });
+ * ```
  */
 export class ReduceLROnPlateau implements Callback {
   private readonly best: Best;
@@ -204,7 +231,18 @@ export class ReduceLROnPlateau implements Callback {
   }
 }
 
-/** Hands the model's file to `save` whenever the watched figure is the best so far. */
+/**
+ * Hands the model's file to `save` whenever the watched figure is the best so far.
+ *
+ * @example
+ * ```ts
+ * import { BestCheckpoint } from 'weft-gpu';
+ * import { atomicWrite } from 'weft-gpu/node';
+ *
+ * // In the `callbacks` of `fit`: the file always holds the model of the best epoch so far.
+ * const callback = new BestCheckpoint({ save: (file) => atomicWrite('best.safetensors', file) });
+ * ```
+ */
 export class BestCheckpoint implements Callback {
   private readonly best: Best;
   private readonly save: (file: Uint8Array) => Promise<void>;

@@ -137,7 +137,19 @@ class Classes {
   }
 }
 
-/** Evaluates a model on samples, in inference mode: a classifier, unless `metrics` is empty. */
+/**
+ * Evaluates a model on samples, in inference mode: a classifier, unless `metrics` is empty.
+ *
+ * @example
+ * ```ts
+ * import { ArraySource, evaluate, layers, sequential } from 'weft-gpu';
+ *
+ * const source = new ArraySource(Float32Array.of(0, 1, 1, 0, 1, 1), [0, 1, 1], [2]);
+ * const model = sequential([layers.dense({ units: 2 })], { inputShape: [2] });
+ * const { loss, accuracy, probabilities } = await evaluate(model, { source, indices: Uint32Array.of(0, 1, 2) });
+ * console.log(probabilities.length, accuracy >= 0 && accuracy <= 1, loss > 0); // 6 true true
+ * ```
+ */
 export async function evaluate(
   model: Model,
   samples: Samples,

@@ -29,6 +29,9 @@ export class Extractor extends Model {
  * What layers inside a model give, as a model of its own: `keras.Model(model.inputs, [layer.output, ...])`. It shares the model's
  * layers and weights, which stay the model's to free.
  *
+ * @param names of layers; each is an output, after the layer's activation, [N, ...the layer's output shape]
+ * @throws WeftError where there is no layer of a name, or it is called more than once: which output is meant, nobody could know
+ * @example
  * ```ts
  * import { extractor, layers, ones, sequential } from 'weft-gpu';
  *
@@ -40,9 +43,6 @@ export class Extractor extends Model {
  * const [first, second] = await inside.predict([ones([2, 8, 8, 1])]);
  * console.log(first.shape, second.shape); // [ 2, 6, 6, 4 ] [ 2, 4, 4, 8 ]
  * ```
- *
- * @param names of layers; each is an output, after the layer's activation, [N, ...the layer's output shape]
- * @throws WeftError where there is no layer of a name, or it is called more than once: which output is meant, nobody could know
  */
 export function extractor(model: Model, names: readonly string[]): Model {
   if (names.length === 0) throw new WeftError('extractor: it takes the name of at least one layer');

@@ -449,7 +449,30 @@ export function meansOf(batches: readonly BatchFigures[]): { loss: number; accur
   return { loss, accuracy: batches.reduce((total, [, correct]) => total + correct!, 0) / samples };
 }
 
-/** Trains a model: a classifier, unless `metrics` is empty. @throws NonFiniteError where the loss stops being a finite number. */
+/**
+ * Trains a model: a classifier, unless `metrics` is empty.
+ * @throws NonFiniteError where the loss stops being a finite number.
+ * @example
+ * ```ts
+ * import { Adam, ArraySource, fit, layers, sequential } from 'weft-gpu';
+ *
+ * // Points of the unit square: is the first coordinate the larger one?
+ * const points = Float32Array.from({ length: 128 }, (_, i) => (i * 0.618) % 1);
+ * const labels = Array.from({ length: 64 }, (_, n) => (points[2 * n] > points[2 * n + 1] ? 1 : 0));
+ * const source = new ArraySource(points, labels, [2]);
+ *
+ * const model = sequential([layers.dense({ units: 2 })], { inputShape: [2] });
+ * const { history } = await fit(model, {
+ *   train: { source, indices: Uint32Array.from({ length: 48 }, (_, i) => i) },
+ *   validation: { source, indices: Uint32Array.from({ length: 16 }, (_, i) => 48 + i) },
+ *   optimizer: new Adam({ learningRate: 0.05 }),
+ *   epochs: 2,
+ *   batchSize: 16,
+ * });
+ * console.log(history.map(({ epoch }) => epoch)); // [ 1, 2 ]
+ * console.log(history[1].loss < history[0].loss); // true
+ * ```
+ */
 export async function fit(model: Model, options: FitOptions): Promise<FitResult> {
   const training = new Training(model, options);
   try {

@@ -76,7 +76,21 @@ export const graphConfig = ({ seed, inputs, layers, calls, outputs }: Model): Fu
   outputs: [...outputs],
 });
 
-/** Makes a model of what comes between symbolic inputs and outputs. */
+/**
+ * Makes a model of what comes between symbolic inputs and outputs.
+ *
+ * @example
+ * ```ts
+ * import { functional, input, layers } from 'weft-gpu';
+ *
+ * const { conv2d, add, globalAveragePooling2d, dense } = layers;
+ * const image = input({ shape: [28, 28, 1] });
+ * const stem = conv2d({ filters: 8, padding: 'same' }).apply(image);
+ * const sum = add().apply([stem, conv2d({ filters: 8, padding: 'same', activation: 'relu' }).apply(stem)]);
+ * const model = functional({ inputs: image, outputs: dense({ units: 10 }).apply(globalAveragePooling2d().apply(sum)) });
+ * console.log(model.outputShape); // [ 10 ]
+ * ```
+ */
 export const functional = (options: FunctionalOptions): Functional => new Functional(options);
 
 const listOf = (values: SymbolicTensor | readonly SymbolicTensor[]): readonly SymbolicTensor[] =>

@@ -35,7 +35,27 @@ export interface Regularizer {
 /** What a layer says of a weight that it adds. */
 export type WeightOptions = Omit<ParameterOptions, 'initializer'> & { regularizer?: Regularizer };
 
-/** One layer. `config` is plain data, from which the layer can be made again. */
+/**
+ * One layer. `config` is plain data, from which the layer can be made again.
+ *
+ * @example
+ * ```ts
+ * import { Layer, layers, mul, relu, type Shape, sequential, type Tensor } from 'weft-gpu';
+ *
+ * // A layer of one's own: relu(x * scale), one scale a channel.
+ * class Scaled extends Layer {
+ *   protected makeWeights(inputShape: Shape): Shape {
+ *     this.addWeight('scale', inputShape.slice(-1), 'ones');
+ *     return inputShape;
+ *   }
+ *   linear(x: Tensor): Tensor {
+ *     return relu(mul(x, this.parameters[0].tensor));
+ *   }
+ * }
+ * const model = sequential([layers.dense({ units: 3 }), new Scaled('scaled', {})], { inputShape: [4] });
+ * console.log(model.layers.map(({ name }) => name)); // [ 'dense', 'scaled' ]
+ * ```
+ */
 export abstract class Layer<Config extends object = object> implements ParameterOwner {
   readonly parameters: Parameter[] = [];
   /** Values that are used as weights and are none: the ones that take the place of a gamma, for one. */

@@ -10,7 +10,19 @@ import { input, type SymbolicTensor } from './symbolic.ts';
 /** What `model.toConfig()` gives. */
 export type ModelConfig = SequentialConfig | FunctionalConfig;
 
-/** Makes a model from its description. @throws WeftError for a layer of unknown kind */
+/**
+ * Makes a model from its description.
+ * @throws WeftError for a layer of unknown kind
+ * @example
+ * ```ts
+ * import { layers, type ModelConfig, modelFromConfig, sequential } from 'weft-gpu';
+ *
+ * const model = sequential([layers.dense({ units: 3 })], { inputShape: [4] });
+ * const text = JSON.stringify(model.toConfig());
+ * const twin = modelFromConfig(JSON.parse(text) as ModelConfig);
+ * console.log(twin.outputShape); // [ 3 ]
+ * ```
+ */
 export function modelFromConfig(config: ModelConfig): Model {
   if (!('calls' in config)) return new Sequential(config.layers.map(makeLayer), config);
   const { seed, layers, calls, outputs } = config;
@@ -38,7 +50,18 @@ function makeLayer({ kind, config, trainable = true }: LayerDescription): Layer 
   return layer;
 }
 
-/** Makes the model that a file by `model.save()` describes, with its weights. @throws WeftError where the file describes none. */
+/**
+ * Makes the model that a file by `model.save()` describes, with its weights.
+ * @throws WeftError where the file describes none.
+ * @example
+ * ```ts
+ * import { layers, loadModel, sequential } from 'weft-gpu';
+ *
+ * const model = sequential([layers.dense({ units: 3 })], { inputShape: [4] });
+ * const file = await model.save(); // bytes, for a file or a download
+ * console.log(loadModel(file).parameters.map(({ name }) => name)); // [ 'dense.kernel', 'dense.bias' ]
+ * ```
+ */
 export function loadModel(file: Uint8Array): Model {
   const { tensors, metadata } = decodeSafetensors(file);
   if (!metadata.weft) throw new WeftError('the file describes no model: it was not written by model.save()');

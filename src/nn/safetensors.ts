@@ -45,7 +45,17 @@ const MAX_HEADER_BYTES = 100e6;
 /** Bytes that the header is padded to, so that the tensors are aligned. */
 const ALIGNMENT = 8;
 
-/** The same tensors and metadata in the same order give the same bytes. */
+/**
+ * The same tensors and metadata in the same order give the same bytes.
+ *
+ * @example
+ * ```ts
+ * import { decodeSafetensors, encodeSafetensors } from 'weft-gpu';
+ *
+ * const file = encodeSafetensors(new Map([['x', { shape: [2], data: Float32Array.of(1, 2) }]]));
+ * console.log(decodeSafetensors(file).tensors.get('x')?.data); // Float32Array [1, 2]
+ * ```
+ */
 export function encodeSafetensors(
   tensors: ReadonlyMap<string, { shape: Shape; data: TypedArray }>,
   metadata: Record<string, string> = {},
@@ -70,7 +80,17 @@ export function encodeSafetensors(
   return file;
 }
 
-/** @throws WeftError where the file is cut short, or its header is no such header: see `entriesOf` */
+/**
+ * @throws WeftError where the file is cut short, or its header is no such header: see `entriesOf`
+ * @example
+ * ```ts
+ * import { decodeSafetensors, layers, sequential } from 'weft-gpu';
+ *
+ * const model = sequential([layers.dense({ units: 3 })], { inputShape: [4] });
+ * const { tensors } = decodeSafetensors(await model.save());
+ * console.log(tensors.get('dense.kernel')?.shape); // [ 4, 3 ]
+ * ```
+ */
 export function decodeSafetensors(file: Uint8Array): NamedTensors {
   if (file.length < 8) throw new WeftError(`not a safetensors file: ${file.length} bytes`);
   const headerBytes = Number(new DataView(file.buffer, file.byteOffset).getBigUint64(0, true));

@@ -112,6 +112,15 @@ const annealed = (start: number, end: number, share: number): number =>
 /**
  * Learning-rate schedules. Steps are an optimizer's, counted from 0 over all epochs.
  * @namespace
+ * @example
+ * ```ts
+ * import { Adam, schedules } from 'weft-gpu';
+ *
+ * const rate = schedules.cosine({ learningRate: 0.01, decaySteps: 1000, warmUpSteps: 100 });
+ * console.log(rate.rate(0), rate.rate(100), rate.rate(1100)); // 0 0.01 0
+ * const optimizer = new Adam({ learningRate: rate });
+ * console.log(optimizer.config.name); // Adam
+ * ```
  */
 export const schedules = {
   /** The same rate in every step. */

@@ -50,6 +50,20 @@ export const describeLayer = ({ kind, config, trainable }: Layer): LayerDescript
   ...(trainable ? {} : { trainable }),
 });
 
-/** Makes a stack of layers. */
+/**
+ * Makes a stack of layers.
+ *
+ * @example
+ * ```ts
+ * import { layers, sequential } from 'weft-gpu';
+ *
+ * const { conv2d, maxPooling2d, flatten, dense } = layers;
+ * const model = sequential(
+ *   [conv2d({ filters: 8, activation: 'relu' }), maxPooling2d(), flatten(), dense({ units: 10, activation: 'softmax' })],
+ *   { inputShape: [28, 28, 1] },
+ * );
+ * console.log(model.outputShape, model.parameters.length); // [ 10 ] 4
+ * ```
+ */
 export const sequential = (layers: readonly Layer[], options: SequentialOptions): Sequential =>
   new Sequential(layers, options);

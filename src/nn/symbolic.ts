@@ -24,6 +24,16 @@ export class SymbolicTensor {
   ) {}
 }
 
-/** An input of a functional model. @param shape of one sample, without the batch */
+/**
+ * An input of a functional model.
+ * @param shape of one sample, without the batch
+ * @example
+ * ```ts
+ * import { input, layers } from 'weft-gpu';
+ *
+ * const image = input({ shape: [28, 28, 1], name: 'image' });
+ * console.log(layers.conv2d({ filters: 8 }).apply(image).shape); // [ 26, 26, 8 ]
+ * ```
+ */
 export const input = ({ shape, name }: { shape: Shape; name?: string }): SymbolicTensor =>
   new SymbolicTensor([...shape], undefined, name);

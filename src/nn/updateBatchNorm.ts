@@ -17,6 +17,16 @@ export interface UpdateBatchNormOptions {
  * Replaces the moving statistics of the batch-norm layers by the plain mean of the statistics of batches of samples, with the
  * weights as they are now (as PyTorch's `update_bn` does). After few steps a moving average with momentum 0.99 still holds much of
  * its start. Nothing else of the model changes: inputs aren't augmented, dropout drops nothing.
+ *
+ * @example
+ * ```ts
+ * import { ArraySource, layers, sequential, updateBatchNorm } from 'weft-gpu';
+ *
+ * const model = sequential([layers.batchNormalization()], { inputShape: [1] });
+ * const source = new ArraySource(Float32Array.of(1, 3), [0, 0], [1]);
+ * await updateBatchNorm(model, { source, indices: Uint32Array.of(0, 1) });
+ * console.log((await model.weights()).get('batch_normalization.moving_mean')?.data); // Float32Array [2]
+ * ```
  */
 export async function updateBatchNorm(
   model: Model,

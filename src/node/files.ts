@@ -11,6 +11,14 @@ export const DISK_FULL = ['ENOSPC', 'EDQUOT'];
  * the new ones are there in full: to a temporary file beside it, to the disk, then renamed over it.
  *
  * @throws WeftError naming the file where it can't be written; what was there before stays as it was.
+ * @example
+ * ```ts
+ * import { layers, sequential } from 'weft-gpu';
+ * import { atomicWrite } from 'weft-gpu/node';
+ *
+ * const model = sequential([layers.dense({ units: 3 })], { inputShape: [4] });
+ * await atomicWrite('model.safetensors', await model.save());
+ * ```
  */
 export async function atomicWrite(path: string, contents: Uint8Array | string): Promise<void> {
   const temporary = `${path}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`;

@@ -57,7 +57,18 @@ export class TapeNode {
 
 let gradEnabled = true;
 
-/** Runs `fn` without a tape: nothing is kept for a backward pass. */
+/**
+ * Runs `fn` without a tape: nothing is kept for a backward pass.
+ *
+ * @example
+ * ```ts
+ * import { noGrad, square, tensor, variable } from 'weft-gpu';
+ *
+ * const x = variable(tensor([1, 2]));
+ * const y = noGrad(() => square(x));
+ * await y.data(); // Float32Array [1, 4]
+ * ```
+ */
 export function noGrad<T>(fn: () => T): T {
   const before = gradEnabled;
   gradEnabled = false;
@@ -109,6 +120,40 @@ export interface OpDefinition<A> {
  * Makes a differentiable op from its shape rule, its forward and its backward pass. Temporaries of either pass are freed at its end.
  *
  * @returns a function of the input tensors and the attributes
+ * @example
+ * ```ts
+ * import { checkGradients, defineOp, empty, kernel, launch, split, tensor } from 'weft-gpu';
+ *
+ * const forward = kernel({
+ *   name: 'cube',
+ *   lanes: 64,
+ *   read: { x: 'f32' },
+ *   write: { y: 'f32' },
+ *   body: 'if (item < u.items) { y[item] = x[item] * x[item] * x[item]; }',
+ * });
+ * const backward = kernel({
+ *   name: 'cube-gradient',
+ *   lanes: 64,
+ *   read: { x: 'f32', dy: 'f32' },
+ *   write: { dx: 'f32' },
+ *   body: 'if (item < u.items) { dx[item] = 3.0 * x[item] * x[item] * dy[item]; }',
+ * });
+ * const cube = defineOp({
+ *   name: 'cube',
+ *   shape: ([x]) => x,
+ *   forward({ inputs: [x], output: y, save }) {
+ *     launch(forward, { x: split(x, 1), y: split(y, 1) }, { items: x.size });
+ *     save(x);
+ *   },
+ *   backward({ gradient: dy, saved: [x] }) {
+ *     const dx = empty(x.shape);
+ *     launch(backward, { x: split(x, 1), dy: split(dy, 1), dx: split(dx, 1) }, { items: x.size });
+ *     return [dx];
+ *   },
+ * });
+ * await cube([tensor([1, 2, 3])], undefined).data(); // Float32Array [1, 8, 27]
+ * await checkGradients((x) => cube([x], undefined), [tensor([1, 2, 3])]);
+ * ```
  */
 export function defineOp<A = undefined>(
   definition: OpDefinition<A>,
@@ -177,6 +222,14 @@ const oneKernel = kernel({ name: 'seed-gradient', lanes: 1, write: { one: 'f32' 
  * @param loss a tensor of one element
  * @returns one gradient a target, of its shape
  * @throws WeftError naming the first target that the loss doesn't depend on.
+ * @example
+ * ```ts
+ * import { gradients, square, sum, tensor, variable } from 'weft-gpu';
+ *
+ * const x = variable(tensor([1, 2, 3]));
+ * const [dx] = gradients(sum(square(x)), [x]);
+ * await dx.data(); // Float32Array [2, 4, 6]
+ * ```
  */
 export function gradients(loss: Tensor, targets: readonly Tensor[]): Tensor[] {
   if (loss.size !== 1) throw new ShapeError('gradients', 'a loss of one element', showShape(loss.shape));

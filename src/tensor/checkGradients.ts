@@ -76,6 +76,12 @@ const ROUND_OFFS = 16;
  * @param fn a function of the inputs that is made of ops; its output may have any shape
  * @param inputs the f32 ones are checked, others are passed on
  * @throws WeftError naming the input, the element, the gradient and the central difference where they part
+ * @example
+ * ```ts
+ * import { checkGradients, mul, tensor, tanh } from 'weft-gpu';
+ *
+ * await checkGradients((x, y) => mul(tanh(x), y), [tensor([0.5, -1]), tensor([2, 3])]);
+ * ```
  */
 export async function checkGradients(
   fn: (...inputs: Tensor[]) => Tensor,

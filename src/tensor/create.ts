@@ -13,6 +13,12 @@ const fillKernel = blockKernel({
 /**
  * A tensor with `value` in every element, written on the GPU: inside `record(fn)` at each replay.
  * @throws ShapeError
+ * @example
+ * ```ts
+ * import { full } from 'weft-gpu';
+ *
+ * await full([3], 0.5).data(); // Float32Array [0.5, 0.5, 0.5]
+ * ```
  */
 export function full(shape: Shape, value: number, dtype: DType = 'f32'): Tensor {
   const y = empty(shape, dtype);

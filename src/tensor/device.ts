@@ -22,6 +22,13 @@ export interface InitOptions extends Pick<GpuOptions, 'limits'> {
 /**
  * Opens the GPU that tensors live on; later calls return the one that is open.
  * @throws WeftError where there is no WebGPU adapter, saying what to do about it.
+ * @example
+ * ```ts
+ * import { init } from 'weft-gpu';
+ *
+ * const gpu = await init(); // { adapter: 'software' } for one of a kind, under Node
+ * console.log(gpu.limits.maxComputeInvocationsPerWorkgroup >= 256); // true
+ * ```
  */
 export async function init(options: InitOptions = {}): Promise<Gpu> {
   if (current) return current;

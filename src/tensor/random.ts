@@ -80,7 +80,19 @@ function hashName(name: string): number {
   return hash >>> 0;
 }
 
-/** A stream of random draws: the seed and the name fix every number in it; `position` is all that changes. */
+/**
+ * A stream of random draws: the seed and the name fix every number in it; `position` is all that changes.
+ *
+ * @example
+ * ```ts
+ * import { RandomStream } from 'weft-gpu';
+ *
+ * const stream = new RandomStream(7, 'example');
+ * const [first] = stream.uniform(1);
+ * console.log(first >= 0 && first < 1, stream.position); // true 1
+ * console.log(new RandomStream(7, 'example').uniform(1)[0] === first); // true
+ * ```
+ */
 export class RandomStream {
   /** Draws made so far: saved in checkpoints, set on resume. */
   position = 0;

@@ -44,6 +44,23 @@ export interface Recorded<A extends readonly Tensor[], R> {
  * Records a step: `fn` runs once for each set of argument shapes, and its commands are kept; every call then only encodes them
  * again. No buffer, bind group or pipeline is made, and no shape or tape logic runs. Arguments are copied in; weights and other
  * tensors from outside are used in place. What changes otherwise comes from `hostTensor`.
+ *
+ * @example
+ * ```ts
+ * import { Adam, layers, record, sequential, softmaxCrossEntropy, tensor } from 'weft-gpu';
+ *
+ * const model = sequential([layers.dense({ units: 2 })], { inputShape: [2] });
+ * const optimizer = new Adam({ learningRate: 0.1 });
+ * const step = record((x, labels) => {
+ *   const loss = softmaxCrossEntropy(model.logits(x, { training: true }), labels);
+ *   optimizer.minimize(loss, model.trainableParameters);
+ *   return loss;
+ * });
+ * const [x, labels] = [tensor([[1, 0], [0, 1]]), tensor(Int32Array.of(1, 0))];
+ * const first = await (await step(x, labels)).item();
+ * for (let i = 0; i < 9; i++) await step(x, labels);
+ * console.log((await (await step(x, labels)).item()) < first); // true
+ * ```
  */
 export function record<A extends readonly Tensor[], R>(fn: (...args: A) => R): Recorded<A, R> {
   const plans = new Map<string, Plan<R>>();

@@ -13,6 +13,14 @@ export function adopt<T extends Tensor>(tensor: T): T {
  * Runs `fn` and frees every tensor made in it, but for those in what it returns (a tensor, or arrays and plain objects of them),
  * which pass to the scope around it.
  * @throws WeftError when `fn` returns a promise: what it would still make after this call would escape the scope.
+ * @example
+ * ```ts
+ * import { add, mul, scope, tensor } from 'weft-gpu';
+ *
+ * const x = tensor([1, 2]);
+ * const y = scope(() => add(mul(x, 2), 1)); // the product is freed
+ * await y.data(); // Float32Array [3, 5]
+ * ```
  */
 export function scope<T>(fn: () => T): T {
   const made = new Set<Tensor>();
@@ -42,7 +50,20 @@ export function scope<T>(fn: () => T): T {
   return result;
 }
 
-/** Takes a tensor out of its scope: its owner calls `dispose()`. */
+/**
+ * Takes a tensor out of its scope: its owner calls `dispose()`.
+ *
+ * @example
+ * ```ts
+ * import { keep, ones, scope } from 'weft-gpu';
+ *
+ * let kept = ones([1]);
+ * scope(() => {
+ *   kept = keep(ones([2]));
+ * });
+ * console.log(kept.disposed); // false
+ * ```
+ */
 export function keep<T extends Tensor>(tensor: T): T {
   for (const made of scopes) made.delete(tensor);
   return tensor;

@@ -146,6 +146,16 @@ export type Nested = number | readonly Nested[];
 /**
  * A tensor with the given elements: nested arrays, or a flat (typed) array with a shape.
  * @throws ShapeError when nested arrays are ragged or the shape holds another number of elements.
+ * @example
+ * ```ts
+ * import { tensor } from 'weft-gpu';
+ *
+ * const matrix = tensor([[1, 2], [3, 4]]);
+ * console.log(matrix.shape, matrix.dtype, await matrix.data()); // [ 2, 2 ] f32 Float32Array(4) [ 1, 2, 3, 4 ]
+ * const labels = tensor(Int32Array.of(3, 1)); // i32 [2]
+ * const image = tensor(new Float32Array(28 * 28), [1, 28, 28, 1]);
+ * for (const used of [matrix, labels, image]) used.dispose();
+ * ```
  */
 export function tensor(
   values: Nested | TypedArray | ArrayLike<number>,
@@ -186,6 +196,17 @@ function shapeOfNested(values: Nested): number[] {
  * A tensor that the CPU provides. Inside `record(fn)` it is produced again before each replay: that is how the learning rate, a
  * random counter or the indices of a batch change from step to step.
  * @param constant produced once, also when recorded
+ * @example
+ * ```ts
+ * import { hostTensor, mul, record, tensor } from 'weft-gpu';
+ *
+ * let rate = 1;
+ * const scaled = record((x) => mul(x, hostTensor([1], 'f32', () => Float32Array.of(rate))));
+ * const x = tensor([2, 4]);
+ * console.log(await (await scaled(x)).data()); // Float32Array [2, 4]
+ * rate = 0.5;
+ * console.log(await (await scaled(x)).data()); // Float32Array [1, 2]
+ * ```
  */
 export function hostTensor(shape: Shape, dtype: DType, produce: () => TypedArray, constant = false): Tensor {
   checkShape('tensor', shape);

@@ -97,6 +97,15 @@ export interface TuneRow {
  *
  * @returns every key that `fn` asks for, in that order, with its candidate or, timed now, all that were tried
  * @throws WeftError where an op offers no plain candidate to compare with
+ * @example
+ * ```ts
+ * import { matmul, ones, tune } from 'weft-gpu';
+ * import { fileChoices } from 'weft-gpu/node';
+ *
+ * const [a, b] = [ones([8, 16]), ones([16, 8])];
+ * const rows = await tune(() => matmul(a, b), { store: fileChoices({ path: 'choices.json' }) });
+ * console.log(rows.filter(({ chosen }) => chosen).length); // 1
+ * ```
  */
 export async function tune(fn: () => unknown, options: TuneOptions = {}): Promise<TuneRow[]> {
   const { store, retune = false, time = true, onProgress } = options;

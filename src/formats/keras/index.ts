@@ -48,6 +48,16 @@ const versions = new Map([
  * Makes the model of a file that Keras' `model.save()` wrote, with its weights. The optimizer's state is left out.
  * @throws WeftError where the file is none, is damaged, or holds a layer or an option that there is nothing for here; and where
  * the package h5wasm isn't installed
+ * @example
+ * ```ts
+ * import { layers, sequential } from 'weft-gpu';
+ * import { loadKerasModel, saveKerasModel } from 'weft-gpu/files';
+ *
+ * const model = sequential([layers.dense({ units: 3 })], { inputShape: [4] });
+ * const file = await saveKerasModel(model); // or of a file that Keras wrote: model.save('model.h5')
+ * const again = await loadKerasModel(file);
+ * console.log(again.outputShape); // [ 3 ]
+ * ```
  */
 export async function loadKerasModel(bytes: Uint8Array, options: KerasOptions = {}): Promise<Model> {
   const { onNote = () => {} } = options;
@@ -76,6 +86,16 @@ export async function loadKerasModel(bytes: Uint8Array, options: KerasOptions = 
  * shapes. Nothing changes unless all weights fit.
  * @returns the layers that were given theirs
  * @throws WeftError as `loadKerasModel`, and naming a weight that doesn't fit
+ * @example
+ * ```ts
+ * import { layers, sequential } from 'weft-gpu';
+ * import { loadKerasWeights, saveKerasWeights } from 'weft-gpu/files';
+ *
+ * const makeModel = () => sequential([layers.dense({ units: 3 })], { inputShape: [4] });
+ * const file = await saveKerasWeights(makeModel()); // or of a file: model.save_weights('weights.h5')
+ * const given = await loadKerasWeights(makeModel(), file, { by: 'name' });
+ * console.log(given.map(({ name }) => name)); // [ 'dense' ]
+ * ```
  */
 export async function loadKerasWeights(
   model: Model,

@@ -100,6 +100,13 @@ export interface Conv2dOptions {
  * @returns [N, Y, X, K] with Y = floor((H + zeros above and below - kernel height) / stride) + 1, X likewise; with `maxPool` half of
  *   that height and width, rounded down
  * @throws ShapeError
+ * @example
+ * ```ts
+ * import { conv2d, ones } from 'weft-gpu';
+ *
+ * const y = conv2d(ones([1, 4, 4, 1]), ones([3, 3, 1, 2]), undefined, { padding: 'same', activation: 'relu' });
+ * console.log(y.shape, (await y.data())[0]); // [ 1, 4, 4, 2 ] 4
+ * ```
  */
 export function conv2d(
   x: Tensor,

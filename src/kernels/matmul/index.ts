@@ -137,6 +137,14 @@ const op = defineOp<MatmulOptions>({
  * @param b [K, N], or [N, K] with `transposeB`
  * @returns [M, N]
  * @throws ShapeError
+ * @example
+ * ```ts
+ * import { matmul, tensor } from 'weft-gpu';
+ *
+ * const a = tensor([[1, 2], [3, 4]]);
+ * await matmul(a, tensor([[1], [10]])).data(); // Float32Array [21, 43]
+ * await matmul(a, a, { transposeB: true }).data(); // Float32Array [5, 11, 11, 25]
+ * ```
  */
 export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
   expectTensor('matmul', 'a', a, 'f32');

@@ -24,7 +24,20 @@ export interface AdamOptions extends ClipOptions {
   weightDecay?: number;
 }
 
-/** Adam (D. Kingma and J. Ba, 2015). The formulas are in `src/kernels/adam.ts`. */
+/**
+ * Adam (D. Kingma and J. Ba, 2015). The formulas are in `src/kernels/adam.ts`.
+ *
+ * @example
+ * ```ts
+ * import { Adam, layers, sequential, softmaxCrossEntropy, tensor } from 'weft-gpu';
+ *
+ * const model = sequential([layers.dense({ units: 2 })], { inputShape: [2] });
+ * const optimizer = new Adam({ learningRate: 1e-3, clipNorm: 1 });
+ * const loss = softmaxCrossEntropy(model.logits(tensor([[1, 0]]), { training: true }), tensor(Int32Array.of(1)));
+ * optimizer.minimize(loss, model.trainableParameters);
+ * console.log(optimizer.iterations); // 1
+ * ```
+ */
 export class Adam extends RuleOptimizer {
   protected readonly name: string = 'Adam';
   protected readonly rateCount = 5;

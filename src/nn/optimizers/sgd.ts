@@ -20,7 +20,20 @@ export interface SgdOptions extends ClipOptions {
   weightDecay?: number;
 }
 
-/** Stochastic gradient descent with momentum. The formulas are in `src/kernels/sgd.ts`. */
+/**
+ * Stochastic gradient descent with momentum. The formulas are in `src/kernels/sgd.ts`.
+ *
+ * @example
+ * ```ts
+ * import { SGD, layers, sequential, softmaxCrossEntropy, tensor } from 'weft-gpu';
+ *
+ * const model = sequential([layers.dense({ units: 2 })], { inputShape: [2] });
+ * const optimizer = new SGD({ learningRate: 0.1, momentum: 0.9, nesterov: true });
+ * const loss = softmaxCrossEntropy(model.logits(tensor([[1, 0]]), { training: true }), tensor(Int32Array.of(1)));
+ * optimizer.minimize(loss, model.trainableParameters);
+ * console.log(optimizer.iterations); // 1
+ * ```
+ */
 export class SGD extends RuleOptimizer {
   protected readonly rateCount = 2;
   private readonly options;
