@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { CommentTag, Converter, ReflectionKind } from 'typedoc';
 
 /**
@@ -68,28 +69,37 @@ function topicOf(path) {
 /** Writes its topic into the docstring of every export. */
 function sortByTopic(app) {
   app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => {
-    const exports = project.children.flatMap((child) =>
+    const exported = project.children.flatMap((child) =>
       child.kind === ReflectionKind.Module ? (child.children ?? []) : child,
     );
-    for (const exported of exports) {
-      if (exported.kind === ReflectionKind.Reference) continue;
-      const { fullFileName } = exported.sources[0];
+    for (const reflection of exported) {
+      if (reflection.kind === ReflectionKind.Reference) continue;
+      const { fullFileName } = reflection.sources[0];
       const path = fullFileName.slice(fullFileName.lastIndexOf('/src/') + 1);
       const topic = topicOf(path);
       if (!topic)
-        app.logger.error(`${exported.name} has no topic: add its file to docs/reference/typedoc.config.mjs`);
-      for (const { comment } of exported.signatures ?? [exported])
+        app.logger.error(
+          `${reflection.name} has no topic: add its file to docs/reference/typedoc.config.mjs`,
+        );
+      for (const { comment } of reflection.signatures ?? [reflection])
         comment?.blockTags.push(new CommentTag('@category', [{ kind: 'text', text: topic ?? 'Other' }]));
     }
   });
 }
 
+const { exports } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+/** The sources of the package's types: `./dist/files.d.ts` is made of src/files.ts. */
+const entryPoints = Object.values(exports)
+  .filter(({ types }) => types)
+  .map(({ types }) => types.replace('./dist/', '../../src/').replace('.d.ts', '.ts'));
+
 export default {
   name: 'Weft',
-  entryPoints: ['../../src/index.ts', '../../src/files.ts', '../../src/node.ts'],
+  entryPoints,
   tsconfig: 'tsconfig.json',
   out: '../api',
-  readme: 'none',
+  readme: 'index.md',
+  projectDocuments: ['../guide-keras.md'],
   // A checkout's remote may be anything: nothing is linked to.
   disableGit: true,
   sourceLinkTemplate: 'src/{path}#L{line}',

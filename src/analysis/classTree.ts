@@ -19,6 +19,7 @@ export interface GroupAnswers {
  */
 export type Routing = 'product' | 'hard';
 
+/** What a `classTree` is made of. */
 export interface ClassTreeOptions {
   /** Which group a sample belongs to. */
   readonly general: GroupAnswers;

@@ -129,7 +129,7 @@ export function predictedClasses(probabilities: ArrayLike<number>, classes: numb
  *
  * const report = classificationReport([0, 0, 1, 1], [0, 1, 1, 1], ['cat', 'dog']);
  * report.accuracy; // 0.75
- * report.classes[0]; // { name: 'cat', precision: 1, recall: 0.5, f1: 0.667, support: 2 }
+ * report.classes[0]; // { name: 'cat', precision: 1, recall: 0.5, f1: 0.6666666666666666, support: 2 }
  * report.macro.recall; // 0.75
  * ```
  */

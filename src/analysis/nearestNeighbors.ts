@@ -3,6 +3,7 @@ import { paddedCount, pairDistances } from '../kernels/tsne/index.ts';
 import { keep } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
+/** How neighbours are counted. */
 export interface NearestNeighborOptions {
   /** Neighbours that vote; default 10. */
   k?: number;

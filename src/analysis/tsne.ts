@@ -27,6 +27,7 @@ export interface TsneProgress {
   readonly divergence: number;
 }
 
+/** How `tsne` embeds: names and defaults are scikit-learn's. */
 export interface TsneOptions {
   /** About how many neighbours of a point count; from 1 on, less than the number of points. Default 30. */
   perplexity?: number;
@@ -49,6 +50,7 @@ export interface TsneOptions {
   signal?: AbortSignal;
 }
 
+/** What `tsne` comes to. */
 export interface TsneResult {
   /** Places in the plane, [N, 2], row-major. */
   readonly embedding: Float32Array;

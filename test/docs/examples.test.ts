@@ -32,7 +32,7 @@ export function b() {
 /** Without what Node's way of printing adds (spaces, quotes, kinds and lengths of arrays), and what is said of a value after a colon. */
 const bare = (printed: string): string =>
   printed
-    .replace(/(?<=[\]\d]): .*/, '')
+    .replace(/(?<=\]|(?<!\w)[\d.]+): .*/, '')
     .replace(/\w+Array(\(\d+\))?(?=\s*\[)/g, '')
     .replace(/[\s"']/g, '');
 

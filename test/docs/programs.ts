@@ -11,14 +11,14 @@ export interface Program {
   readonly code: string;
   /**
    * What the documentation says is printed: the comments after `console.log(...);`, each on the line of its call. Where a comment after
-   * another call is a value, `max([1, 2]); // 2`, that is what the call gives: `code` prints it.
+   * another expression is a value, `max([1, 2]); // 2`, that is what it gives: `code` prints it.
    */
   readonly prints: readonly string[];
 }
 
-/** A call at the beginning of a line, and after it a comment that is a number, a text, a boolean, an array or an object. */
+/** A call or a property at the beginning of a line, and after it a comment that is a number, a text, a boolean, an array or an object. */
 const CALL_AND_VALUE =
-  /^(?!console\.)((?:await )?[\w.]+\(.*\)[^\s;]*); \/\/ ((?:-?\d|['"[{]|\w+Array[ (]|(?:true|false|undefined|null|NaN)$).*)$/gm;
+  /^(?!console\.)((?:await )?\w+[.([](?:.*[\w)\]])?); \/\/ ((?:-?\d|['"[{]|\w+Array[ (]|(?:true|false|undefined|null|NaN)$).*)$/gm;
 
 /** A docstring without its frame, line for line. */
 const unframed = (comment: string): string =>
