@@ -3,7 +3,7 @@ import { paddedCount, pairDistances } from '../kernels/tsne/index.ts';
 import { keep } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
-/** How neighbours are counted. */
+/** How many neighbours are asked. */
 export interface NearestNeighborOptions {
   /** Neighbours that vote; default 10. */
   k?: number;
@@ -17,6 +17,11 @@ const ROWS_A_READ = 256;
  * classifier, each point asked about by all others. Between two spaces for the same points it says how far apart classes are in each.
  * Of equal distances the first point counts, and of classes with as many votes the one with the nearest voter.
  *
+ * @param points f32 [N, D], Euclidean distances between which count
+ * @param labels N classes
+ * @returns from 0 to 1
+ * @throws ShapeError for points of another shape or as many labels as there aren't points; WeftError for a k that isn't from 1 to N - 1
+ * @example
  * ```ts
  * import { init, nearestNeighborAccuracy, tensor } from 'weft-gpu';
  *
@@ -25,11 +30,6 @@ const ROWS_A_READ = 256;
  * console.log(await nearestNeighborAccuracy(points, [0, 0, 0, 1, 1, 1], { k: 2 })); // 1
  * points.dispose();
  * ```
- *
- * @param points f32 [N, D], Euclidean distances between which count
- * @param labels N classes
- * @returns from 0 to 1
- * @throws ShapeError for points of another shape or as many labels as there aren't points; WeftError for a k that isn't from 1 to N - 1
  */
 export async function nearestNeighborAccuracy(
   points: Tensor,

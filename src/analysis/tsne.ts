@@ -27,7 +27,7 @@ export interface TsneProgress {
   readonly divergence: number;
 }
 
-/** How `tsne` embeds: names and defaults are scikit-learn's. */
+/** What decides how `tsne` places points. */
 export interface TsneOptions {
   /** About how many neighbours of a point count; from 1 on, less than the number of points. Default 30. */
   perplexity?: number;
@@ -50,7 +50,7 @@ export interface TsneOptions {
   signal?: AbortSignal;
 }
 
-/** What `tsne` comes to. */
+/** What `tsne` gives. */
 export interface TsneResult {
   /** Places in the plane, [N, 2], row-major. */
   readonly embedding: Float32Array;
@@ -79,6 +79,10 @@ const LEAST_GRADIENT = 1e-7;
  *
  * It needs N * N * 4 bytes of GPU memory, in one buffer: 100 MB for 5,000 points. Distances between clusters mean nothing, nor do their sizes.
  *
+ * @param points f32 [N, D], at least two. They stay the caller's.
+ * @throws ShapeError where `points` isn't f32 [N, D]; WeftError for values that aren't finite, an option out of its range, more points than a
+ * buffer of this adapter holds pairs of, and where places grow beyond all bounds
+ * @example
  * ```ts
  * import { init, RandomStream, tensor, tsne } from 'weft-gpu';
  *
@@ -90,10 +94,6 @@ const LEAST_GRADIENT = 1e-7;
  * console.log(`the first point is at (${embedding[0]}, ${embedding[1]}), the divergence ${divergence}`);
  * points.dispose();
  * ```
- *
- * @param points f32 [N, D], at least two. They stay the caller's.
- * @throws ShapeError where `points` isn't f32 [N, D]; WeftError for values that aren't finite, an option out of its range, more points than a
- * buffer of this adapter holds pairs of, and where places grow beyond all bounds
  */
 export async function tsne(points: Tensor, options: TsneOptions = {}): Promise<TsneResult> {
   const { iterations = 1000, earlyExaggeration = 12, perplexity = 30, onProgress, signal } = options;

@@ -35,6 +35,7 @@ import {
   mean,
   meanSquaredError,
   mul,
+  nearestNeighborAccuracy,
   Parameter,
   RandomStream,
   reconstructionErrors,
@@ -59,6 +60,7 @@ import {
   tensor,
   torchvisionTransforms,
   transpose,
+  tsne,
   upSampling2d,
   WeightAverage,
 } from '../../src/index.ts';
@@ -96,6 +98,7 @@ import { slice as sliceReference } from '../reference/slice.ts';
 import { softmax as softmaxReference } from '../reference/softmax.ts';
 import { softmaxCrossEntropy as softmaxCrossEntropyReference } from '../reference/softmaxCrossEntropy.ts';
 import { transpose as transposeReference } from '../reference/transpose.ts';
+import * as tsneReference from '../reference/tsne.ts';
 import { upSampling2d as upSampling2dReference } from '../reference/upSampling2d.ts';
 import { warpImages } from '../reference/warpImages.ts';
 import { checkOp, compare } from '../support/checkOp.ts';
@@ -410,6 +413,7 @@ const ops: Sample[] = [
   { name: 'adamUpdate', check: checkAdam },
   { name: 'sgdUpdate with Nesterov momentum', check: checkSgd },
   { name: 'SAM, clipping and an average', check: checkSam },
+  { name: 'tsne', check: checkTsne },
 ];
 
 function movingStatistics(channels: number) {
@@ -581,6 +585,27 @@ async function checkSam(seed: number): Promise<void> {
   average.swap();
   compare(await parameter.data(), expected, 3000, `average of one step, seed ${seed}`);
   for (const used of [optimizer, average, parameter]) used.dispose();
+}
+
+/** Two clouds stay apart, and the divergence is that of the reference. */
+async function checkTsne(seed: number): Promise<void> {
+  const random = createRandom(seed);
+  const labels = Array.from({ length: 30 }, (_, n) => n % 2);
+  const clouds = rounded({
+    shape: [30, 6],
+    data: random.uniform([30, 6]).data.map((value, at) => value + (at % 6 === 0 ? 8 * labels[at / 6] : 0)),
+  });
+  const { embedding, divergence } = await tsne(toTensor(clouds), {
+    perplexity: 6,
+    iterations: 350,
+    learningRate: 10,
+    seed,
+  });
+  const places = make([30, 2], embedding);
+  const expected = tsneReference.divergence(tsneReference.probabilities(clouds, 6), places);
+  if (!(Math.abs(divergence - expected) < 1e-4))
+    expect.fail(`tsne: divergence ${divergence}, the reference says ${expected}, seed ${seed}`);
+  expect(await nearestNeighborAccuracy(toTensor(places), labels, { k: 5 }), `tsne, seed ${seed}`).toBe(1);
 }
 
 /** A network with every layer of v5, small, and the batch that it is to learn by heart. */
