@@ -3,9 +3,11 @@ import { WeftError } from '../errors.ts';
 import { searchMethods } from '../search/search.ts';
 import { VERSION } from '../tensor/version.ts';
 import { Console } from './console.ts';
+import { type DataReportOptions, dataReport } from './dataReport/dataReport.ts';
 import { type DoctorOptions, doctor } from './doctor.ts';
 import { type EvaluateOptions, evaluateRuns } from './evaluate.ts';
 import { experiments, findExperiment } from './index.ts';
+import { type InspectOptions, inspect } from './inspect/inspect.ts';
 import { convertFile } from './modelFiles.ts';
 import { listModels } from './models.ts';
 import { IMAGE_WORDS } from './namedImages.ts';
@@ -238,6 +240,36 @@ program
   .action((run: string, images: string[], options: PredictOptions) =>
     finish(predict(run, images, options, out)),
   );
+
+program
+  .command('inspect')
+  .description('look inside the networks of a run: feature maps, filters, dead channels')
+  .argument('<run>', "a run's folder, or a file with a model (.h5, .safetensors)")
+  .addOption(option('--images <image...>', `${IMAGE_WORDS} (default: test:0 test:1)`))
+  .addOption(option('--layer <name...>', 'layers to look at (default: every convolution)'))
+  .addOption(
+    option('--limit <n>', 'look for dead channels on so many test images', wholeNumber(1)).default(1000),
+  )
+  .addOption(option('--out <dir>', "where a file's pictures go (default: beside it)"))
+  .addOption(dataOption())
+  .addOption(adapterOption())
+  .action((run: string, options: InspectOptions) => finish(inspect(run, options, out)));
+
+program
+  .command('data-report')
+  .description('write a page about the data set: classes, mean images, augmentation, outliers')
+  .addOption(option('--out <file>', 'the page').default('data-report.html'))
+  .addOption(
+    option('--autoencoder <run>', "ranks outliers: a run of 'autoencoder', or an autoencoder's file"),
+  )
+  .addOption(option('--augment <experiment...>', 'whose augmentation to show (default: v5)'))
+  .addOption(option('--images <image...>', `to augment: ${IMAGE_WORDS} (default: six training images)`))
+  .addOption(
+    option('--limit <n>', 'look for outliers among so many training images (default: all)', wholeNumber(1)),
+  )
+  .addOption(dataOption())
+  .addOption(adapterOption())
+  .action((options: DataReportOptions) => finish(dataReport(options, out)));
 
 program
   .command('convert')

@@ -2,7 +2,7 @@ import { WeftError } from '../errors.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import type { Console } from './console.ts';
 import { type PreparedImage, prepare, readPicture, SIDE } from './image.ts';
-import { type Data, openData } from './session.ts';
+import type { Data } from './session.ts';
 
 /** An image as the command line named it; where it is one of the data set, its class is known. */
 export interface NamedImage extends PreparedImage {
@@ -16,15 +16,15 @@ export const IMAGE_WORDS = 'test:123 or train:123 for an image of the data set, 
 /**
  * The images that words name: `test:123` and `train:123` by their place in the data set's files, anything else is a picture's file.
  * What is done to a picture is said.
- * @param dir where the data set is, which is opened if a word is about it
+ * @param open gives the data set, if a word is about it
  * @throws WeftError where there is no such image
  */
 export async function readImages(
   words: readonly string[],
-  dir: string | undefined,
+  open: () => Promise<Data>,
   out: Console,
 ): Promise<NamedImage[]> {
-  let data: Promise<Data> | undefined;
+  let data: Data | undefined;
   const images: NamedImage[] = [];
   for (const name of words) {
     const [, set, number] = name.match(/^(test|train):(.*)$/) ?? [];
@@ -32,8 +32,8 @@ export async function readImages(
       images.push({ name, ...prepare(await readPicture(name)) });
       continue;
     }
-    data ??= openData(dir, out);
-    images.push(imageOf(name, (await data)[set as 'test' | 'train'], set, number));
+    data ??= await open();
+    images.push(imageOf(name, data[set as 'test' | 'train'], set, number));
   }
   for (const { name, steps } of images) if (steps.length > 0) out.line(`${name}: ${steps.join('; ')}`);
   return images;

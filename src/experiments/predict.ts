@@ -5,7 +5,7 @@ import { table } from '../report/table.ts';
 import type { Console } from './console.ts';
 import { membersAt } from './evaluate.ts';
 import { imageTensor, type NamedImage, readImages } from './namedImages.ts';
-import { close, openGpu, pinKernels } from './session.ts';
+import { close, openData, openGpu, pinKernels } from './session.ts';
 
 export interface PredictOptions {
   data?: string;
@@ -22,7 +22,7 @@ export async function predict(
   const members = await membersAt(path, out);
   const other = members.find(({ task }) => task !== 'classify');
   if (other) throw new WeftError(`${other.name} gives images back: it doesn't say what they show`);
-  const questions = await readImages(images, options.data, out);
+  const questions = await readImages(images, () => openData(options.data, out), out);
   try {
     const gpu = await openGpu(options.adapter, out);
     const classes = FASHION_MNIST_CLASSES.length;

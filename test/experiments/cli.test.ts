@@ -15,7 +15,17 @@ describe('weft', () => {
   it('says what it can do, and its version', async () => {
     const help = await weft(['--help']);
     expect(help.code).toBe(0);
-    for (const command of ['train', 'tune', 'evaluate', 'predict', 'convert', 'profile', 'doctor'])
+    for (const command of [
+      'train',
+      'tune',
+      'evaluate',
+      'predict',
+      'inspect',
+      'data-report',
+      'convert',
+      'profile',
+      'doctor',
+    ])
       expect(help.stdout).toContain(command);
     expect((await weft(['--version'])).stdout.trim()).toBe(packageJson.version);
   });
@@ -90,6 +100,12 @@ describe('weft', () => {
     [['evaluate'], "missing required argument 'run'"],
     [['evaluate', '/no/such/run'], '/no/such/run is no run'],
     [['predict', '/no/such/run', 'x.png'], '/no/such/run is no run'],
+    [['inspect'], "missing required argument 'run'"],
+    [['inspect', '/no/such/run'], '/no/such/run is no run'],
+    [['inspect', 'run', '--out', 'x'], "--out is for a model's file"],
+    [['inspect', 'run', '--limit', '0'], 'It must be a whole number, at least 1.'],
+    [['data-report', '--augment', 'twoConv'], '--augment twoConv: its recipe augments no images'],
+    [['data-report', '--autoencoder', '/no/such/run'], '/no/such/run is no run'],
     [['profile'], "missing required argument 'experiment'"],
     [['profile', 'v99'], "no experiment 'v99'; there are "],
     [

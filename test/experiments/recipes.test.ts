@@ -2,13 +2,13 @@ import fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { torchvisionTransforms } from '../../src/data/augmentation.ts';
-import { Console } from '../../src/experiments/console.ts';
 import type { Experiment } from '../../src/experiments/experiment.ts';
 import { experiments } from '../../src/experiments/index.ts';
 import { type TrainOptions, train } from '../../src/experiments/train.ts';
 import { layers } from '../../src/nn/layers/index.ts';
 import { decodeSafetensors, encodeSafetensors } from '../../src/nn/safetensors.ts';
 import { sequential } from '../../src/nn/sequential.ts';
+import { Lines } from './lines.ts';
 import { safetensorsOf, temporaryFolder } from './weft.ts';
 
 const { averagePooling2d, conv2d, dense, flatten } = layers;
@@ -61,14 +61,6 @@ const autoencoder: Experiment = {
     tested: 'last',
   },
 };
-
-class Lines extends Console {
-  readonly lines: string[] = [];
-  override line(text = ''): void {
-    this.lines.push(...text.split('\n'));
-  }
-  override progress(): void {}
-}
 
 let folder: string;
 const path = (name: string) => join(folder, name);

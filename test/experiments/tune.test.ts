@@ -1,7 +1,6 @@
 import fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { Console } from '../../src/experiments/console.ts';
 import { v5 } from '../../src/experiments/czerny/v5.ts';
 import { evaluateRuns } from '../../src/experiments/evaluate.ts';
 import type { Experiment } from '../../src/experiments/experiment.ts';
@@ -15,6 +14,7 @@ import { layers } from '../../src/nn/layers/index.ts';
 import { sequential } from '../../src/nn/sequential.ts';
 import { cachePath } from '../../src/node/cacheDir.ts';
 import type { StoredChoice, TuneRow } from '../../src/tensor/tune.ts';
+import { Lines } from './lines.ts';
 import { safetensorsOf, temporaryFolder } from './weft.ts';
 
 const { conv2d, maxPooling2d, batchNormalization, flatten, dense } = layers;
@@ -58,14 +58,6 @@ afterAll(async () => {
   else process.env.WEFT_CACHE_DIR = environment.WEFT_CACHE_DIR;
   await fs.rm(folder, { recursive: true });
 });
-
-class Lines extends Console {
-  readonly lines: string[] = [];
-  override line(text = ''): void {
-    this.lines.push(...text.split('\n'));
-  }
-  override progress(): void {}
-}
 
 let out: Lines;
 beforeEach(() => {
