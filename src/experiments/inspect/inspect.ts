@@ -5,7 +5,7 @@ import { WeftError } from '../../errors.ts';
 import type { Model } from '../../nn/model.ts';
 import type { Console } from '../console.ts';
 import { type Member, membersAt } from '../evaluate.ts';
-import { groupSets } from '../experimentSet.ts';
+import { classesIn, groupSets } from '../experimentSet.ts';
 import { isModelFile } from '../modelFiles.ts';
 import { imageTensor, type NamedImage, readImages } from '../namedImages.ts';
 import { type Data, openData, openGpu, pinKernels } from '../session.ts';
@@ -70,7 +70,7 @@ async function inspectMember(
   // A network of some classes alone is looked at with images of those.
   const { test } = groupSets(data, classes);
   const source = new ImageSource(test, { scale: pixelScale });
-  const indices = testIndices(test, limit);
+  const indices = testIndices(classesIn(test), limit);
   const onProgress = (done: number, total: number) => {
     out.progress(`${name}: dead channels`, done, total);
     stop.check();
