@@ -5,6 +5,8 @@ import { VERSION } from '../tensor/version.ts';
 import { Console } from './console.ts';
 import { type DataReportOptions, dataReport } from './dataReport/dataReport.ts';
 import { type DoctorOptions, doctor } from './doctor.ts';
+import { type CollapseOptions, collapseRuns } from './ensemble/collapse.ts';
+import { type EnsembleOptions, ensembleRuns } from './ensemble/ensemble.ts';
 import { type EvaluateOptions, evaluateRuns } from './evaluate.ts';
 import { experiments, findExperiment } from './index.ts';
 import { type InspectOptions, inspect } from './inspect/inspect.ts';
@@ -52,6 +54,15 @@ const adapterOption = () =>
     'auto, hardware, software, lavapipe, swiftshader or part of a name (default: auto)',
   );
 const fullTestOption = () => new Option('--full-test', 'test on all 10,000 test images').conflicts('limit');
+
+const testLimitOption = () =>
+  option(
+    '--limit <n>',
+    'test on so many images (default: as many as the runs were tested on)',
+    wholeNumber(1),
+  );
+const toFolderOption = () =>
+  option('--out <dir>', 'the folder for what is found (default: runs/<name>)', undefined, ['name']);
 
 /** An option and those that contradict it. */
 const option = (
@@ -200,13 +211,7 @@ program
   .command('evaluate')
   .description('test the networks of runs and of files, and of several their ensemble')
   .argument('<run...>', "runs' folders, or files with models (.h5, .safetensors)")
-  .addOption(
-    option(
-      '--limit <n>',
-      'test on so many images (default: as many as the runs were tested on)',
-      wholeNumber(1),
-    ),
-  )
+  .addOption(testLimitOption())
   .addOption(fullTestOption())
   .addOption(
     option('--out <dir>', "where evaluation.json of a model's file goes (a run's goes to its folder)"),
@@ -229,6 +234,55 @@ program
   .addOption(option('--title <text>', "the page's title (default: the folders' names)"))
   .addOption(dataOption())
   .action((runs: string[], options: ReportOptions) => finish(report(runs, options, out)));
+
+program
+  .command('ensemble')
+  .description(
+    'test networks together: by votes, by averages, and by a meta-learner that is fitted to what none was trained on',
+  )
+  .argument(
+    '<run...>',
+    "runs' folders, or files with models (.h5, .safetensors); every network of each is a member",
+  )
+  .addOption(
+    option(
+      '--stacking-images <n>',
+      'images that the meta-learner is fitted to, at most',
+      wholeNumber(1),
+    ).default(10_000),
+  )
+  .addOption(testLimitOption())
+  .addOption(fullTestOption())
+  .addOption(
+    option(
+      '--seed <n>',
+      'decides which images the meta-learner is fitted to (default: chosen and kept)',
+      wholeNumber(0),
+    ),
+  )
+  .addOption(toFolderOption())
+  .addOption(option('--name <name>', 'the folder in runs (default: ensemble, date and seed)', folderName))
+  .addOption(dataOption())
+  .addOption(adapterOption())
+  .action((runs: string[], options: EnsembleOptions) => finish(ensembleRuns(runs, options, out)));
+
+program
+  .command('collapse')
+  .description(
+    'put a network of groups of classes and its specialist together, and test them beside plain networks',
+  )
+  .argument('<general>', 'a run whose network takes some classes for one: v5-8')
+  .argument('<specialist>', 'a run whose network tells those classes apart: v5-3')
+  .requiredOption('--beside <run...>', 'runs of plain networks, or their files')
+  .addOption(testLimitOption())
+  .addOption(fullTestOption())
+  .addOption(toFolderOption())
+  .addOption(option('--name <name>', 'the folder in runs (default: collapse and date)', folderName))
+  .addOption(dataOption())
+  .addOption(adapterOption())
+  .action((general: string, specialist: string, options: CollapseOptions) =>
+    finish(collapseRuns(general, specialist, options, out)),
+  );
 
 program
   .command('predict')

@@ -67,7 +67,7 @@ export interface Member {
 }
 
 /** Images that are tested at a time. */
-const BATCH = 128;
+export const BATCH = 128;
 
 /** The networks of a run's folder or a model's file. @throws WeftError where there is none */
 export async function membersAt(path: string, out: Console): Promise<Member[]> {
