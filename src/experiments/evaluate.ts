@@ -1,11 +1,15 @@
 import fs from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
+import type { Answer } from '../analysis/mistakes.ts';
+import type { ImageSet } from '../data/batchSource.ts';
 import type { ClassGroups } from '../data/classGroups.ts';
 import { WeftError } from '../errors.ts';
 import type { Model } from '../nn/model.ts';
 import { loadModel } from '../nn/modelFile.ts';
 import { atomicWrite } from '../node/files.ts';
+import { reportPage } from '../report/page.ts';
 import { formatShares } from '../report/scores.ts';
+import { classificationSection } from '../report/sections/classification.ts';
 import { table } from '../report/table.ts';
 import type { Console } from './console.ts';
 import {
@@ -13,7 +17,8 @@ import {
   answersOf,
   EVALUATION,
   type Evaluation,
-  type ShownAnswer,
+  evaluationSection,
+  galleriesSection,
   writeEvaluation,
 } from './evaluation.ts';
 import { type ExperimentSet, groupSets } from './experimentSet.ts';
@@ -121,7 +126,9 @@ export async function evaluateRuns(
       if (folder === undefined) continue;
       await fs.mkdir(folder, { recursive: true });
       await writeEvaluation(folder, evaluation);
-      out.line(`file: ${join(folder, EVALUATION)}\n`);
+      const page = join(folder, 'evaluation.html');
+      await atomicWrite(page, evaluationPage(member.name, evaluation, whole.test));
+      out.line(`files: ${join(folder, EVALUATION)}, ${page}\n`);
     }
     if (options.json) await atomicWrite(options.json, `${JSON.stringify(figures, null, 2)}\n`);
     const [first] = classifiers;
@@ -196,19 +203,30 @@ async function evaluateMember(
   }
 }
 
+/** What was found, with pictures. @param images the whole test set */
+function evaluationPage(name: string, evaluation: Evaluation, images: ImageSet): string {
+  const { test, answers } = evaluation;
+  const sections = [evaluationSection(evaluation)];
+  if (answers && 'classes' in test) {
+    const classNames = test.classes.map((scores) => scores.name);
+    const galleries = galleriesSection(answers, images, classNames, 'Mistakes and right answers');
+    sections.unshift(classificationSection(test), galleries);
+  }
+  return reportPage({ title: `${name} on test images`, sections });
+}
+
 const showSpeed = ({ batch, imagesPerSecond, msPerImage }: Speed): string =>
   `${batch === 1 ? 'one image at a time' : `${batch} at a time`}: ${imagesPerSecond.toPrecision(3)} images/s (${msPerImage.toPrecision(3)} ms an image)`;
 
 function printAnswers(answers: Answers, classNames: readonly string[], out: Console): void {
   const { confusionByTrueClass, mostConfidentMistakes, firstRight, firstWrong } = answers;
   out.line(`shares of each true class\n${formatShares(classNames, confusionByTrueClass)}\n`);
-  const rows = mostConfidentMistakes.map(({ image, label, predicted, probability }) => [
-    ...[`test:${image}`, classNames[label], classNames[predicted]],
+  const rows = mostConfidentMistakes.map(({ index, label, predicted, probability }) => [
+    ...[`test:${index}`, classNames[label], classNames[predicted]],
     probability.toFixed(4),
   ]);
   if (rows.length > 0)
     out.line(`most confident mistakes\n${table(['image', 'true', 'predicted', 'probability'], rows)}\n`);
-  const list = (shown: readonly ShownAnswer[]) =>
-    shown.map(({ image }) => `test:${image}`).join(', ') || 'none';
+  const list = (shown: readonly Answer[]) => shown.map(({ index }) => `test:${index}`).join(', ') || 'none';
   out.line(`first right: ${list(firstRight)}\nfirst wrong: ${list(firstWrong)}`);
 }

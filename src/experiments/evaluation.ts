@@ -1,9 +1,12 @@
 import { join } from 'node:path';
 import { normalizeConfusion } from '../analysis/classification.ts';
 import { type Answer, firstRightAndWrong, mostConfidentMistakes } from '../analysis/mistakes.ts';
+import type { ImageSet } from '../data/batchSource.ts';
 import { atomicWrite } from '../node/files.ts';
+import type { Section } from '../report/page.ts';
+import { gallerySection } from '../report/sections/gallery.ts';
 import { classesIn, type ExperimentSet, numberIn } from './experimentSet.ts';
-import { parseJson, readIfThere } from './folder.ts';
+import { json, parseJson, readIfThere } from './folder.ts';
 import type { Versions } from './run.ts';
 import type { Speed } from './speed.ts';
 import { type ReconstructionResult, type Tested, type TestResult, testIndices } from './testing.ts';
@@ -14,24 +17,13 @@ import { type ReconstructionResult, type Tested, type TestResult, testIndices } 
 
 export const EVALUATION = 'evaluation.json';
 
-/** An image of the test set, and what a network took it for. */
-export interface ShownAnswer {
-  /** Its number in the data set's file, from 0. */
-  readonly image: number;
-  /** Numbers of classes, whose names are in the report. */
-  readonly label: number;
-  readonly predicted: number;
-  /** Of the predicted class. */
-  readonly probability: number;
-}
-
-/** What is found of a classifier beside its scores. */
+/** What is found of a classifier beside its scores. An answer's `index` is the image's number in the data set's file, from 0. */
 export interface Answers {
   /** Shares of the true class's images, by true class (row) and predicted class (column). */
   readonly confusionByTrueClass: readonly (readonly number[])[];
-  readonly mostConfidentMistakes: readonly ShownAnswer[];
-  readonly firstRight: readonly ShownAnswer[];
-  readonly firstWrong: readonly ShownAnswer[];
+  readonly mostConfidentMistakes: readonly Answer[];
+  readonly firstRight: readonly Answer[];
+  readonly firstWrong: readonly Answer[];
 }
 
 export interface Evaluation {
@@ -54,10 +46,7 @@ const SHOWN_FIRST = 9;
 export function answersOf({ result, probabilities }: Tested, set: ExperimentSet): Answers {
   const indices = testIndices(classesIn(set), result.samples);
   const labels = Array.from(indices, (i) => set.labels[i]);
-  const shown = ({ index, ...answer }: Answer): ShownAnswer => ({
-    image: numberIn(set, indices[index]),
-    ...answer,
-  });
+  const shown = (answer: Answer): Answer => ({ ...answer, index: numberIn(set, indices[answer.index]) });
   const { right, wrong } = firstRightAndWrong(labels, probabilities, SHOWN_FIRST);
   return {
     confusionByTrueClass: normalizeConfusion(result.confusion, 'true'),
@@ -68,11 +57,52 @@ export function answersOf({ result, probabilities }: Tested, set: ExperimentSet)
 }
 
 export const writeEvaluation = (folder: string, evaluation: Evaluation): Promise<void> =>
-  atomicWrite(join(folder, EVALUATION), `${JSON.stringify(evaluation, null, 2)}\n`);
+  atomicWrite(join(folder, EVALUATION), json(evaluation));
 
 /** What `weft evaluate` wrote in a folder; undefined where it hasn't. */
 export async function readEvaluation(folder: string): Promise<Evaluation | undefined> {
   const path = join(folder, EVALUATION);
   const file = await readIfThere(path);
   return file && parseJson<Evaluation>(path, file);
+}
+
+/** A classifier's mistakes and right answers as pictures. @param test the whole test set */
+export const galleriesSection = (
+  answers: Answers,
+  test: ImageSet,
+  classNames: readonly string[],
+  title: string,
+): Section =>
+  gallerySection(
+    test,
+    [
+      { caption: 'The most confident mistakes, the surest first', answers: answers.mostConfidentMistakes },
+      { caption: 'The first right answers', answers: answers.firstRight },
+      { caption: 'The first wrong answers', answers: answers.firstWrong },
+    ],
+    { title, classNames },
+  );
+
+/** What an evaluation knows and a test doesn't: how fast the network answers. */
+export function evaluationSection({ made, adapter, speed, versions }: Evaluation): Section {
+  const figures = ({ imagesPerSecond, msPerImage, runs }: Speed) =>
+    `${imagesPerSecond.toPrecision(3)} images/s, ${msPerImage.toPrecision(3)} ms an image (median of ${runs} runs)`;
+  return {
+    title: 'Speed of inference',
+    blocks: [
+      {
+        kind: 'facts',
+        facts: [
+          ['one image at a time', figures(speed.single)],
+          [`${speed.batch.batch} at a time`, figures(speed.batch)],
+          ['adapter', adapter],
+          ['measured', `${made.slice(0, 10)}, weft ${versions.weft}, Node ${versions.node}`],
+        ],
+      },
+      {
+        kind: 'text',
+        text: 'From pixels in the program’s memory to answers there: each run brings its images to the GPU and reads what the network says. The first runs, in which kernels are compiled, don’t count.',
+      },
+    ],
+  };
 }

@@ -1,4 +1,5 @@
 import type { Section } from '../../report/page.ts';
+import { evaluationSection, readEvaluation } from '../evaluation.ts';
 import type { Data } from '../session.ts';
 
 /** What a command adds to the folder of a run's repeat, beside what training leaves there. */
@@ -19,4 +20,13 @@ export interface ArtefactContext {
 }
 
 /** In the order of the page. */
-export const artefacts: readonly Artefact[] = [];
+export const artefacts: readonly Artefact[] = [
+  {
+    what: 'the speed of inference',
+    command: (run) => `weft evaluate ${run}`,
+    sections: async (folder) => {
+      const evaluation = await readEvaluation(folder);
+      return evaluation && [evaluationSection(evaluation)];
+    },
+  },
+];

@@ -7,6 +7,8 @@ import { reportPage, type Section } from '../../report/page.ts';
 import { learningCurvesSection } from '../../report/sections/learningCurves.ts';
 import { VERSION } from '../../tensor/version.ts';
 import type { Console } from '../console.ts';
+import { ENSEMBLE, readEnsemble } from '../ensemble/ensembleFile.ts';
+import { ensembleSections } from '../ensemble/section.ts';
 import { MANIFEST } from '../run.ts';
 import { type Data, openData } from '../session.ts';
 import { type Missing, missingOf, missingSection } from './missing.ts';
@@ -25,7 +27,15 @@ export interface ReportOptions {
 const OTHER_FOLDERS: readonly {
   readonly file: string;
   readonly sections: (path: string) => Promise<Section[]>;
-}[] = [];
+}[] = [
+  {
+    file: ENSEMBLE,
+    sections: async (path) => {
+      const found = await readEnsemble(path);
+      return found ? ensembleSections(found) : [];
+    },
+  },
+];
 
 /** Writes what folders of runs hold as one page. Resolves with the exit code. */
 export async function report(

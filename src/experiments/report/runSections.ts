@@ -1,17 +1,14 @@
-import { firstRightAndWrong, mostConfidentMistakes } from '../../analysis/mistakes.ts';
 import type { Section } from '../../report/page.ts';
 import { classificationSection } from '../../report/sections/classification.ts';
-import { gallerySection } from '../../report/sections/gallery.ts';
 import type { NamedHistory } from '../../report/sections/learningCurves.ts';
 import { modelSection } from '../../report/sections/model.ts';
+import { answersOf, galleriesSection } from '../evaluation.ts';
+import { groupSets } from '../experimentSet.ts';
 import type { Data } from '../session.ts';
-import { decodeTested, testIndices } from '../testing.ts';
+import { decodeTested } from '../testing.ts';
 import { artefacts } from './artefacts.ts';
 import { hardwareSection, manifestSection } from './manifestSections.ts';
 import { bestRepeat, isClassified, type ReportedRepeat, type ReportedRun } from './reportedRun.ts';
-
-/** Pictures in a gallery. */
-const SHOWN = 9;
 
 /** The trainings of runs, one for each repeat. */
 export const historiesOf = (runs: readonly ReportedRun[]): NamedHistory[] =>
@@ -41,7 +38,8 @@ export async function runSections(
     );
   if (best?.result && isClassified(best.result.test)) {
     sections.push(classificationSection(best.result.test, { title: title('Classification', best) }));
-    if (data) sections.push(...(await answersSection(best, data, title('Mistakes and right answers', best))));
+    if (data)
+      sections.push(...(await answersSection(run, best, data, title('Mistakes and right answers', best))));
   }
   for (const repeat of repeats)
     for (const artefact of artefacts) {
@@ -57,23 +55,19 @@ export async function runSections(
 }
 
 /** The answers that a repeat was tested by, as pictures; none where it didn't keep them. */
-async function answersSection(repeat: ReportedRepeat, { test }: Data, title: string): Promise<Section[]> {
+async function answersSection(
+  run: ReportedRun,
+  repeat: ReportedRepeat,
+  data: Data,
+  title: string,
+): Promise<Section[]> {
   const file = await repeat.folder.probabilities();
   const result = repeat.result?.test;
   if (!file || !result || !isClassified(result)) return [];
-  const { probabilities } = decodeTested(file, result);
-  const indices = testIndices(test.labels, result.samples);
-  const labels = Array.from(indices, (i) => test.labels[i]);
-  const answers = (found: ReturnType<typeof mostConfidentMistakes>) =>
-    found.map((answer) => ({ ...answer, index: indices[answer.index] }));
-  const { right, wrong } = firstRightAndWrong(labels, probabilities, SHOWN);
-  const galleries = [
-    {
-      caption: 'The most confident mistakes, the surest first',
-      answers: answers(mostConfidentMistakes(labels, probabilities, SHOWN)),
-    },
-    { caption: 'The first right answers', answers: answers(right) },
-    { caption: 'The first wrong answers', answers: answers(wrong) },
-  ];
-  return [gallerySection(test, galleries, { title, classNames: result.classes.map(({ name }) => name) })];
+  const answers = answersOf(
+    decodeTested(file, result),
+    groupSets(data, run.manifest.choices?.plan.classes).test,
+  );
+  const classNames = result.classes.map(({ name }) => name);
+  return [galleriesSection(answers, data.test, classNames, title)];
 }
