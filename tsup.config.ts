@@ -3,12 +3,19 @@ import { commandLine } from './tsup.cli.config.ts';
 
 /** The library: ES modules and types. The entries share their chunks, so that there is one current GPU. */
 const library: Options = {
-  entry: ['src/index.ts', 'src/index.node.ts', 'src/files.ts', 'src/files.node.ts', 'src/node.ts'],
+  entry: [
+    'src/index.ts',
+    'src/index.node.ts',
+    'src/files.ts',
+    'src/files.node.ts',
+    'src/report.ts',
+    'src/node.ts',
+  ],
   format: 'esm',
   platform: 'neutral',
   target: 'es2022',
   splitting: true,
-  dts: { entry: ['src/index.ts', 'src/files.ts', 'src/node.ts'] },
+  dts: { entry: ['src/index.ts', 'src/files.ts', 'src/report.ts', 'src/node.ts'] },
   // All but the command, which is built at the same time.
   clean: ['!weft.js'],
   external: ['webgpu', /^node:/],

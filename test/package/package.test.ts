@@ -36,6 +36,8 @@ describe('the packed package', () => {
         'dist/files.js',
         'dist/files.d.ts',
         'dist/files.node.js',
+        'dist/report.js',
+        'dist/report.d.ts',
         'dist/node.js',
         'dist/node.d.ts',
         'dist/weft.js',
@@ -104,6 +106,25 @@ describe('the packed package', () => {
        console.log(copy.layers[0].name, String(await copy.parameters[0].data()) === String(await model.parameters[0].data()));`,
     );
     expect(await run(project, 'node', 'keras.mjs')).toEqual({ code: 0, stdout: 'dense true\n', stderr: '' });
+  });
+
+  it("has an entry for reports, which draws with packages that are the user's to install", async () => {
+    const project = await projects.make();
+    await writeFile(
+      join(project, 'report.mjs'),
+      `import { learningCurvesSection, reportPage } from 'weft-gpu/report';
+       const history = [{ epoch: 1, loss: 0.9 }, { epoch: 2, loss: 0.6 }];
+       console.log(reportPage({ title: 'Mine', sections: [learningCurvesSection([{ name: 'a', history }])] }).slice(0, 15));`,
+    );
+    const without = await run(project, 'node', 'report.mjs');
+    expect(without.code).not.toBe(0);
+    expect(without.stderr).toMatch(/Cannot find package '(echarts|pngjs)'/);
+    for (const name of ['echarts', 'pngjs']) await lend(project, name);
+    expect(await run(project, 'node', 'report.mjs')).toEqual({
+      code: 0,
+      stdout: '<!DOCTYPE html>\n',
+      stderr: '',
+    });
   });
 
   it('shares what it knows between its two entries', async () => {
