@@ -7,6 +7,7 @@ import type { SearchManifest } from '../../src/experiments/search/folder.ts';
 import { drawTrials, formatTrials, trainCommand } from '../../src/experiments/search/outcome.ts';
 import { searchSection } from '../../src/experiments/search/section.ts';
 import { checkSettingsSpace, defaultSpace, readSpace } from '../../src/experiments/search/space.ts';
+import { figureOf } from '../../src/experiments/search/trial.ts';
 import { Grid } from '../../src/search/grid.ts';
 import { includes, type Space, space } from '../../src/search/space.ts';
 import { temporaryFolder } from './weft.ts';
@@ -87,6 +88,26 @@ describe('a space for settings', () => {
   });
 });
 
+describe("a trial's figure", () => {
+  // As JSON has them: a loss that is no number is null.
+  const epochs = JSON.parse(
+    JSON.stringify([
+      { epoch: 1, loss: 2, valLoss: Number.NaN, valAccuracy: 0.9 },
+      { epoch: 2, loss: 1, valLoss: 0.5, valAccuracy: 0.6 },
+      { epoch: 3, loss: 1, valLoss: 0.4, valAccuracy: 0.5 },
+    ]),
+  );
+
+  it('is the best of its epochs, of those whose validation loss is a number', () => {
+    expect(figureOf('val-loss', epochs)).toBe(0.4);
+    expect(figureOf('val-accuracy', epochs)).toBe(0.6);
+  });
+
+  it('is none where all of them diverged', () => {
+    expect(() => figureOf('val-accuracy', epochs.slice(0, 1))).toThrow('no finite number after any epoch');
+  });
+});
+
 describe('what a search came to', () => {
   const manifest: SearchManifest = {
     format: 1,
@@ -132,16 +153,16 @@ describe('what a search came to', () => {
   };
   const best = manifest.trials[2];
 
-  it('is a table, the best first, failures last with what went wrong', () => {
-    const rows = formatTrials(manifest)
-      .split('\n')
-      .map((line) => line.trim().split(/ {2,}/));
+  it('is a table, the best first, failures last, and what went wrong', () => {
+    const lines = formatTrials(manifest).split('\n');
+    expect(lines.pop()).toBe('trial 2 failed: the loss is NaN');
+    const rows = lines.map((line) => line.trim().split(/ {2,}/));
     expect(rows).toEqual([
       ['trial', 'optimizer.learningRate', 'batchSize', 'validation accuracy', 'time'],
       [expect.stringMatching(/^-+$/)],
       ['3', '0.002', '64', '0.7500', '1 min 1 s'],
       ['1', '0.001', '32', '0.5000', '3.0 s'],
-      ['2', '0.01', '64', 'failed', '2.0 s', 'the loss is NaN'],
+      ['2', '0.01', '64', 'failed', '2.0 s'],
     ]);
   });
 
@@ -161,7 +182,7 @@ describe('what a search came to', () => {
   it('is a section of a report', () => {
     const { title, blocks } = searchSection(manifest);
     expect(title).toBe('Search for twoConv');
-    expect(blocks.map(({ kind }) => kind)).toEqual(['facts', 'text', 'chart', 'table']);
+    expect(blocks.map(({ kind }) => kind)).toEqual(['facts', 'text', 'chart', 'table', 'text']);
     expect(blocks[0]).toMatchObject({
       facts: expect.arrayContaining([
         ['trials', '3 of 3, 1 failed'],

@@ -21,23 +21,24 @@ export const bestTrial = (manifest: SearchManifest): Trial | undefined =>
 /** The trials as a table, the best first: its header and its rows. */
 export function trialTable(manifest: SearchManifest): { header: string[]; rows: string[][] } {
   const names = Object.keys(manifest.search.space);
-  const rows = rankedTrials(manifest).map(({ number, parameters, value, message = '', seconds }) => [
+  const rows = rankedTrials(manifest).map(({ number, parameters, value, seconds }) => [
     String(number),
     ...names.map((name) => String(parameters[name])),
     value === undefined ? 'failed' : value.toFixed(4),
     duration(seconds),
-    message,
   ]);
-  const header = ['trial', ...names, objectiveName(manifest), 'time', ''];
-  // Without failures there is nothing to say in the last column.
-  const isEmpty = rows.every((row) => row.at(-1) === '');
-  const shown = (cells: string[]) => (isEmpty ? cells.slice(0, -1) : cells);
-  return { header: shown(header), rows: rows.map(shown) };
+  return { header: ['trial', ...names, objectiveName(manifest), 'time'], rows };
 }
+
+/** What went wrong in each trial that failed. */
+export const failuresOf = ({ trials }: SearchManifest): string[] =>
+  trials.flatMap(({ number, state, message }) =>
+    state === 'failed' ? `trial ${number} failed: ${message}` : [],
+  );
 
 export function formatTrials(manifest: SearchManifest): string {
   const { header, rows } = trialTable(manifest);
-  return table(header, rows);
+  return [table(header, rows), ...failuresOf(manifest)].join('\n');
 }
 
 /** Parameters in a line. */

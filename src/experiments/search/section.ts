@@ -5,6 +5,7 @@ import {
   bestTrial,
   describeParameters,
   drawTrials,
+  failuresOf,
   objectiveName,
   trainCommand,
   trialTable,
@@ -14,7 +15,7 @@ import {
 export function searchSection(manifest: SearchManifest): Section {
   const { experiment, search, seed, trials, choices, adapter } = manifest;
   const best = bestTrial(manifest);
-  const failed = trials.filter(({ state }) => state === 'failed').length;
+  const failed = failuresOf(manifest).length;
   const svg = drawTrials(manifest);
   const name = objectiveName(manifest);
   const plan = choices?.plan;
@@ -56,6 +57,7 @@ export function searchSection(manifest: SearchManifest): Section {
       { kind: 'text', text: outcome },
       ...chart,
       { kind: 'table', caption: 'Trials, the best first', ...trialTable(manifest) },
+      ...failuresOf(manifest).map((text): Block => ({ kind: 'text', text })),
     ],
   };
 }

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { WeftError } from '../../errors.ts';
 import { readIfThere } from '../folder.ts';
 import { type Context, trainRepeat } from '../repeat.ts';
-import { MANIFEST, RunFolder } from '../run.ts';
+import { type History, MANIFEST, RunFolder } from '../run.ts';
 import { type Settings, withNetworkSettings, withRecipeSettings } from '../settings.ts';
 import type { Objective, SearchFolder } from './folder.ts';
 
@@ -53,11 +53,14 @@ async function openTrial(folder: SearchFolder, number: number, parameters: Setti
   });
 }
 
-function figureOf(
-  objective: Objective,
-  epochs: readonly { valLoss?: number; valAccuracy?: number }[],
-): number {
+/**
+ * The best figure of a trial's epochs. Where the validation loss is no finite number, which JSON writes as null, nothing of an epoch counts.
+ * @throws WeftError where that is so in all of them
+ */
+export function figureOf(objective: Objective, epochs: History['epochs']): number {
+  const finite = epochs.filter(({ valLoss }) => Number.isFinite(valLoss));
+  if (finite.length === 0) throw new WeftError('the validation loss is no finite number after any epoch');
   return objective === 'val-loss'
-    ? Math.min(...epochs.map(({ valLoss = Number.NaN }) => valLoss))
-    : Math.max(...epochs.map(({ valAccuracy = Number.NaN }) => valAccuracy));
+    ? Math.min(...finite.map(({ valLoss }) => valLoss!))
+    : Math.max(...finite.map(({ valAccuracy }) => valAccuracy!));
 }
