@@ -224,16 +224,13 @@ program
 program
   .command('report')
   .description('write one HTML page of what runs came to')
-  .argument('<run...>', "runs' folders")
+  .argument('<path...>', "folders of runs and searches")
   .addOption(
-    option(
-      '--out <file>',
-      "the page (default: report.html in a run's folder, of several runs/report-DATE.html)",
-    ),
+    option('--out <file>', 'the page (default: report.html in the folder, of several runs/report-DATE.html)'),
   )
   .addOption(option('--title <text>', "the page's title (default: the folders' names)"))
   .addOption(dataOption())
-  .action((runs: string[], options: ReportOptions) => finish(report(runs, options, out)));
+  .action((paths: string[], options: ReportOptions) => finish(report(paths, options, out)));
 
 program
   .command('ensemble')

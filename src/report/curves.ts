@@ -39,7 +39,7 @@ export function drawCurves(panels: readonly Panel[], options: CurvesOptions): st
   const groups = [...new Set(curves.map(({ name, group = name }) => group))];
   const panelWidth = width / panels.length;
   const titleHeight = title === undefined ? 0 : 30;
-  const legendRows = Math.ceil(names.reduce((sum, name) => sum + 60 + 7.5 * name.length, 0) / width);
+  const legendRows = Math.ceil(names.reduce((sum, name) => sum + 70 + 7.5 * name.length, 0) / width);
   const legendTop = titleHeight + (panels.length > 1 ? 4 : 32);
   const panelTop = panels.length > 1 ? legendTop + 24 * legendRows + 4 : 6;
   const gridTop = panels.length > 1 ? panelTop + 30 : legendTop + 24 * legendRows + 10;
@@ -68,7 +68,13 @@ export function drawCurves(panels: readonly Panel[], options: CurvesOptions): st
         textStyle: titleStyle,
       })),
     ],
-    legend: { data: names, top: legendTop, itemWidth: 30, textStyle: { color: TEXT, fontSize: FONT_SIZE } },
+    legend: {
+      data: names,
+      top: legendTop,
+      itemWidth: 30,
+      itemGap: 24,
+      textStyle: { color: TEXT, fontSize: FONT_SIZE },
+    },
     grid: panels.map((_, i) => ({
       left: panelWidth * i + 56,
       width: panelWidth - 56 - 20,

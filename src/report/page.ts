@@ -8,7 +8,7 @@ export type Block =
       readonly kind: 'table';
       readonly caption: string;
       readonly header: readonly string[];
-      /** The first cell of a row is its name. An empty row is a rule. */
+      /** The first cell of a row is its name. An empty row is a rule. Columns of numbers stand to the right, of words to the left. */
       readonly rows: readonly (readonly string[])[];
       /** How dark the background of each cell is, 0 to 1, by row and column: a confusion matrix has them. */
       readonly shades?: readonly (readonly (number | undefined)[])[];
@@ -35,6 +35,8 @@ export type Block =
 
 export interface Section {
   readonly title: string;
+  /** Neighbours of the same group stand below one heading, its name. */
+  readonly group?: string;
   readonly blocks: readonly Block[];
 }
 
@@ -49,10 +51,8 @@ export interface ReportPageOptions {
  * paper, and without seeing its figures.
  */
 export function reportPage({ title, subtitle, sections }: ReportPageOptions): string {
-  const links = sections.map(
-    (section, i) => `<li><a href="#section-${i + 1}">${escapeHtml(section.title)}</a></li>`,
-  );
-  const contents = sections.length > 3 ? `<nav aria-label="Contents"><ul>${links.join('')}</ul></nav>` : '';
+  const groups = groupsOf(sections);
+  const contents = sections.length > 3 ? `<nav aria-label="Contents">${linksHtml(groups)}</nav>` : '';
   return `<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -66,15 +66,50 @@ export function reportPage({ title, subtitle, sections }: ReportPageOptions): st
 <header><h1>${escapeHtml(title)}</h1>${subtitle === undefined ? '' : `<p>${escapeHtml(subtitle)}</p>`}</header>
 ${contents}
 <main>
-${sections.map((section, i) => sectionHtml(section, `section-${i + 1}`)).join('\n')}
+${groups.map(groupHtml).join('\n')}
 </main>
 </body>
 </html>
 `;
 }
 
-const sectionHtml = ({ title, blocks }: Section, id: string): string =>
-  `<section id="${id}">\n<h2>${escapeHtml(title)}</h2>\n${blocks.map(blockHtml).join('\n')}\n</section>`;
+/** Sections that follow each other, with their places in the page. */
+interface Group {
+  readonly name: string | undefined;
+  readonly sections: { readonly section: Section; readonly id: string }[];
+}
+
+function groupsOf(sections: readonly Section[]): Group[] {
+  const groups: Group[] = [];
+  for (const [i, section] of sections.entries()) {
+    const last = groups.at(-1);
+    const placed = { section, id: `section-${i + 1}` };
+    if (last && section.group !== undefined && last.name === section.group) last.sections.push(placed);
+    else groups.push({ name: section.group, sections: [placed] });
+  }
+  return groups;
+}
+
+const linksHtml = (groups: readonly Group[]): string =>
+  `<ul>${groups
+    .map(({ name, sections }) => {
+      const links = sections.map(
+        ({ section, id }) => `<li><a href="#${id}">${escapeHtml(section.title)}</a></li>`,
+      );
+      return name === undefined
+        ? links.join('')
+        : `<li class="group">${escapeHtml(name)}<ul>${links.join('')}</ul></li>`;
+    })
+    .join('')}</ul>`;
+
+function groupHtml({ name, sections }: Group): string {
+  const level = name === undefined ? 2 : 3;
+  const html = sections.map(({ section, id }) => sectionHtml(section, id, level)).join('\n');
+  return name === undefined ? html : `<section>\n<h2>${escapeHtml(name)}</h2>\n${html}\n</section>`;
+}
+
+const sectionHtml = ({ title, blocks }: Section, id: string, level: 2 | 3): string =>
+  `<section id="${id}">\n<h${level}>${escapeHtml(title)}</h${level}>\n${blocks.map(blockHtml).join('\n')}\n</section>`;
 
 function blockHtml(block: Block): string {
   switch (block.kind) {
@@ -101,17 +136,22 @@ function blockHtml(block: Block): string {
 
 function tableHtml({ caption: text, header, rows, shades }: Extract<Block, { kind: 'table' }>): string {
   const [corner, ...columns] = header;
-  const head = `<tr><th scope="col">${escapeHtml(corner)}</th>${columns.map((name) => `<th scope="col">${escapeHtml(name)}</th>`).join('')}</tr>`;
+  const inWords = columns.map((_, c) =>
+    rows.some((row) => row.length > 0 && !/^([-+]?[.\d].*)?$/.test(row[c + 1])),
+  );
+  const classOf = (c: number, shade?: number) =>
+    [inWords[c] && 'words', shade !== undefined && (shade > 0.5 ? 'deep' : 'shaded')]
+      .filter(Boolean)
+      .join(' ');
+  const attribute = (value: string) => (value === '' ? '' : ` class="${value}"`);
+  const head = `<tr><th scope="col">${escapeHtml(corner)}</th>${columns.map((name, c) => `<th scope="col"${attribute(classOf(c))}>${escapeHtml(name)}</th>`).join('')}</tr>`;
   const body = rows.map((row, r) => {
     if (row.length === 0) return `<tr class="rule"><td colspan="${header.length}"></td></tr>`;
     const [name, ...cells] = row;
     const filled = cells.map((cell, c) => {
       const shade = shades?.[r]?.[c];
-      const style =
-        shade === undefined
-          ? ''
-          : ` style="--shade:${(100 * shade).toFixed(1)}%"${shade > 0.5 ? ' class="deep"' : ' class="shaded"'}`;
-      return `<td${style}>${escapeHtml(cell)}</td>`;
+      const style = shade === undefined ? '' : ` style="--shade:${(100 * shade).toFixed(1)}%"`;
+      return `<td${attribute(classOf(c, shade))}${style}>${escapeHtml(cell)}</td>`;
     });
     return `<tr><th scope="row">${escapeHtml(name)}</th>${filled.join('')}</tr>`;
   });
@@ -123,7 +163,7 @@ function picturesHtml({ caption: text, pictures, size = 84 }: Extract<Block, { k
     const image = `<img alt="${escapeHtml(alt)}" src="data:image/png;base64,${base64(png)}">`;
     return `<li>${image}${label === undefined ? '' : `<span>${escapeHtml(label)}</span>`}</li>`;
   });
-  return `<figure><ul class="pictures" style="--size:${size}px">${shown.join('')}</ul>${caption(text)}</figure>`;
+  return `<figure>${caption(text)}<ul class="pictures" style="--size:${size}px">${shown.join('')}</ul></figure>`;
 }
 
 const caption = (text: string): string => `<figcaption>${escapeHtml(text)}</figcaption>`;

@@ -12,12 +12,15 @@ body { max-width: 1040px; margin: 0 auto; padding: 16px; }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: 8px 0 0; overflow-wrap: anywhere; }
 header p { color: var(--text-soft); margin: 4px 0 0; }
 h2 { font-size: 1.2rem; margin: 40px 0 12px; padding-top: 12px; border-top: 1px solid var(--line); overflow-wrap: anywhere; }
+h3 { font-size: 1.05rem; margin: 32px 0 12px; overflow-wrap: anywhere; }
 p { max-width: 76ch; overflow-wrap: anywhere; }
 a { color: var(--accent); }
 nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: 4px 18px; padding: 0; }
+nav .group { flex-basis: 100%; font-weight: 600; overflow-wrap: anywhere; }
+nav .group ul { font-weight: 400; font-size: 0.875rem; }
 figure { margin: 20px 0; }
 figcaption, caption { color: var(--text-soft); font-size: 0.875rem; text-align: left; }
-figcaption { margin-top: 6px; max-width: 76ch; }
+figcaption { margin: 6px 0; max-width: 76ch; }
 caption { padding-bottom: 6px; }
 dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 300px), 1fr)); gap: 8px 24px; margin: 16px 0; }
 dl div { min-width: 0; }
@@ -28,7 +31,7 @@ dd { margin: 0; overflow-wrap: anywhere; }
 table { border-collapse: collapse; font-size: 0.875rem; font-variant-numeric: tabular-nums; }
 th, td { padding: 4px 10px; text-align: right; white-space: nowrap; font-weight: 400; }
 thead th { color: var(--text-soft); border-bottom: 1px solid var(--line); vertical-align: bottom; }
-th:first-child { text-align: left; }
+th:first-child, .words { text-align: left; }
 tbody th { position: sticky; left: 0; background: var(--background); }
 tr.rule td { padding: 0; border-bottom: 1px solid var(--line); }
 td.shaded, td.deep { background: color-mix(in srgb, #2563c9 var(--shade), var(--background)); }
@@ -46,7 +49,7 @@ td.deep { color: #ffffff; }
   body { max-width: none; padding: 0; }
   nav { display: none; }
   figure, table, dl { break-inside: avoid; }
-  h2 { break-after: avoid; }
+  h2, h3 { break-after: avoid; }
   .scroll { overflow: visible; }
 }
 `;

@@ -8,7 +8,8 @@ import type { ReportedRun } from './reportedRun.ts';
 type Fact = readonly [name: string, value: string];
 
 /** What decided a run. */
-export function manifestSection({ manifest, experiment }: ReportedRun, title: string): Section {
+export function manifestSection({ manifest, experiment }: ReportedRun): Section {
+  const title = 'What decided the run';
   const { seed, created, flags, versions, like, dataFrom, choices, resumed } = manifest;
   const facts: Fact[] = [
     ['network', `${experiment.name}: ${experiment.title}`],
@@ -42,7 +43,8 @@ export function manifestSection({ manifest, experiment }: ReportedRun, title: st
 }
 
 /** What a run was computed by, and how fast. */
-export function hardwareSection({ manifest }: ReportedRun, title: string): Section {
+export function hardwareSection({ manifest }: ReportedRun): Section {
+  const title = 'Hardware and speed';
   const { adapter, choices } = manifest;
   const facts: Fact[] = [['adapter', adapter ?? 'not known yet']];
   if (!choices) return { title, blocks: [{ kind: 'facts', facts }] };

@@ -51,8 +51,8 @@ export async function report(
     sections.push(resultsSection(runs), learningCurvesSection(historiesOf(runs)));
     const data = await readData(runs, dir, missing, out);
     for (const run of runs) {
-      const titled = (text: string) => (paths.length > 1 ? `${run.name}: ${text}` : text);
-      sections.push(...(await runSections(run, titled, data)));
+      const own = await runSections(run, data);
+      sections.push(...(paths.length > 1 ? own.map((section) => ({ ...section, group: run.name })) : own));
       missing.push(...(await missingOf(run)));
     }
   }

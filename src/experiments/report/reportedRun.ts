@@ -4,9 +4,9 @@ import type { Model } from '../../nn/model.ts';
 import { loadModel } from '../../nn/modelFile.ts';
 import type { Experiment } from '../experiment.ts';
 import { findExperiment } from '../index.ts';
-import type { RepeatResult } from '../repeat.ts';
 import { type Manifest, type RepeatFolder, RunFolder } from '../run.ts';
 import type { ReconstructionResult, Summary, TestResult } from '../testing.ts';
+import type { RepeatResult } from '../repeat.ts';
 
 /** One repeat of a run, as far as it has come. */
 export interface ReportedRepeat {

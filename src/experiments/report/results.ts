@@ -1,4 +1,4 @@
-import type { Section } from '../../report/page.ts';
+import type { Block, Section } from '../../report/page.ts';
 import { duration } from '../console.ts';
 import { showReported } from '../measured.ts';
 import { countParameters } from '../models.ts';
@@ -14,8 +14,7 @@ interface Column {
   readonly digits?: number;
 }
 
-const COLUMNS: readonly Column[] = [
-  { name: 'network', of: (_, { experiment }) => experiment.name },
+const FIGURES: readonly Column[] = [
   {
     name: 'test accuracy',
     of: ({ result }) => (result && isClassified(result.test) ? result.test.accuracy : undefined),
@@ -32,77 +31,80 @@ const COLUMNS: readonly Column[] = [
     of: ({ result, epochs }) => (result?.tested ?? epochs.at(-1))?.valLoss,
     digits: 4,
   },
+  { name: 'published accuracy', of: (_, { experiment }) => showReported(experiment.reported) || undefined },
+];
+
+const SIZES: readonly Column[] = [
+  { name: 'network', of: (_, { experiment }) => experiment.name },
+  { name: 'parameters', of: (_, { experiment, model }) => countParameters(experiment, model), digits: 0 },
   { name: 'epochs', of: epochsOf },
-  { name: 'tested weights', of: ({ result }) => result && `of epoch ${result.tested.epoch}` },
+  { name: 'tested', of: ({ result }) => result && `epoch ${result.tested.epoch}` },
   { name: 'training images', of: (_, { manifest }) => manifest.choices?.plan.trainingImages, digits: 0 },
   { name: 'test images', of: ({ result }) => result?.test.samples, digits: 0 },
-  { name: 'parameters', of: (_, { experiment, model }) => countParameters(experiment, model), digits: 0 },
   { name: 'training time', of: timeOf },
-  { name: 'published accuracy', of: (_, { experiment }) => showReported(experiment.reported) || undefined },
 ];
 
 /** What runs came to, side by side; of repeats each, and their mean with its deviation. */
 export function resultsSection(runs: readonly ReportedRun[]): Section {
-  const rows = runs.flatMap(rowsOf);
-  const used = COLUMNS.filter((_, c) => rows.some(({ cells }) => cells[c] !== ''));
-  const cellsOf = (cells: readonly string[]) => used.map((column) => cells[COLUMNS.indexOf(column)]);
-  const hasRepeats = runs.some(({ repeats }) => repeats.length > 1);
   const notes = [
-    hasRepeats && 'Of repeats, the mean ± the sample standard deviation.',
+    runs.some(({ repeats }) => repeats.length > 1) && 'Of repeats, the mean ± the sample standard deviation.',
     'The time is what training steps take at the speed that was measured when the run began; a run keeps no clock.',
     runs.some(({ isFinished }) => !isFinished) &&
       'Of a run that isn’t finished, validation figures are those of its last epoch.',
   ].filter((note) => note !== false);
-  const [only] = rows;
+  const figures = tableOf('Accuracy and loss', FIGURES, runs);
+  const sizes = tableOf('Size and time', SIZES, runs);
+  const blocks: Block[] =
+    figures.rows.length === 1
+      ? [factsOf([figures, sizes])]
+      : [figures, sizes].filter(({ header }) => header.length > 1);
+  return { title: 'Results', blocks: [...blocks, { kind: 'text', text: notes.join(' ') }] };
+}
+
+type Table = Extract<Block, { kind: 'table' }>;
+
+/** A table of columns that any row has something in. */
+function tableOf(caption: string, columns: readonly Column[], runs: readonly ReportedRun[]): Table {
+  const rows = runs.flatMap((run) => rowsOf(run, columns));
+  const used = ['run', ...columns.map(({ name }) => name)].map(
+    (_, c) => c === 0 || rows.some((row) => row[c] !== ''),
+  );
+  const kept = (row: readonly string[]) => row.filter((_, c) => used[c]);
   return {
-    title: 'Results',
-    blocks: [
-      rows.length === 1
-        ? {
-            kind: 'facts',
-            facts: used
-              .map(({ name }, i) => [name, cellsOf(only.cells)[i]] as const)
-              .filter(([, value]) => value !== ''),
-          }
-        : {
-            kind: 'table',
-            caption: 'Results',
-            header: ['run', ...used.map(({ name }) => name)],
-            rows: rows.map(({ name, cells }) => [name, ...cellsOf(cells)]),
-          },
-      { kind: 'text', text: notes.join(' ') },
-    ],
+    kind: 'table',
+    caption,
+    header: kept(['run', ...columns.map(({ name }) => name)]),
+    rows: rows.map(kept),
   };
 }
 
-interface Row {
-  readonly name: string;
-  readonly cells: readonly string[];
-}
+/** The one row of tables, each cell by its column's name. */
+const factsOf = (tables: readonly Table[]): Block => ({
+  kind: 'facts',
+  facts: tables.flatMap(({ header, rows: [row] }) =>
+    header.map((name, c) => [name, row[c]] as const).slice(1),
+  ),
+});
 
-function rowsOf(run: ReportedRun): Row[] {
+function rowsOf(run: ReportedRun, columns: readonly Column[]): string[][] {
   const { repeats, name } = run;
-  const single = (repeat: ReportedRepeat): Row => ({
-    name: [name, repeat.name].filter(Boolean).join(', '),
-    cells: COLUMNS.map((column) => show(column.of(repeat, run), column)),
+  const single = (repeat: ReportedRepeat) => [
+    [name, repeat.name].filter(Boolean).join(', '),
+    ...columns.map((column) => show(column.of(repeat, run), column)),
+  ];
+  if (repeats.length === 0) return [[name, ...columns.map(() => '')]];
+  if (repeats.length === 1) return repeats.map(single);
+  const together = columns.map((column) => {
+    const values = repeats.map((repeat) => column.of(repeat, run)).filter((value) => value !== undefined);
+    const numbers = values.filter((value) => typeof value === 'number');
+    if (new Set(values).size === 1) return show(values[0], column);
+    return numbers.length > 1 ? spread(numbers, column) : '';
   });
-  if (repeats.length === 0) return [{ name, cells: COLUMNS.map(() => '') }];
-  if (repeats.length === 1) return [single(repeats[0])];
-  const together: Row = {
-    name: `${name}, ${repeats.length} repeats`,
-    cells: COLUMNS.map((column) => {
-      const values = repeats.map((repeat) => column.of(repeat, run)).filter((value) => value !== undefined);
-      const numbers = values.filter((value) => typeof value === 'number');
-      if (numbers.length > 1 && column.digits !== undefined) return spread(numbers, column);
-      return new Set(values).size === 1 ? show(values[0], column) : '';
-    }),
-  };
-  return [together, ...repeats.map(single)];
+  return [[`${name}, ${repeats.length} repeats`, ...together], ...repeats.map(single)];
 }
 
 function spread(values: readonly number[], column: Column): string {
   const { mean, deviation } = meanOf(values);
-  if (values.every((value) => value === values[0])) return show(mean, column);
   return `${show(mean, column)} ± ${show(deviation ?? 0, column)}`;
 }
 

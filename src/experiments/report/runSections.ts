@@ -19,21 +19,16 @@ export const historiesOf = (runs: readonly ReportedRun[]): NamedHistory[] =>
     })),
   );
 
-/** What one run has beside what runs are compared by. @param titled gives a section the run's name, where there are others */
-export async function runSections(
-  run: ReportedRun,
-  titled: (title: string) => string,
-  data: Data | undefined,
-): Promise<Section[]> {
+/** What one run has beside what runs are compared by. */
+export async function runSections(run: ReportedRun, data: Data | undefined): Promise<Section[]> {
   const { summary, repeats, model } = run;
   const best = bestRepeat(run);
-  const title = (text: string, repeat?: ReportedRepeat) =>
-    titled(repeat?.name ? `${text}: ${repeat.name}` : text);
+  const title = (text: string, repeat: ReportedRepeat) => (repeat.name ? `${text}: ${repeat.name}` : text);
   const sections: Section[] = [];
   if (summary)
     sections.push(
       classificationSection(summary.ensemble, {
-        title: titled(`Classification: the ${repeats.length} repeats together (soft vote)`),
+        title: `Classification: the ${repeats.length} repeats together (soft vote)`,
       }),
     );
   if (best?.result && isClassified(best.result.test)) {
@@ -46,11 +41,7 @@ export async function runSections(
       const found = (await artefact.sections(repeat.folder.path, { data })) ?? [];
       sections.push(...found.map((section) => ({ ...section, title: title(section.title, repeat) })));
     }
-  sections.push(
-    modelSection(model, { title: titled('The network') }),
-    manifestSection(run, titled('What decided the run')),
-    hardwareSection(run, titled('Hardware and speed')),
-  );
+  sections.push(modelSection(model, { title: 'The network' }), manifestSection(run), hardwareSection(run));
   return sections;
 }
 

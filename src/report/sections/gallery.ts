@@ -48,13 +48,13 @@ export function gallerySection(
     return {
       png: imagePng(set, index),
       alt: `Image ${index}, ${classNames[label]}, taken for ${classNames[predicted]} with probability ${percent(probability)}`,
-      label: [classNames[label], ...taken, `${percent(probability)}, image ${index}`].join('\n'),
+      label: [classNames[label], ...taken, percent(probability), `image ${index}`].join('\n'),
     };
   };
   const blocks = galleries.map(
     ({ caption, answers }): Block =>
       answers.length > 0
-        ? { kind: 'pictures', caption, pictures: answers.map(picture), size: 104 }
+        ? { kind: 'pictures', caption, pictures: answers.map(picture), size: 96 }
         : { kind: 'text', text: `${caption}: none.` },
   );
   return { title, blocks };
