@@ -1,7 +1,8 @@
 // Brings what a run came to into one file: node results/keep.mjs RUN "how it was run" > results/NAME.json
+// Of a search, its search.json is kept: node results/keep.mjs SEARCH "how it was run" > results/search-NAME.json
 // Of a run that was stopped, the test comes from a third argument: what `weft evaluate RUN --full-test --json FILE` wrote.
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
@@ -9,13 +10,17 @@ const [run, what, evaluation] = process.argv.slice(2);
 if (!run || !what) throw new Error('usage: node results/keep.mjs RUN "what was run, and on what machine"');
 const read = (name) => JSON.parse(readFileSync(join(run, name), 'utf8'));
 // Where a user's home is, is nobody's business.
-const manifest = JSON.parse(JSON.stringify(read('manifest.json')).replaceAll(homedir(), '~'));
+const withoutHome = (value) => JSON.parse(JSON.stringify(value).replaceAll(homedir(), '~'));
+const isSearch = existsSync(join(run, 'search.json'));
+const manifest = withoutHome(read(isSearch ? 'search.json' : 'manifest.json'));
+const outcome = () => ({
+  epochs: read('history.json').epochs,
+  result: evaluation ? JSON.parse(readFileSync(evaluation, 'utf8'))[0] : read('result.json'),
+});
 const kept = {
   what,
   commit: execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim(),
   date: manifest.created.slice(0, 10),
-  manifest,
-  epochs: read('history.json').epochs,
-  result: evaluation ? JSON.parse(readFileSync(evaluation, 'utf8'))[0] : read('result.json'),
+  ...(isSearch ? { search: manifest } : { manifest, ...outcome() }),
 };
 process.stdout.write(`${JSON.stringify(kept, null, 2)}\n`);
