@@ -11,6 +11,7 @@ export {
   lineChart,
   type Panel,
 } from './report/curves.ts';
+export { type DataSectionOptions, dataSection } from './report/dataSection.ts';
 export { type Block, type ReportPageOptions, reportPage, type Section } from './report/page.ts';
 export { type ParallelChartOptions, parallelChart } from './report/parallel.ts';
 export {
@@ -23,7 +24,7 @@ export {
   viridis,
 } from './report/pictures.ts';
 export { type ScatterChartOptions, scatterChart } from './report/scatter.ts';
-export { formatConfusion, formatScores } from './report/scores.ts';
+export { formatConfusion, formatScores, formatShares } from './report/scores.ts';
 export {
   type ClassificationSectionOptions,
   classificationSection,

@@ -31,6 +31,10 @@ export interface CurvesOptions {
 /** Up to this many points are marked, so that one or two can be seen. */
 const MARKED_POINTS = 40;
 
+/** Height of a row of the legend, and the room between what is in it, in pixels. */
+const LEGEND_ROW = 24;
+const LEGEND_GAP = 24;
+
 /** Draws panels side by side, curves of the same group in the same colour, as an SVG file. */
 export function drawCurves(panels: readonly Panel[], options: CurvesOptions): string {
   const { title, xName, width = 960, height = 400 } = options;
@@ -39,10 +43,10 @@ export function drawCurves(panels: readonly Panel[], options: CurvesOptions): st
   const groups = [...new Set(curves.map(({ name, group = name }) => group))];
   const panelWidth = width / panels.length;
   const titleHeight = title === undefined ? 0 : 30;
-  const legendRows = Math.ceil(names.reduce((sum, name) => sum + 70 + 7.5 * name.length, 0) / width);
+  const rows = legendRows(names, width);
   const legendTop = titleHeight + (panels.length > 1 ? 4 : 32);
-  const panelTop = panels.length > 1 ? legendTop + 24 * legendRows + 4 : 6;
-  const gridTop = panels.length > 1 ? panelTop + 30 : legendTop + 24 * legendRows + 10;
+  const panelTop = panels.length > 1 ? legendTop + LEGEND_ROW * rows.length + 4 : 6;
+  const gridTop = panels.length > 1 ? panelTop + 30 : legendTop + LEGEND_ROW * rows.length + 10;
   const series: LineSeriesOption[] = panels.flatMap((panel, i) =>
     panel.curves.map(({ name, points, group = name, dashed }) => ({
       type: 'line',
@@ -68,13 +72,13 @@ export function drawCurves(panels: readonly Panel[], options: CurvesOptions): st
         textStyle: titleStyle,
       })),
     ],
-    legend: {
-      data: names,
-      top: legendTop,
+    legend: rows.map((data, row) => ({
+      data,
+      top: legendTop + LEGEND_ROW * row,
       itemWidth: 30,
-      itemGap: 24,
+      itemGap: LEGEND_GAP,
       textStyle: { color: TEXT, fontSize: FONT_SIZE },
-    },
+    })),
     grid: panels.map((_, i) => ({
       left: panelWidth * i + 56,
       width: panelWidth - 56 - 20,
@@ -99,5 +103,24 @@ export interface LineChartOptions extends Panel {
 }
 
 /** Draws curves over one pair of axes as an SVG file. */
-export const lineChart = ({ xName, ...panel }: LineChartOptions): string =>
-  drawCurves([panel], { xName, width: CHART_WIDTH, height: CHART_HEIGHT });
+export function lineChart({ xName, ...panel }: LineChartOptions): string {
+  const rows = legendRows([...new Set(panel.curves.map(({ name }) => name))], CHART_WIDTH).length;
+  const height = CHART_HEIGHT + LEGEND_ROW * (rows - 1);
+  return drawCurves([panel], { xName, width: CHART_WIDTH, height });
+}
+
+/** Names in rows that fit a width. */
+function legendRows(names: readonly string[], width: number): string[][] {
+  const rows: string[][] = [];
+  let room = 0;
+  for (const name of names) {
+    const needed = 35 + 7.5 * name.length + LEGEND_GAP;
+    if (rows.length === 0 || needed > room) {
+      rows.push([]);
+      room = width;
+    }
+    rows[rows.length - 1].push(name);
+    room -= needed;
+  }
+  return rows;
+}

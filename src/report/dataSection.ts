@@ -94,15 +94,17 @@ export function dataSection(
   return { title, blocks };
 }
 
-/** One image of a set. @throws WeftError where it has neither one channel nor three */
+/** One image of a set. @throws WeftError where there is none of that number, or it has neither one channel nor three */
 export function imagePicture(set: ImageSet, index: number): Picture {
+  if (!(index >= 0 && index < set.count))
+    throw new WeftError(`there is no image ${index}: the set has ${set.count}`);
   const size = set.height * set.width * set.channels;
   return pictureOf(set.images.subarray(index * size, (index + 1) * size), set);
 }
 
 function pictureOf(pixels: Uint8Array, { height, width, channels }: ImageSet): Picture {
   if (channels !== 1 && channels !== 3)
-    throw new WeftError(`dataSection: images of 1 or 3 channels can be shown, got ${channels}`);
+    throw new WeftError(`images of 1 or 3 channels can be shown, got ${channels}`);
   return { width, height, channels, pixels };
 }
 

@@ -53,6 +53,6 @@ describe('dataSection', () => {
     expect(green[0]).toBe('pixels, green');
     expect(equal).toEqual(['equal images', 'none']);
     const infrared = { ...set, images: new Uint8Array(40), channels: 4 };
-    expect(() => dataSection(infrared)).toThrow('dataSection: images of 1 or 3 channels can be shown, got 4');
+    expect(() => dataSection(infrared)).toThrow('images of 1 or 3 channels can be shown, got 4');
   });
 });

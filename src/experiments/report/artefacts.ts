@@ -1,6 +1,7 @@
 import type { Section } from '../../report/page.ts';
 import { evaluationSection, readEvaluation } from '../evaluation.ts';
-import type { Data } from '../session.ts';
+import { readInside } from '../inspect/inside.ts';
+import { insideSections } from '../inspect/section.ts';
 
 /** What a command adds to the folder of a run's repeat, beside what training leaves there. */
 export interface Artefact {
@@ -8,15 +9,8 @@ export interface Artefact {
   readonly what: string;
   /** The command that adds it. */
   readonly command: (run: string) => string;
-  /** Whether it can be had of a network that gives images back instead of classifying them. Default: it can. */
-  readonly ofReconstructions?: boolean;
   /** What a repeat's folder has of it; undefined where there is nothing. */
-  readonly sections: (folder: string, context: ArtefactContext) => Promise<Section[] | undefined>;
-}
-
-export interface ArtefactContext {
-  /** The data set, where it could be read. */
-  readonly data: Data | undefined;
+  readonly sections: (folder: string) => Promise<readonly Section[] | undefined>;
 }
 
 /** In the order of the page. */
@@ -27,6 +21,14 @@ export const artefacts: readonly Artefact[] = [
     sections: async (folder) => {
       const evaluation = await readEvaluation(folder);
       return evaluation && [evaluationSection(evaluation)];
+    },
+  },
+  {
+    what: 'feature maps, filters and dead channels',
+    command: (run) => `weft inspect ${run}`,
+    sections: async (folder) => {
+      const found = await readInside(folder);
+      return found && insideSections(found);
     },
   },
 ];

@@ -85,11 +85,12 @@ const describeVersions = ({ weft, node, webgpu }: Versions): string =>
 
 /** Options as they were given: `--epochs 10 --no-augment`. */
 function describeFlags(flags: Flags): string {
-  const words = Object.entries(flags).flatMap(([name, value]) => {
+  const { set = {}, ...others } = flags;
+  const words = Object.entries(others).flatMap(([name, value]) => {
     if (value === undefined || value === false) return [];
-    const option =
-      name === 'learningRate' ? '--lr' : `--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
-    return value === true ? [option] : [`${option} ${value}`];
+    const option = name === 'learningRate' ? 'lr' : name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
+    return value === true ? [`--${option}`] : [`--${option} ${value}`];
   });
+  words.push(...Object.entries(set).map(([name, value]) => `--set ${name}=${value}`));
   return words.join(' ') || 'none';
 }

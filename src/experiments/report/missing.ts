@@ -1,6 +1,4 @@
 import type { Section } from '../../report/page.ts';
-import { artefacts } from './artefacts.ts';
-import type { ReportedRun } from './reportedRun.ts';
 
 /** What a report would show if it were there. */
 export interface Missing {
@@ -8,22 +6,10 @@ export interface Missing {
   readonly command: string;
 }
 
-/** What a run doesn't have. */
-export async function missingOf({ path, isFinished, experiment, repeats }: ReportedRun): Promise<Missing[]> {
-  if (!isFinished)
-    return [
-      {
-        what: 'the rest of the training, and a test',
-        command: `weft train ${experiment.name} --resume ${path}`,
-      },
-    ];
-  const missing: Missing[] = [];
-  for (const { what, command, sections, ofReconstructions = true } of artefacts) {
-    if (!ofReconstructions && experiment.task === 'reconstruct') continue;
-    const found = await Promise.all(repeats.map(({ folder }) => sections(folder.path, { data: undefined })));
-    if (found.every((section) => section === undefined)) missing.push({ what, command: command(path) });
-  }
-  return missing;
+/** What a folder has for a report, and what it doesn't have. */
+export interface Read {
+  readonly sections: readonly Section[];
+  readonly missing: readonly Missing[];
 }
 
 /** The closing section; none where nothing is missing. */
@@ -36,7 +22,7 @@ export const missingSection = (missing: readonly Missing[]): Section[] =>
           blocks: [
             {
               kind: 'table',
-              caption: 'Commands that add what these runs don’t have',
+              caption: 'Commands that add what these folders don’t have',
               header: ['missing', 'command'],
               rows: missing.map(({ what, command }) => [what, command]),
             },

@@ -10,11 +10,13 @@ import type { Console } from '../console.ts';
 import { ENSEMBLE, readEnsemble } from '../ensemble/ensembleFile.ts';
 import { ensembleSections } from '../ensemble/section.ts';
 import { MANIFEST } from '../run.ts';
+import { readSearch, SEARCH } from '../search/folder.ts';
+import { searchSection } from '../search/section.ts';
 import { type Data, openData } from '../session.ts';
-import { type Missing, missingOf, missingSection } from './missing.ts';
+import { type Missing, missingSection, type Read } from './missing.ts';
 import { isClassified, type ReportedRun, readRun } from './reportedRun.ts';
 import { resultsSection } from './results.ts';
-import { historiesOf, runSections } from './runSections.ts';
+import { historiesOf, readSections } from './runSections.ts';
 
 export interface ReportOptions {
   /** The file to write. */
@@ -23,17 +25,18 @@ export interface ReportOptions {
   data?: string;
 }
 
-/** Folders beside those of runs that a report shows, by the file that each of them holds. */
-const OTHER_FOLDERS: readonly {
+/** A folder beside those of runs that a report shows. */
+interface OtherFolder {
+  /** The file that such a folder holds. */
   readonly file: string;
-  readonly sections: (path: string) => Promise<Section[]>;
-}[] = [
+  readonly read: (path: string) => Promise<Read>;
+}
+
+const OTHER_FOLDERS: readonly OtherFolder[] = [
+  { file: SEARCH, read: reportedSearch },
   {
     file: ENSEMBLE,
-    sections: async (path) => {
-      const found = await readEnsemble(path);
-      return found ? ensembleSections(found) : [];
-    },
+    read: async (path) => ({ sections: ensembleSections((await readEnsemble(path))!), missing: [] }),
   },
 ];
 
@@ -51,14 +54,21 @@ export async function report(
     sections.push(resultsSection(runs), learningCurvesSection(historiesOf(runs)));
     const data = await readData(runs, dir, missing, out);
     for (const run of runs) {
-      const own = await runSections(run, data);
-      sections.push(...(paths.length > 1 ? own.map((section) => ({ ...section, group: run.name })) : own));
-      missing.push(...(await missingOf(run)));
+      const own = await readSections(run, data);
+      sections.push(
+        ...(paths.length > 1
+          ? own.sections.map((section) => ({ ...section, group: run.name }))
+          : own.sections),
+      );
+      missing.push(...own.missing);
     }
   }
   for (const [i, path] of paths.entries()) {
     const other = OTHER_FOLDERS.find((folder) => folder.file === kinds[i]);
-    if (other) sections.push(...(await other.sections(path)));
+    if (!other) continue;
+    const found = await other.read(path);
+    sections.push(...found.sections);
+    missing.push(...found.missing);
   }
   const names = paths.map((path) => basename(resolve(path)));
   const target = file ?? (paths.length === 1 ? join(paths[0], 'report.html') : manyPath());
@@ -90,6 +100,14 @@ function kindOf(path: string): string {
   );
 }
 
+async function reportedSearch(path: string): Promise<Read> {
+  const manifest = await readSearch(path);
+  const { experiment, search, trials } = manifest;
+  const isFinished = trials.length >= (search.trials ?? 0);
+  const rest = { what: 'the other trials', command: `weft search ${experiment} --resume ${path}` };
+  return { sections: [searchSection(manifest)], missing: isFinished ? [] : [rest] };
+}
+
 /** The data set, where pictures of it are to be shown. Without it, the report says so. */
 async function readData(
   runs: readonly ReportedRun[],
@@ -97,9 +115,7 @@ async function readData(
   missing: Missing[],
   out: Console,
 ): Promise<Data | undefined> {
-  const tested = runs.filter(({ repeats }) =>
-    repeats.some(({ result }) => result && isClassified(result.test)),
-  );
+  const tested = runs.filter(({ repeats }) => repeats.some(({ test }) => isClassified(test)));
   if (tested.length === 0) return undefined;
   try {
     return await openData(dir ?? tested[0].manifest.flags.data, out);

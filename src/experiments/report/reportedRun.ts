@@ -2,11 +2,13 @@ import { basename, resolve } from 'node:path';
 import type { EpochLogs } from '../../nn/fit.ts';
 import type { Model } from '../../nn/model.ts';
 import { loadModel } from '../../nn/modelFile.ts';
+import { type Evaluation, readEvaluation } from '../evaluation.ts';
 import type { Experiment } from '../experiment.ts';
 import { findExperiment } from '../index.ts';
-import { type Manifest, type RepeatFolder, RunFolder } from '../run.ts';
-import type { ReconstructionResult, Summary, TestResult } from '../testing.ts';
 import type { RepeatResult } from '../repeat.ts';
+import { type Manifest, type RepeatFolder, RunFolder } from '../run.ts';
+import { withNetworkSettings } from '../settings.ts';
+import type { ReconstructionResult, Summary, TestResult } from '../testing.ts';
 
 /** One repeat of a run, as far as it has come. */
 export interface ReportedRepeat {
@@ -15,8 +17,14 @@ export interface ReportedRepeat {
   readonly folder: RepeatFolder;
   readonly epochs: readonly EpochLogs[];
   /** Undefined: it isn't finished. */
-  readonly result: RepeatResult<TestResult | ReconstructionResult> | undefined;
+  readonly result: RepeatResult<AnyTest> | undefined;
+  /** What `weft evaluate` found. */
+  readonly evaluation: Evaluation | undefined;
+  /** Its test on the most images: that at its end, or that of `weft evaluate`. */
+  readonly test: AnyTest | undefined;
 }
+
+export type AnyTest = TestResult | ReconstructionResult;
 
 /** A run's folder, read for a report. */
 export interface ReportedRun {
@@ -34,23 +42,17 @@ export interface ReportedRun {
 }
 
 /** Whether a test was one of a classifier. */
-export const isClassified = (test: TestResult | ReconstructionResult): test is TestResult =>
-  'accuracy' in test;
+export const isClassified = (test: AnyTest | undefined): test is TestResult =>
+  test !== undefined && 'accuracy' in test;
 
 /** @throws WeftError where there is no run, or a file of it is damaged */
 export async function readRun(path: string): Promise<ReportedRun> {
   const run = await RunFolder.open(path);
   const { manifest } = run;
   const experiment = findExperiment(manifest.experiment);
+  const several = run.repeats.length > 1;
   const repeats = await Promise.all(
-    run.repeats.map(
-      async (folder, i): Promise<ReportedRepeat> => ({
-        name: run.repeats.length > 1 ? `repeat ${i + 1}` : '',
-        folder,
-        epochs: (await folder.history())?.epochs ?? [],
-        result: await folder.result<RepeatResult<TestResult | ReconstructionResult>>(),
-      }),
-    ),
+    run.repeats.map((folder, i) => readRepeat(folder, several ? `repeat ${i + 1}` : '')),
   );
   const allDone = repeats.length > 0 && repeats.every(({ result }) => result !== undefined);
   const together = allDone && repeats.length > 1 ? ((await run.summary()) as Summary | undefined) : undefined;
@@ -62,8 +64,19 @@ export async function readRun(path: string): Promise<ReportedRun> {
     repeats,
     summary: together,
     isFinished: allDone,
-    model: await readModel(repeats, experiment),
+    model: await readModel(repeats, withNetworkSettings(experiment, manifest.flags.set)),
   };
+}
+
+async function readRepeat(folder: RepeatFolder, name: string): Promise<ReportedRepeat> {
+  const [history, result, evaluation] = await Promise.all([
+    folder.history(),
+    folder.result<RepeatResult<AnyTest>>(),
+    readEvaluation(folder.path),
+  ]);
+  const tests = [evaluation?.test, result?.test].filter((test) => test !== undefined);
+  const test = tests.length > 1 && tests[1].samples > tests[0].samples ? tests[1] : tests[0];
+  return { name, folder, epochs: history?.epochs ?? [], result, evaluation, test };
 }
 
 async function readModel(repeats: readonly ReportedRepeat[], experiment: Experiment): Promise<Model> {
@@ -74,9 +87,9 @@ async function readModel(repeats: readonly ReportedRepeat[], experiment: Experim
   return experiment.network(0);
 }
 
-/** The repeat with the lowest validation loss, of those that are done; without validation the first. */
+/** The repeat with the lowest validation loss, of those that were tested; without validation the first. */
 export function bestRepeat({ repeats }: ReportedRun): ReportedRepeat | undefined {
   const loss = ({ result }: ReportedRepeat) => result?.tested.valLoss ?? Number.POSITIVE_INFINITY;
-  const [first, ...others] = repeats.filter(({ result }) => result !== undefined);
+  const [first, ...others] = repeats.filter(({ test }) => test !== undefined);
   return first && others.reduce((best, repeat) => (loss(repeat) < loss(best) ? repeat : best), first);
 }

@@ -17,10 +17,10 @@ interface Column {
 const FIGURES: readonly Column[] = [
   {
     name: 'test accuracy',
-    of: ({ result }) => (result && isClassified(result.test) ? result.test.accuracy : undefined),
+    of: ({ test }) => (isClassified(test) ? test.accuracy : undefined),
     digits: 4,
   },
-  { name: 'test loss', of: ({ result }) => result?.test.loss ?? undefined, digits: 4 },
+  { name: 'test loss', of: ({ test }) => test?.loss ?? undefined, digits: 4 },
   {
     name: 'validation accuracy',
     of: ({ result, epochs }) => (result?.tested ?? epochs.at(-1))?.valAccuracy,
@@ -40,7 +40,7 @@ const SIZES: readonly Column[] = [
   { name: 'epochs', of: epochsOf },
   { name: 'tested', of: ({ result }) => result && `epoch ${result.tested.epoch}` },
   { name: 'training images', of: (_, { manifest }) => manifest.choices?.plan.trainingImages, digits: 0 },
-  { name: 'test images', of: ({ result }) => result?.test.samples, digits: 0 },
+  { name: 'test images', of: ({ test }) => test?.samples, digits: 0 },
   { name: 'training time', of: timeOf },
 ];
 
@@ -117,6 +117,7 @@ function epochsOf({ epochs, result }: ReportedRepeat, { manifest }: ReportedRun)
   const plan = manifest.choices?.plan;
   const done = epochs.at(-1)?.epoch ?? 0;
   const planned = plan && plan.epochs + (plan.frozenPhase?.epochs ?? 0);
+  if (!result && done === planned) return `${done}, without a test`;
   if (!result) return `${done}${planned === undefined ? '' : ` of ${planned}`}, unfinished`;
   return result.endedEarly === undefined ? String(done) : `${done}, ended early: ${result.endedEarly}`;
 }

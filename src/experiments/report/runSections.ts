@@ -1,3 +1,4 @@
+import type { ClassGroups } from '../../data/classGroups.ts';
 import type { Section } from '../../report/page.ts';
 import { classificationSection } from '../../report/sections/classification.ts';
 import type { NamedHistory } from '../../report/sections/learningCurves.ts';
@@ -8,6 +9,7 @@ import type { Data } from '../session.ts';
 import { decodeTested } from '../testing.ts';
 import { artefacts } from './artefacts.ts';
 import { hardwareSection, manifestSection } from './manifestSections.ts';
+import type { Missing, Read } from './missing.ts';
 import { bestRepeat, isClassified, type ReportedRepeat, type ReportedRun } from './reportedRun.ts';
 
 /** The trainings of runs, one for each repeat. */
@@ -20,8 +22,8 @@ export const historiesOf = (runs: readonly ReportedRun[]): NamedHistory[] =>
   );
 
 /** What one run has beside what runs are compared by. */
-export async function runSections(run: ReportedRun, data: Data | undefined): Promise<Section[]> {
-  const { summary, repeats, model } = run;
+export async function readSections(run: ReportedRun, data: Data | undefined): Promise<Read> {
+  const { summary, repeats, model, isFinished } = run;
   const best = bestRepeat(run);
   const title = (text: string, repeat: ReportedRepeat) => (repeat.name ? `${text}: ${repeat.name}` : text);
   const sections: Section[] = [];
@@ -31,34 +33,46 @@ export async function runSections(run: ReportedRun, data: Data | undefined): Pro
         title: `Classification: the ${repeats.length} repeats together (soft vote)`,
       }),
     );
-  if (best?.result && isClassified(best.result.test)) {
-    sections.push(classificationSection(best.result.test, { title: title('Classification', best) }));
+  if (best && isClassified(best.test)) {
+    sections.push(classificationSection(best.test, { title: title('Classification', best) }));
+    const { classes } = run.manifest.choices!.plan;
     if (data)
-      sections.push(...(await answersSection(run, best, data, title('Mistakes and right answers', best))));
+      sections.push(
+        ...(await answersSection(best, classes, data, title('Mistakes and right answers', best))),
+      );
   }
-  for (const repeat of repeats)
-    for (const artefact of artefacts) {
-      const found = (await artefact.sections(repeat.folder.path, { data })) ?? [];
-      sections.push(...found.map((section) => ({ ...section, title: title(section.title, repeat) })));
+  const missing: Missing[] = isFinished ? [] : [restOf(run)];
+  for (const { what, command, sections: read } of artefacts) {
+    let isThere = false;
+    for (const repeat of repeats) {
+      const found = await read(repeat.folder.path);
+      isThere ||= found !== undefined;
+      sections.push(...(found ?? []).map((section) => ({ ...section, title: title(section.title, repeat) })));
     }
+    if (!isThere && isFinished) missing.push({ what, command: command(run.path) });
+  }
   sections.push(modelSection(model, { title: 'The network' }), manifestSection(run), hardwareSection(run));
-  return sections;
+  return { sections, missing };
 }
 
-/** The answers that a repeat was tested by, as pictures; none where it didn't keep them. */
+const restOf = ({ experiment, path }: ReportedRun): Missing => ({
+  what: 'the rest of the training, and a test',
+  command: `weft train ${experiment.name} --resume ${path}`,
+});
+
+/** Answers to test images as pictures; none where a repeat didn't keep them. */
 async function answersSection(
-  run: ReportedRun,
-  repeat: ReportedRepeat,
+  { folder, evaluation, result, test }: ReportedRepeat,
+  classes: ClassGroups | undefined,
   data: Data,
   title: string,
 ): Promise<Section[]> {
-  const file = await repeat.folder.probabilities();
-  const result = repeat.result?.test;
-  if (!file || !result || !isClassified(result)) return [];
-  const answers = answersOf(
-    decodeTested(file, result),
-    groupSets(data, run.manifest.choices?.plan.classes).test,
-  );
-  const classNames = result.classes.map(({ name }) => name);
+  if (!isClassified(test)) return [];
+  const file = test === result?.test ? await folder.probabilities() : undefined;
+  const answers = file
+    ? answersOf(decodeTested(file, test), groupSets(data, classes).test)
+    : evaluation?.answers;
+  if (!answers) return [];
+  const classNames = test.classes.map(({ name }) => name);
   return [galleriesSection(answers, data.test, classNames, title)];
 }

@@ -16,7 +16,7 @@ import type { Manifest } from '../run.ts';
  * The trials that are to come follow from search.json. A trial that was broken off goes on from its run's checkpoint.
  */
 
-const SEARCH = 'search.json';
+export const SEARCH = 'search.json';
 
 /** What a search makes small or large, of the epochs of each trial. */
 export const objectives = ['val-accuracy', 'val-loss'] as const;

@@ -1,6 +1,6 @@
 import type { Answer } from '../../analysis/mistakes.ts';
 import type { ImageSet } from '../../data/batchSource.ts';
-import { WeftError } from '../../errors.ts';
+import { imagePicture } from '../dataSection.ts';
 import type { Block, Section } from '../page.ts';
 import { encodePng } from '../pictures.ts';
 
@@ -46,7 +46,7 @@ export function gallerySection(
   const picture = ({ index, label, predicted, probability }: Answer) => {
     const taken = predicted === label ? [] : [`taken for ${classNames[predicted]}`];
     return {
-      png: imagePng(set, index),
+      png: encodePng(imagePicture(set, index)),
       alt: `Image ${index}, ${classNames[label]}, taken for ${classNames[predicted]} with probability ${percent(probability)}`,
       label: [classNames[label], ...taken, percent(probability), `image ${index}`].join('\n'),
     };
@@ -58,15 +58,6 @@ export function gallerySection(
         : { kind: 'text', text: `${caption}: none.` },
   );
   return { title, blocks };
-}
-
-function imagePng({ images, count, height, width, channels }: ImageSet, index: number): Uint8Array {
-  if (!(index >= 0 && index < count))
-    throw new WeftError(`gallerySection: there is no image ${index}, the set has ${count}`);
-  if (channels !== 1 && channels !== 3)
-    throw new WeftError(`gallerySection: images of 1 or 3 channels can be shown, got ${channels}`);
-  const size = height * width * channels;
-  return encodePng({ width, height, channels, pixels: images.subarray(index * size, (index + 1) * size) });
 }
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
