@@ -11,7 +11,12 @@ export {
   lineChart,
   type Panel,
 } from './report/curves.ts';
-export { type DataSectionOptions, dataSection } from './report/dataSection.ts';
+export {
+  type FeatureMapPictureOptions,
+  type FiltersPictureOptions,
+  featureMapPicture,
+  filtersPicture,
+} from './report/featureMapPicture.ts';
 export { type Block, type ReportPageOptions, reportPage, type Section } from './report/page.ts';
 export { type ParallelChartOptions, parallelChart } from './report/parallel.ts';
 export {
@@ -29,6 +34,7 @@ export {
   type ClassificationSectionOptions,
   classificationSection,
 } from './report/sections/classification.ts';
+export { type DataSectionOptions, dataSection } from './report/sections/data.ts';
 export { type Gallery, type GallerySectionOptions, gallerySection } from './report/sections/gallery.ts';
 export {
   type LearningCurvesOptions,

@@ -16,6 +16,7 @@ const EMPTY = [72, 72, 72];
 const CROSS = [190, 190, 190];
 const DEAD_CROSS = [255, 96, 64];
 
+/** How `featureMapPicture` shows maps. */
 export interface FeatureMapPictureOptions {
   /** Channels that are dead, over many images: they are crossed out in red. Default none. */
   readonly dead?: readonly number[];
@@ -34,6 +35,15 @@ type Tile = Uint8Array | 'blank' | 'dead';
  *   the mean of them all
  * @param image the number of the image among those given to `featureMaps`
  * @throws WeftError where there is no such image
+ * @example
+ * ```ts
+ * import { featureMaps, layers, ones, sequential } from 'weft-gpu';
+ * import { encodePng, featureMapPicture } from 'weft-gpu/report';
+ *
+ * const model = sequential([layers.conv2d({ filters: 4, padding: 'same' })], { inputShape: [8, 8, 1] });
+ * const maps = await featureMaps(model, ones([1, 8, 8, 1]));
+ * const png = encodePng(featureMapPicture(maps.get('conv2d')!, 0));
+ * ```
  */
 export function featureMapPicture(
   { layer, shape, data }: FeatureMaps,
@@ -67,15 +77,28 @@ function standardized(values: Float32Array): Float32Array | undefined {
   return values.map((value) => Math.min(255, Math.max(0, ((value - mean) / deviation) * 64 + 128)));
 }
 
+/** How `filtersPicture` shows filters. */
+export interface FiltersPictureOptions {
+  /** Filters a row, of those with one or three channels. Default 16. */
+  readonly columns?: number;
+}
+
 /**
  * Filters side by side, 16 a row, all by one scale: the smallest weight dark, the largest bright. Filters of three channels are shown in
  * red, green and blue; of another number, each channel of a filter is a tile, a row a filter.
  *
- * @param options columns: filters a row, of those with one or three channels. Default 16
+ * @example
+ * ```ts
+ * import { filters, layers, sequential } from 'weft-gpu';
+ * import { encodePng, filtersPicture } from 'weft-gpu/report';
+ *
+ * const model = sequential([layers.conv2d({ filters: 4 })], { inputShape: [8, 8, 1] });
+ * const png = encodePng(filtersPicture(await filters(model)));
+ * ```
  */
 export function filtersPicture(
   { shape, data, range: [low, high] }: Filters,
-  { columns = 16 }: { readonly columns?: number } = {},
+  { columns = 16 }: FiltersPictureOptions = {},
 ): Picture {
   const [count, height, width, channels] = shape;
   const size = height * width;

@@ -1,7 +1,7 @@
 import { describeAugmentation } from '../../data/augmentation.ts';
 import { replicate } from '../../data/replicate.ts';
 import { WeftError } from '../../errors.ts';
-import { imagePicture } from '../../report/dataSection.ts';
+import { imagePicture } from '../../report/imagePicture.ts';
 import type { Section } from '../../report/page.ts';
 import { encodePng, pictureGrid } from '../../report/pictures.ts';
 import type { Experiment } from '../experiment.ts';
@@ -45,7 +45,9 @@ export async function augmentationSection(
         caption: `Left the image, then ${COPIES} augmented copies`,
         pictures: images.map(({ name, truth }, i) => {
           const what = truth === undefined ? name : `${name}, ${classNames[truth]}`;
-          const row = Array.from({ length: 1 + COPIES }, (_, copy) => imagePicture(all, copy * count + i));
+          const row = Array.from({ length: 1 + COPIES }, (_, copy) =>
+            imagePicture('data-report', all, copy * count + i),
+          );
           return {
             png: encodePng(pictureGrid(row, { columns: row.length })),
             alt: `${what}, and ${COPIES} copies with ${inWords}`,

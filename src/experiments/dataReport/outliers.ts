@@ -1,7 +1,7 @@
 import { rankOutliers, reconstructionErrors } from '../../analysis/outliers.ts';
 import { type ImageSet, ImageSource } from '../../data/batchSource.ts';
 import type { Model } from '../../nn/model.ts';
-import { imagePicture } from '../../report/dataSection.ts';
+import { imagePicture } from '../../report/imagePicture.ts';
 import type { Section } from '../../report/page.ts';
 import { encodePng, pictureGrid } from '../../report/pictures.ts';
 import { tensor } from '../../tensor/tensor.ts';
@@ -57,7 +57,10 @@ export async function outliersSection(
         caption: `The ${worst.length} images of the largest reconstruction errors, the largest first: left the image, right what comes back`,
         pictures: worst.map(({ image, score }, i) => {
           const [name, error] = [classNames[labels[image]], score.toFixed(4)];
-          const pair = [imagePicture(set, image), imagePicture({ ...set, images: back }, i)];
+          const pair = [
+            imagePicture('data-report', set, image),
+            imagePicture('data-report', { ...set, images: back, count: worst.length }, i),
+          ];
           return {
             png: encodePng(pictureGrid(pair, { columns: 2 })),
             alt: `train:${image}, ${name}, and what comes back of it: reconstruction error ${error}`,

@@ -1,6 +1,6 @@
 import type { Answer } from '../../analysis/mistakes.ts';
 import type { ImageSet } from '../../data/batchSource.ts';
-import { imagePicture } from '../dataSection.ts';
+import { imagePicture } from '../imagePicture.ts';
 import type { Block, Section } from '../page.ts';
 import { encodePng } from '../pictures.ts';
 
@@ -46,7 +46,7 @@ export function gallerySection(
   const picture = ({ index, label, predicted, probability }: Answer) => {
     const taken = predicted === label ? [] : [`taken for ${classNames[predicted]}`];
     return {
-      png: encodePng(imagePicture(set, index)),
+      png: encodePng(imagePicture('gallerySection', set, index)),
       alt: `Image ${index}, ${classNames[label]}, taken for ${classNames[predicted]} with probability ${percent(probability)}`,
       label: [classNames[label], ...taken, percent(probability), `image ${index}`].join('\n'),
     };

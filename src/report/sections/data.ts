@@ -4,13 +4,14 @@ import {
   meanImages,
   pixelStatistics,
   samplesByClass,
-} from '../analysis/dataset.ts';
-import type { ImageSet } from '../data/batchSource.ts';
-import { WeftError } from '../errors.ts';
-import { barChart } from './bars.ts';
-import type { Block, Section } from './page.ts';
-import { encodePng, type Picture, pictureGrid } from './pictures.ts';
+} from '../../analysis/dataset.ts';
+import type { ImageSet } from '../../data/batchSource.ts';
+import { barChart } from '../bars.ts';
+import { imagePicture, pixelsPicture } from '../imagePicture.ts';
+import type { Block, Section } from '../page.ts';
+import { encodePng, pictureGrid } from '../pictures.ts';
 
+/** What `dataSection` shows. */
 export interface DataSectionOptions {
   /** Default: 'The data'. */
   readonly title?: string;
@@ -27,6 +28,16 @@ const SHOWN = 47;
  *
  * @param set 8-bit images, of one channel (grey) or three (red, green, blue)
  * @throws WeftError where the set has other channels, isn't as large as it says, or a label is no class's number
+ * @example
+ * ```ts
+ * import { dataSection, reportPage } from 'weft-gpu/report';
+ *
+ * const set = {
+ *   ...{ images: Uint8Array.of(0, 50, 100, 200), labels: Uint8Array.of(0, 1) },
+ *   ...{ count: 2, height: 1, width: 2, channels: 1, classNames: ['cat', 'dog'] },
+ * };
+ * const html = reportPage({ title: 'My pictures', sections: [dataSection(set)] });
+ * ```
  */
 export function dataSection(
   set: ImageSet,
@@ -69,7 +80,7 @@ export function dataSection(
       pictures: filled.map(({ k, indices }) => ({
         png: encodePng(
           pictureGrid(
-            indices.map((index) => imagePicture(set, index)),
+            indices.map((index) => imagePicture('dataSection', set, index)),
             { columns: indices.length },
           ),
         ),
@@ -84,7 +95,7 @@ export function dataSection(
     pictures: meanImages(set).flatMap((mean, k) =>
       mean
         ? {
-            png: encodePng(pictureOf(Uint8Array.from(mean, Math.round), set)),
+            png: encodePng(pixelsPicture('dataSection', Uint8Array.from(mean, Math.round), set)),
             alt: `The mean of the ${whole(counts[k])} images of ${classNames[k]}`,
             label: classNames[k],
           }
@@ -92,20 +103,6 @@ export function dataSection(
     ),
   });
   return { title, blocks };
-}
-
-/** One image of a set. @throws WeftError where there is none of that number, or it has neither one channel nor three */
-export function imagePicture(set: ImageSet, index: number): Picture {
-  if (!(index >= 0 && index < set.count))
-    throw new WeftError(`there is no image ${index}: the set has ${set.count}`);
-  const size = set.height * set.width * set.channels;
-  return pictureOf(set.images.subarray(index * size, (index + 1) * size), set);
-}
-
-function pictureOf(pixels: Uint8Array, { height, width, channels }: ImageSet): Picture {
-  if (channels !== 1 && channels !== 3)
-    throw new WeftError(`images of 1 or 3 channels can be shown, got ${channels}`);
-  return { width, height, channels, pixels };
 }
 
 const whole = (n: number): string => n.toLocaleString('en-US');

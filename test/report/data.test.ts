@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { dataSection } from '../../src/report/dataSection.ts';
 import type { Block } from '../../src/report/page.ts';
+import { dataSection } from '../../src/report/sections/data.ts';
 
 /** Five images of 1x2: two of class 0, the first equal to one of class 2, none of class 1. */
 const set = {
