@@ -44,11 +44,15 @@ export function groupClasses(set: ImageSet, groups: ClassGroups): GroupedSet {
     images,
     labels: Uint8Array.from(numbers, (i) => groupOf.get(labels[i])!),
     count: numbers.length,
-    classNames: groups.map((group) => group.map((label) => classNames[label]).join(' + ')),
+    classNames: groupNames(classNames, groups),
     numbers,
     classes: Uint8Array.from(numbers, (i) => labels[i]),
   };
 }
+
+/** What groups are called: by the names of their classes. */
+export const groupNames = (classNames: readonly string[], groups: ClassGroups): string[] =>
+  groups.map((group) => group.map((label) => classNames[label]).join(' + '));
 
 /** @throws WeftError where a group is empty, or names what is no class or is in two groups. */
 export function checkGroups(op: string, groups: ClassGroups, classes: number): void {

@@ -1,3 +1,4 @@
+import { groupNames } from '../data/classGroups.ts';
 import { FASHION_MNIST_CLASSES } from '../data/fashionMnist.ts';
 import { WeftError } from '../errors.ts';
 import { argmaxRow } from '../nn/evaluate.ts';
@@ -25,7 +26,9 @@ export async function predict(
   const questions = await readImages(images, () => openData(options.data, out), out);
   try {
     const gpu = await openGpu(options.adapter, out);
-    const classes = FASHION_MNIST_CLASSES.length;
+    const [{ classes: groups }] = members;
+    const names = groups ? groupNames(FASHION_MNIST_CLASSES, groups) : FASHION_MNIST_CLASSES;
+    const classes = names.length;
     const means = new Array<number>(questions.length * classes).fill(0);
     for (const { load, kernels, pixelScale } of members) {
       pinKernels(gpu, kernels, out);
@@ -40,7 +43,7 @@ export async function predict(
     }
     const voters = members.length > 1 ? ` (mean of ${members.length} networks)` : '';
     questions.forEach((question, n) => {
-      answer(question, means.slice(n * classes, (n + 1) * classes), voters, out);
+      answer(question, names, means.slice(n * classes, (n + 1) * classes), voters, out);
     });
     return 0;
   } finally {
@@ -48,10 +51,16 @@ export async function predict(
   }
 }
 
-function answer({ name, truth }: NamedImage, probabilities: number[], voters: string, out: Console): void {
-  out.line(`\n${name}: ${FASHION_MNIST_CLASSES[argmaxRow(probabilities)]}${voters}`);
+function answer(
+  { name, truth }: NamedImage,
+  classNames: readonly string[],
+  probabilities: number[],
+  voters: string,
+  out: Console,
+): void {
+  out.line(`\n${name}: ${classNames[argmaxRow(probabilities)]}${voters}`);
   if (truth !== undefined) out.line(`its label: ${FASHION_MNIST_CLASSES[truth]}`);
   const order = probabilities.map((_, k) => k).sort((a, b) => probabilities[b] - probabilities[a]);
-  const rows = order.map((k) => [FASHION_MNIST_CLASSES[k], probabilities[k].toFixed(4)]);
+  const rows = order.map((k) => [classNames[k], probabilities[k].toFixed(4)]);
   out.line(`\n${table(['class', 'probability'], rows)}`);
 }

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { classificationReport, predictedClasses } from '../../analysis/classification.ts';
 import { classTree, type GroupAnswers } from '../../analysis/classTree.ts';
 import { ensemble } from '../../analysis/ensemble.ts';
-import type { ClassGroups } from '../../data/classGroups.ts';
+import { type ClassGroups, groupNames } from '../../data/classGroups.ts';
 import { WeftError } from '../../errors.ts';
 import { formatConfusion, formatScores } from '../../report/scores.ts';
 import type { Console } from '../console.ts';
@@ -55,6 +55,9 @@ export async function collapseRuns(
   for (const { name, members } of plain)
     if (members.some(({ classes, task }) => classes || task !== 'classify'))
       throw new WeftError(`--beside ${name}: that is no network of all classes`);
+  const asked = (classes: ClassGroups): GroupAnswers => ({ groups: classes, probabilities: [] });
+  // Says it now if the two don't fit together.
+  classTree({ general: asked(groups), specialists: [asked(parts)] });
   const { seed } = await readManifest(generalPath);
   const folder = newRunPath('collapse', seed, options);
   await makeEnsembleFolder(folder);
@@ -81,8 +84,7 @@ export async function collapseRuns(
       }
       return ensemble(answers, { classes: classNames.length }).probabilities;
     };
-    const named = (classes: ClassGroups) =>
-      classes.map((group) => group.map((k) => test.classNames[k]).join(' + '));
+    const named = (classes: ClassGroups) => groupNames(test.classNames, classes);
     const answersBy = async (from: Voice, classes: ClassGroups): Promise<GroupAnswers> => ({
       groups: classes,
       probabilities: await ask(from, named(classes)),
