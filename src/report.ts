@@ -1,6 +1,7 @@
 /**
  * Reports: charts as SVG, pictures as PNG, and pages of HTML that need nothing else. Charts need the package `echarts`, pictures the
  * package `pngjs`.
+ * @module weft-gpu/report
  */
 export { type BarChartOptions, barChart } from './report/bars.ts';
 export {

@@ -6,6 +6,7 @@ import { COLORS, FONT_SIZE, TEXT } from './style.ts';
 
 echarts.use([BarChart, GridComponent, TitleComponent]);
 
+/** What `barChart` draws. */
 export interface BarChartOptions {
   readonly title: string;
   /** What the bars' lengths are. */

@@ -6,6 +6,7 @@ import { COLORS, FONT_SIZE, TEXT } from './style.ts';
 
 echarts.use([LineChart, GridComponent, LegendComponent, TitleComponent]);
 
+/** A curve of a chart. */
 export interface Curve {
   readonly name: string;
   readonly points: readonly (readonly [x: number, y: number])[];
@@ -20,6 +21,7 @@ export interface Panel {
   readonly curves: readonly Curve[];
 }
 
+/** What stands around the panels, and how large they are. */
 export interface CurvesOptions {
   /** Above all panels. */
   readonly title?: string;

@@ -33,6 +33,7 @@ export type Block =
       readonly size?: number;
     };
 
+/** A part of a page, under a heading. */
 export interface Section {
   readonly title: string;
   /** Neighbours of the same group stand below one heading, its name. */
@@ -40,6 +41,7 @@ export interface Section {
   readonly blocks: readonly Block[];
 }
 
+/** What a page is made of. */
 export interface ReportPageOptions {
   readonly title: string;
   readonly subtitle?: string;

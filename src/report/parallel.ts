@@ -7,6 +7,7 @@ import { FONT_SIZE, TEXT } from './style.ts';
 
 echarts.use([ParallelChart, ParallelComponent, TitleComponent]);
 
+/** What `parallelChart` draws. */
 export interface ParallelChartOptions {
   readonly title: string;
   readonly axes: readonly {

@@ -86,6 +86,7 @@ function rangeOf(values: ArrayLike<number>): [number, number] {
   return [low, high];
 }
 
+/** How `pictureGrid` lays pictures out. */
 export interface PictureGridOptions {
   readonly columns: number;
   /** Pixels between pictures. Default 1. */

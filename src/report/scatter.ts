@@ -6,6 +6,7 @@ import { BACKGROUND, COLORS, FONT_SIZE } from './style.ts';
 
 echarts.use([ScatterChart, GridComponent, TitleComponent]);
 
+/** What `scatterChart` draws. */
 export interface ScatterChartOptions {
   readonly title: string;
   /** Each in a colour of its own. */

@@ -165,7 +165,13 @@ describe('the packed package', () => {
     const project = await projects.make();
     const help = await run(project, join('node_modules', '.bin', 'weft'), '--help');
     expect({ code: help.code, stderr: help.stderr }).toEqual({ code: 0, stderr: '' });
-    for (const command of ['train', 'evaluate', 'predict', 'doctor']) expect(help.stdout).toContain(command);
+    const commands = [...help.stdout.matchAll(/^ {2}([a-z][\w-]*) .*(?:\[options\]|<|\[name\])/gm)].map(
+      ([, name]) => name,
+    );
+    const inReadme = [...(await readRoot('README.md')).matchAll(/^\| `weft ([\w-]+)/gm)].map(
+      ([, name]) => name,
+    );
+    expect(inReadme.sort()).toEqual(commands.sort());
     const alone = join(project, 'alone');
     await mkdir(alone);
     await copyFile(join(project, 'node_modules/weft-gpu/dist/weft.js'), join(alone, 'weft.mjs'));

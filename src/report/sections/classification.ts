@@ -5,6 +5,7 @@ import {
 } from '../../analysis/classification.ts';
 import type { Block, Section } from '../page.ts';
 
+/** Options of `classificationSection`. */
 export interface ClassificationSectionOptions {
   /** Default: 'Classification'. */
   readonly title?: string;

@@ -11,6 +11,7 @@ export interface Gallery {
   readonly answers: readonly Answer[];
 }
 
+/** Options of `gallerySection`. */
 export interface GallerySectionOptions {
   /** Default: 'Answers'. */
   readonly title?: string;

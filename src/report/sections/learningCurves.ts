@@ -8,6 +8,7 @@ export interface NamedHistory {
   readonly history: readonly EpochLogs[];
 }
 
+/** Options of `learningCurvesSection`. */
 export interface LearningCurvesOptions {
   /** Default: 'Learning curves'. */
   readonly title?: string;

@@ -3,6 +3,7 @@ import type { Model } from '../../nn/model.ts';
 import { showShape } from '../../tensor/shape.ts';
 import type { Section } from '../page.ts';
 
+/** Options of `modelSection`. */
 export interface ModelSectionOptions {
   /** Default: 'The model'. */
   readonly title?: string;
