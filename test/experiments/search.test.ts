@@ -92,6 +92,14 @@ describe('weft search', () => {
     expect(await fs.readFile(join(path('whole'), 'search.svg'), 'utf8')).toMatch(/^<svg/);
   });
 
+  it('has a report', async () => {
+    const ended = await weft(['report', path('whole')]);
+    expect(errorOf(ended)).toBe('');
+    const page = await fs.readFile(join(path('whole'), 'report.html'), 'utf8');
+    for (const text of ['<h2>Search for twoConv</h2>', 'Trials, the best first', '4 of 4, 2 failed', '<svg'])
+      expect(page).toContain(text);
+  });
+
   it(
     'has the same trials and networks, bit for bit, when it was stopped and killed on the way',
     async () => {
