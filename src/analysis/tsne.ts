@@ -58,6 +58,8 @@ export interface TsneResult {
   readonly divergence: number;
   /** Steps done. */
   readonly iterations: number;
+  /** As it was used. */
+  readonly learningRate: number;
 }
 
 /** Standard deviation of the first places. */
@@ -150,7 +152,12 @@ export async function tsne(points: Tensor, options: TsneOptions = {}): Promise<T
         if (now < best.divergence) best = { divergence: now, iteration };
         settled = gradient <= LEAST_GRADIENT || (!exploring && iteration - best.iteration > PATIENCE);
         if (last || (settled && !exploring))
-          return { embedding: await placesOf(moving, N), divergence: now, iterations: iteration };
+          return {
+            embedding: await placesOf(moving, N),
+            divergence: now,
+            iterations: iteration,
+            learningRate,
+          };
       }
       if (exploring && (settled || iteration >= EXPLORATION)) {
         exploring = false;

@@ -21,6 +21,7 @@ import { type SearchCommandOptions, searchExperiment } from './search/command.ts
 import { objectives } from './search/folder.ts';
 import { settingNames } from './settings.ts';
 import { type TrainOptions, train } from './train.ts';
+import { type TsneCommandOptions, tsneCommand } from './tsne/command.ts';
 import { type TuneCommandOptions, tuneExperiment } from './tune.ts';
 
 const out = new Console();
@@ -321,6 +322,31 @@ program
   .addOption(dataOption())
   .addOption(adapterOption())
   .action((options: DataReportOptions) => finish(dataReport(options, out)));
+
+program
+  .command('tsne')
+  .description(
+    'place images in the plane by their pixels, or by what a layer gives for them, similar ones together',
+  )
+  .argument('[run]', "a run's folder, or a file with a model (default: none, and pixels)")
+  .addOption(option('--layer <name>', 'whose values count (default: the layer before the logits)'))
+  .addOption(option('--images <n>', 'how many, of every class as many (default: 5000)', wholeNumber(2)))
+  .addOption(new Option('--set <name>', 'of which set (default: test)').choices(['train', 'test']))
+  .addOption(
+    option('--perplexity <n>', 'about how many neighbours of an image count (default: 30)', positiveNumber),
+  )
+  .addOption(option('--learning-rate <rate>', 'default: images / 48, at least 50', positiveNumber))
+  .addOption(option('--iterations <n>', 'steps at most (default: 1000)', wholeNumber(1)))
+  .addOption(option('--seed <n>', 'decides the first places (default: 0)', wholeNumber(0)))
+  .addOption(
+    option(
+      '--out <dir>',
+      "where the files go (default: a run's folder, else runs/tsne-<layer>-<date>-<seed>)",
+    ),
+  )
+  .addOption(dataOption())
+  .addOption(adapterOption())
+  .action((run: string | undefined, options: TsneCommandOptions) => finish(tsneCommand(run, options, out)));
 
 program
   .command('convert')

@@ -1,0 +1,74 @@
+import { join } from 'node:path';
+import { atomicWrite } from '../../node/files.ts';
+import { scatterChart } from '../../report/scatter.ts';
+import { json, parseJson, readIfThere } from '../folder.ts';
+import type { Versions } from '../run.ts';
+
+/*
+ * tsne-pixels.json or tsne-LAYER.json, with the same as a picture, .svg: where `weft tsne` placed images by their pixels, or by what a
+ * layer gives for them. Of a network they lie beside its weights.
+ */
+
+/** What images are placed by where it is no layer. */
+export const PIXELS = 'pixels';
+
+export interface TsneMap {
+  readonly format: 1;
+  readonly made: string;
+  readonly versions: Versions;
+  readonly adapter: string;
+  /** `pixels`, or a layer's name. */
+  readonly of: string;
+  /** The network that the layer is in. */
+  readonly network?: string;
+  /** Values an image. */
+  readonly dimensions: number;
+  readonly set: 'train' | 'test';
+  /** Numbers of the images in the data set's file, from 0. */
+  readonly images: readonly number[];
+  readonly labels: readonly number[];
+  readonly classNames: readonly string[];
+  /** [images, 2], row-major. */
+  readonly places: readonly number[];
+  readonly perplexity: number;
+  /** As it was used. */
+  readonly learningRate: number;
+  readonly seed: number;
+  /** Steps done. */
+  readonly iterations: number;
+  /** Kullback-Leibler divergence, in nats. */
+  readonly divergence: number;
+  /** For distances, probabilities and the descent. */
+  readonly seconds: number;
+  /** Share of the images whose class is that of most of their `k` nearest neighbours, by all values and by places. */
+  readonly neighbors: { readonly k: number; readonly values: number; readonly places: number };
+}
+
+/** A layer's name may hold what a file's may not. */
+const nameOf = (of: string): string => `tsne-${of.replaceAll(/[^\w.-]/g, '-')}`;
+
+/** The picture of a map: a dot for each image, coloured by its class, and each class's name at its median place. */
+export const drawMap = ({ of, images, labels, classNames, places }: TsneMap): string =>
+  scatterChart({
+    title: `t-SNE of ${images.length} images by ${of === PIXELS ? of : `layer ${of}`}`,
+    groups: classNames.map((name, label) => ({
+      name,
+      points: labels.flatMap((own, n) =>
+        own === label ? [[places[2 * n], places[2 * n + 1]] as const] : [],
+      ),
+    })),
+  });
+
+/** Writes a map and its picture. @returns the paths */
+export async function writeMap(folder: string, map: TsneMap): Promise<string[]> {
+  const paths = ['json', 'svg'].map((extension) => join(folder, `${nameOf(map.of)}.${extension}`));
+  await atomicWrite(paths[0], json(map));
+  await atomicWrite(paths[1], drawMap(map));
+  return paths;
+}
+
+/** The map in a file. @throws WeftError where it is damaged; undefined where there is none */
+export async function readMap(path: string): Promise<TsneMap | undefined> {
+  const file = await readIfThere(path);
+  return file && parseJson<TsneMap>(path, file);
+}
