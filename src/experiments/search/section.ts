@@ -37,7 +37,7 @@ export function searchSection(manifest: SearchManifest): Section {
     ...(adapter === null ? [] : ([['adapter', adapter]] satisfies [string, string][])),
   ];
   const outcome = best
-    ? `Trial ${best.number} is the best, with a ${name} of ${best.value!.toFixed(4)}: ${describeParameters(best.parameters)}. To train with these settings: ${trainCommand(manifest, best.parameters)}`
+    ? `Trial ${best.number} is the best, with a ${name} of ${best.value!.toFixed(4)}: ${describeParameters(best.parameters)}.\n\nTo train with these settings: ${trainCommand(manifest, best.parameters)}`
     : 'No trial has come to its end without failing.';
   const chart: Block[] =
     svg && best
