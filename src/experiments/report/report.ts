@@ -38,7 +38,6 @@ const OTHER_FOLDERS: readonly OtherFolder[] = [
     file: ENSEMBLE,
     read: async (path) => ({ sections: ensembleSections((await readEnsemble(path))!), missing: [] }),
   },
-  { file: SEARCH, sections: async (path) => [searchSection(await readSearch(path))] },
 ];
 
 /** Writes what folders of runs hold as one page. Resolves with the exit code. */
