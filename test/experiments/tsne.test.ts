@@ -1,7 +1,8 @@
 import fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readMap, type TsneMap } from '../../src/experiments/tsne/artefact.ts';
+import { artefacts } from '../../src/experiments/report/artefacts.ts';
+import { readMaps, type TsneMap } from '../../src/experiments/tsne/artefact.ts';
 import { layerBeforeLogits } from '../../src/experiments/tsne/command.ts';
 import { tsneSection } from '../../src/experiments/tsne/section.ts';
 import { layers } from '../../src/nn/layers/index.ts';
@@ -13,12 +14,14 @@ let folder: string;
 const path = (name: string) => join(folder, name);
 const small = ['--images', '60', '--perplexity', '8', '--iterations', '60'];
 
-/** Runs `weft tsne` and reads the map that it writes. */
-async function mapOf(args: string[], file: string): Promise<{ map: TsneMap; stdout: string }> {
+/** Runs `weft tsne` and reads the map that it writes: of a layer, in a folder. */
+async function mapOf(args: string[], folder: string, of: string): Promise<{ map: TsneMap; stdout: string }> {
   const ended = await weft(['tsne', ...args]);
   expect(errorOf(ended)).toBe('');
   expect(ended.code).toBe(0);
-  return { map: (await readMap(path(file)))!, stdout: ended.stdout };
+  const map = (await readMaps(folder)).find((map) => map.of === of);
+  if (!map) throw new Error(`no map of ${of} in ${folder}`);
+  return { map, stdout: ended.stdout };
 }
 
 /** The share of a map's images whose class is the first that most of their ten nearest places have. */
@@ -41,7 +44,7 @@ let pixels: { map: TsneMap; stdout: string };
 beforeAll(async () => {
   await buildWeft();
   folder = await temporaryFolder();
-  pixels = await mapOf([...small, '--seed', '3', '--out', path('pixels')], 'pixels/tsne-pixels.json');
+  pixels = await mapOf([...small, '--seed', '3', '--out', path('pixels')], path('pixels'), 'pixels');
 }, 300_000);
 afterAll(() => fs.rm(folder, { recursive: true }));
 
@@ -73,12 +76,17 @@ describe('weft tsne', () => {
     const network = ['--set', 'width=4', '--limit', '32', '--epochs', '1', '--no-tune'];
     const trained = await weft(['train', 'twoConv', ...network, '--out', run]);
     expect(errorOf(trained)).toBe('');
-    const { map } = await mapOf([run, ...small, '--set', 'train'], 'run/tsne-dense.json');
+    const { map } = await mapOf([run, ...small, '--set', 'train'], run, 'dense');
     expect(map).toMatchObject({ of: 'dense', network: run, set: 'train' });
     expect(map.dimensions).toBeLessThan(784);
     expect(map.places).toHaveLength(120);
-    const conv = await mapOf([run, ...small, '--layer', 'conv2d'], 'run/tsne-conv2d.json');
+    const conv = await mapOf([run, ...small, '--layer', 'conv2d'], run, 'conv2d');
     expect(conv.map.dimensions % 4).toBe(0);
+    const sections = await Promise.all(artefacts.map(({ sections }) => sections(run, { data: undefined })));
+    expect(sections.flatMap((own) => own ?? []).map(({ title }) => title)).toEqual([
+      't-SNE of layer conv2d',
+      't-SNE of layer dense',
+    ]);
     const wrong = await weft(['tsne', run, '--layer', 'nothing', ...small]);
     expect(wrong.code).toBe(1);
     expect(errorOf(wrong)).toContain("the model has no layer 'nothing'; it has ");

@@ -2,6 +2,8 @@ import type { Section } from '../../report/page.ts';
 import { evaluationSection, readEvaluation } from '../evaluation.ts';
 import { readInside } from '../inspect/inside.ts';
 import { insideSections } from '../inspect/section.ts';
+import { readMaps } from '../tsne/artefact.ts';
+import { tsneSection } from '../tsne/section.ts';
 
 /** What a command adds to the folder of a run's repeat, beside what training leaves there. */
 export interface Artefact {
@@ -29,6 +31,15 @@ export const artefacts: readonly Artefact[] = [
     sections: async (folder) => {
       const found = await readInside(folder);
       return found && insideSections(found);
+    },
+  },
+  {
+    what: 'a map of the images by what the network makes of them (t-SNE)',
+    command: (run) => `weft tsne ${run}`,
+    ofReconstructions: false,
+    sections: async (folder) => {
+      const maps = await readMaps(folder);
+      return maps.length > 0 ? maps.map(tsneSection) : undefined;
     },
   },
 ];

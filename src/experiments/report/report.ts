@@ -13,6 +13,8 @@ import { MANIFEST } from '../run.ts';
 import { readSearch, SEARCH } from '../search/folder.ts';
 import { searchSection } from '../search/section.ts';
 import { type Data, openData } from '../session.ts';
+import { mapFile, PIXELS, readMaps } from '../tsne/artefact.ts';
+import { tsneSection } from '../tsne/section.ts';
 import { type Missing, missingSection, type Read } from './missing.ts';
 import { isClassified, type ReportedRun, readRun } from './reportedRun.ts';
 import { resultsSection } from './results.ts';
@@ -37,6 +39,10 @@ const OTHER_FOLDERS: readonly OtherFolder[] = [
   {
     file: ENSEMBLE,
     read: async (path) => ({ sections: ensembleSections((await readEnsemble(path))!), missing: [] }),
+  },
+  {
+    file: mapFile(PIXELS),
+    read: async (path) => ({ sections: (await readMaps(path)).map(tsneSection), missing: [] }),
   },
 ];
 

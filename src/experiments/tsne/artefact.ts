@@ -1,3 +1,4 @@
+import fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { atomicWrite } from '../../node/files.ts';
 import { scatterChart } from '../../report/scatter.ts';
@@ -59,16 +60,23 @@ export const drawMap = ({ of, images, labels, classNames, places }: TsneMap): st
     })),
   });
 
+/** A map's file. */
+export const mapFile = (of: string): string => `${nameOf(of)}.json`;
+
 /** Writes a map and its picture. @returns the paths */
 export async function writeMap(folder: string, map: TsneMap): Promise<string[]> {
-  const paths = ['json', 'svg'].map((extension) => join(folder, `${nameOf(map.of)}.${extension}`));
+  const paths = [mapFile(map.of), `${nameOf(map.of)}.svg`].map((name) => join(folder, name));
   await atomicWrite(paths[0], json(map));
   await atomicWrite(paths[1], drawMap(map));
   return paths;
 }
 
-/** The map in a file. @throws WeftError where it is damaged; undefined where there is none */
-export async function readMap(path: string): Promise<TsneMap | undefined> {
-  const file = await readIfThere(path);
-  return file && parseJson<TsneMap>(path, file);
+/** The maps in a folder, in the order of their names. @throws WeftError where one is damaged */
+export async function readMaps(folder: string): Promise<TsneMap[]> {
+  const names = await fs.readdir(folder).catch(() => []);
+  const paths = names
+    .filter((name) => /^tsne-.*\.json$/.test(name))
+    .sort()
+    .map((name) => join(folder, name));
+  return Promise.all(paths.map(async (path) => parseJson<TsneMap>(path, (await readIfThere(path))!)));
 }
