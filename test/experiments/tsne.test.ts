@@ -82,7 +82,7 @@ describe('weft tsne', () => {
     expect(map.places).toHaveLength(120);
     const conv = await mapOf([run, ...small, '--layer', 'conv2d'], run, 'conv2d');
     expect(conv.map.dimensions % 4).toBe(0);
-    const sections = await Promise.all(artefacts.map(({ sections }) => sections(run, { data: undefined })));
+    const sections = await Promise.all(artefacts.map(({ sections }) => sections(run)));
     expect(sections.flatMap((own) => own ?? []).map(({ title }) => title)).toEqual([
       't-SNE of layer conv2d',
       't-SNE of layer dense',

@@ -36,7 +36,6 @@ export const artefacts: readonly Artefact[] = [
   {
     what: 'a map of the images by what the network makes of them (t-SNE)',
     command: (run) => `weft tsne ${run}`,
-    ofReconstructions: false,
     sections: async (folder) => {
       const maps = await readMaps(folder);
       return maps.length > 0 ? maps.map(tsneSection) : undefined;
