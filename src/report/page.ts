@@ -136,13 +136,16 @@ function blockHtml(block: Block): string {
   }
 }
 
+/** From this shade on, white text stands out on the background better than black: both have a contrast of at least 4.5. */
+const DEEP = 0.88;
+
 function tableHtml({ caption: text, header, rows, shades }: Extract<Block, { kind: 'table' }>): string {
   const [corner, ...columns] = header;
   const inWords = columns.map((_, c) =>
     rows.some((row) => row.length > 0 && !/^([-+]?[.\d].*)?$/.test(row[c + 1])),
   );
   const classOf = (c: number, shade?: number) =>
-    [inWords[c] && 'words', shade !== undefined && (shade > 0.5 ? 'deep' : 'shaded')]
+    [inWords[c] && 'words', shade !== undefined && (shade > DEEP ? 'deep' : 'shaded')]
       .filter(Boolean)
       .join(' ');
   const attribute = (value: string) => (value === '' ? '' : ` class="${value}"`);
@@ -157,7 +160,7 @@ function tableHtml({ caption: text, header, rows, shades }: Extract<Block, { kin
     });
     return `<tr><th scope="row">${escapeHtml(name)}</th>${filled.join('')}</tr>`;
   });
-  return `<div class="scroll" tabindex="0" role="region" aria-label="${escapeHtml(text)}"><table><caption>${escapeHtml(text)}</caption><thead>${head}</thead><tbody>${body.join('')}</tbody></table></div>`;
+  return `<div class="scroll" tabindex="0" role="region" aria-label="${escapeHtml(text)}"><table><caption><span>${escapeHtml(text)}</span></caption><thead>${head}</thead><tbody>${body.join('')}</tbody></table></div>`;
 }
 
 function picturesHtml({ caption: text, pictures, size = 84 }: Extract<Block, { kind: 'pictures' }>): string {
@@ -182,7 +185,7 @@ const scalable = (svg: string): string =>
   );
 
 /** Charts' text is 14 px high where they are as wide as they were drawn. */
-const SMALLEST_SCALE = 0.6;
+const SMALLEST_SCALE = 0.71;
 
 const ENTITIES: Readonly<Record<string, string>> = {
   '&': '&amp;',

@@ -3,7 +3,7 @@ import { ParallelComponent, TitleComponent } from 'echarts/components';
 import * as echarts from 'echarts/core';
 import { axisStyle, CHART_WIDTH, drawChart, titleStyle } from './chart.ts';
 import { viridis } from './pictures.ts';
-import { FONT_SIZE, TEXT } from './style.ts';
+import { BACKGROUND, FONT_SIZE, TEXT } from './style.ts';
 
 echarts.use([ParallelChart, ParallelComponent, TitleComponent]);
 
@@ -58,8 +58,14 @@ export function parallelChart(options: ParallelChartOptions): string {
         nameLocation: 'end',
         nameGap: 16,
         nameRotate: 0,
-        nameTextStyle: { color: TEXT, fontSize: FONT_SIZE - 1 },
-        axisLabel: { ...axisStyle.axisLabel, fontSize: FONT_SIZE - 2, formatter: short },
+        nameTextStyle: { color: TEXT, fontSize: FONT_SIZE },
+        // Lines cross the labels: these stand out by a rim in the background's colour.
+        axisLabel: {
+          ...axisStyle.axisLabel,
+          formatter: short,
+          textBorderColor: BACKGROUND,
+          textBorderWidth: 4,
+        },
       },
     },
     parallelAxis: [

@@ -1,7 +1,7 @@
 import { ScatterChart } from 'echarts/charts';
 import { GridComponent, TitleComponent } from 'echarts/components';
 import * as echarts from 'echarts/core';
-import { drawChart, titleStyle } from './chart.ts';
+import { CHART_WIDTH, drawChart, titleStyle } from './chart.ts';
 import { BACKGROUND, COLORS, FONT_SIZE } from './style.ts';
 
 echarts.use([ScatterChart, GridComponent, TitleComponent]);
@@ -15,8 +15,6 @@ export interface ScatterChartOptions {
     readonly points: readonly (readonly [x: number, y: number])[];
   }[];
 }
-
-const SIZE = 540;
 
 function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
@@ -63,7 +61,7 @@ export function scatterChart({ title, groups }: ScatterChartOptions): string {
       })),
     ],
   };
-  return drawChart(option, { width: SIZE, height: SIZE });
+  return drawChart(option, { width: CHART_WIDTH, height: CHART_WIDTH });
 }
 
 const rounded = (value: number): number => Number(value.toPrecision(5));

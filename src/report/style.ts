@@ -1,11 +1,13 @@
 /*
- * The look of charts and pages, in one place. A chart in a page takes the page's colours, which differ on light and on dark; by itself it
- * takes greys and hues that stand out on both, and has no background of its own.
+ * The look of charts, in one place: greys and hues that stand out on light and on dark, without a background. In a page, the page's
+ * style puts its own colours, which differ on light and on dark, in the place of the greys.
  */
 
-export const TEXT = 'var(--text-soft, #808080)';
-export const LINES = 'var(--line, rgb(128 128 128 / 33%))';
-export const BACKGROUND = 'var(--background, #ffffff)';
+export const TEXT = '#808080';
+export const LINES = 'rgba(128, 128, 128, 0.33)';
+/** How these stand in an SVG file, beside their opacity. */
+export const LINES_STROKE = 'rgb(128,128,128)';
+export const BACKGROUND = '#ffffff';
 
 /** Of series, in their order: contrast of at least 3 on white and on the page's dark background. */
 export const COLORS = [

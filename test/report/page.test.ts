@@ -81,13 +81,13 @@ describe('a page', () => {
         caption: 'T',
         header: ['class', 'n', 'word'],
         rows: [['a', '1', 'x'], [], ['b', '', '2']],
-        shades: [[0.25, 0.75]],
+        shades: [[0.25, 0.95]],
       },
     );
     expect(html).toContain('<p>one</p>\n<p>two</p>');
     expect(html).toContain('<dt>size</dt><dd>3</dd>');
     expect(html).toContain('<td class="shaded" style="--shade:25.0%">1</td>');
-    expect(html).toContain('<td class="words deep" style="--shade:75.0%">x</td>');
+    expect(html).toContain('<td class="words deep" style="--shade:95.0%">x</td>');
     expect(html).toContain('<tr class="rule"><td colspan="3"></td></tr><tr><th scope="row">b</th><td></td>');
     expect(html).toContain('<th scope="col">n</th><th scope="col" class="words">word</th>');
   });
@@ -96,7 +96,7 @@ describe('a page', () => {
     const svg = '<svg width="400" height="300" viewBox="0 0 400 300"></svg>';
     const html = page({ kind: 'chart', caption: 'C', alt: 'two lines', svg: [svg, svg] });
     expect(html).toContain('role="img" aria-label="two lines"');
-    expect(html.match(/<svg aria-hidden="true" style="width:400px;min-width:240px" viewBox/g)).toHaveLength(
+    expect(html.match(/<svg aria-hidden="true" style="width:400px;min-width:284px" viewBox/g)).toHaveLength(
       2,
     );
     expect(html).toContain('<figcaption>C</figcaption>');
