@@ -75,7 +75,7 @@ describe('sections', () => {
     expect(pictures[1].alt).toBe('Image 1, dog, taken for cat with probability 87.5 %');
     expect(blocksOf(blocks, 'text')[0].text).toBe('Empty: none.');
     const missing = [{ caption: 'x', answers: [{ ...right, index: 2 }] }];
-    expect(() => gallerySection(set, missing)).toThrow('there is no image 2: the set has 2');
+    expect(() => gallerySection(set, missing)).toThrow('gallerySection: there is no image 2, the set has 2');
   });
 
   it('a model: its layers and how many weights they have, without a device', () => {
