@@ -41,7 +41,7 @@ const LEGEND_GAP = 24;
 export function drawCurves(panels: readonly Panel[], options: CurvesOptions): string {
   const { title, xName, width = 960, height = 400 } = options;
   const curves = panels.flatMap((panel) => panel.curves);
-  const names = [...new Set(curves.map(({ name }) => name))];
+  const names = drawnNames(curves);
   const groups = [...new Set(curves.map(({ name, group = name }) => group))];
   const panelWidth = width / panels.length;
   const titleHeight = title === undefined ? 0 : 30;
@@ -50,7 +50,7 @@ export function drawCurves(panels: readonly Panel[], options: CurvesOptions): st
   const panelTop = panels.length > 1 ? legendTop + LEGEND_ROW * rows.length + 4 : 6;
   const gridTop = panels.length > 1 ? panelTop + 30 : legendTop + LEGEND_ROW * rows.length + 10;
   const series: LineSeriesOption[] = panels.flatMap((panel, i) =>
-    panel.curves.map(({ name, points, group = name, dashed }) => ({
+    panel.curves.filter(isDrawn).map(({ name, points, group = name, dashed }) => ({
       type: 'line',
       name,
       xAxisIndex: i,
@@ -106,10 +106,17 @@ export interface LineChartOptions extends Panel {
 
 /** Draws curves over one pair of axes as an SVG file. */
 export function lineChart({ xName, ...panel }: LineChartOptions): string {
-  const rows = legendRows([...new Set(panel.curves.map(({ name }) => name))], CHART_WIDTH).length;
-  const height = CHART_HEIGHT + LEGEND_ROW * (rows - 1);
+  const rows = legendRows(drawnNames(panel.curves), CHART_WIDTH).length;
+  const height = CHART_HEIGHT + LEGEND_ROW * Math.max(0, rows - 1);
   return drawCurves([panel], { xName, width: CHART_WIDTH, height });
 }
+
+/** A curve without points isn't drawn, but takes a colour: others have theirs whether it is there or not. */
+const isDrawn = ({ points }: Curve): boolean => points.length > 0;
+
+const drawnNames = (curves: readonly Curve[]): string[] => [
+  ...new Set(curves.filter(isDrawn).map(({ name }) => name)),
+];
 
 /** Names in rows that fit a width. */
 function legendRows(names: readonly string[], width: number): string[][] {

@@ -57,6 +57,17 @@ describe('charts are well-formed SVG with the marks of their data', () => {
     expect(heightOf(7)).toBeGreaterThan(heightOf(1) + 3 * 20);
   });
 
+  it('lines: a curve without points is not named, but keeps its colour from others', () => {
+    const curves = [
+      { name: 'empty', points: [] },
+      { name: 'full', points: [[1, 1] as const, [2, 2] as const] },
+    ];
+    const svg = lineChart({ title: 't', xName: 'x', curves });
+    expect(textsOf(svg)).not.toContain('empty');
+    expect(pathsOf(svg, `"${COLORS[0]}"`)).toHaveLength(0);
+    expect(pathsOf(svg, `"${COLORS[1]}"`).length).toBeGreaterThan(0);
+  });
+
   it('bars: one for each value, with its name and number', () => {
     const svg = barChart({
       title: 't',

@@ -64,9 +64,8 @@ function draw(name: string, runs: readonly NamedHistory[], training: Figure, val
     { name: single ? 'validation' : name, group: name, points: pointsOf(history, validation) },
     { name: single ? 'training' : name, group: name, dashed: true, points: pointsOf(history, training) },
   ]);
-  const drawn = curves.filter(({ points }) => points.length > 0);
-  if (drawn.length === 0) return undefined;
-  return { name, svg: lineChart({ title: name, xName: 'epoch', curves: drawn }) };
+  if (curves.every(({ points }) => points.length === 0)) return undefined;
+  return { name, svg: lineChart({ title: name, xName: 'epoch', curves }) };
 }
 
 const pointsOf = (history: readonly EpochLogs[], figure: Figure): [number, number][] =>
