@@ -1,3 +1,9 @@
 import reference from '../../../docs/reference/typedoc.config.mjs';
 
-export default { ...reference, entryPoints: ['index.ts'], tsconfig: 'tsconfig.json' };
+export default {
+  ...reference,
+  entryPoints: ['index.ts'],
+  tsconfig: 'tsconfig.json',
+  readme: 'none',
+  projectDocuments: [],
+};
