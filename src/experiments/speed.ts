@@ -1,6 +1,6 @@
 import type { ImageSet } from '../data/batchSource.ts';
 import type { Model } from '../nn/model.ts';
-import { median } from '../tensor/profile.ts';
+import { median } from '../tensor/median.ts';
 import { tensor } from '../tensor/tensor.ts';
 
 /** How fast a network answers, from pixels in the program's memory to answers there. */

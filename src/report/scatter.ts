@@ -1,6 +1,7 @@
 import { ScatterChart } from 'echarts/charts';
 import { GridComponent, TitleComponent } from 'echarts/components';
 import * as echarts from 'echarts/core';
+import { median } from '../tensor/median.ts';
 import { CHART_WIDTH, drawChart, titleStyle } from './chart.ts';
 import { BACKGROUND, COLORS, FONT_SIZE } from './style.ts';
 
@@ -14,12 +15,6 @@ export interface ScatterChartOptions {
     readonly name: string;
     readonly points: readonly (readonly [x: number, y: number])[];
   }[];
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
 /** Draws points on a plane whose axes mean nothing, each group's name at its medians, as an SVG file. */

@@ -1,5 +1,6 @@
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Command, Recording, Work } from '../gpu/plan.ts';
+import { median } from './median.ts';
 
 /** One dispatch of a recorded step, with what it took. */
 export interface ProfiledDispatch {
@@ -73,13 +74,6 @@ export async function profileRecording(
       };
     });
   return { clock: gpu.clock, repetitions: runs.length, dispatches };
-}
-
-/** The middle of the values; of an even number of them the mean of the middle two. */
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length / 2;
-  return (sorted[Math.ceil(middle) - 1] + sorted[Math.floor(middle)]) / 2;
 }
 
 /** All dispatches of one op and pass. */

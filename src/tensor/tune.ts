@@ -251,7 +251,7 @@ async function decide(
     if (right.length > 0) await timeInTurns(gpu, trial, right);
     const best = right.length > 0 ? winner(right) : plain;
     const rows = runners.map(({ name, samples, error, wrong }) => {
-      const ms = samples.length > 0 ? median(samples) : undefined;
+      const ms = samples.length > 0 ? lowerMedian(samples) : undefined;
       return rowOf(request, {
         candidate: name,
         ms,
@@ -317,15 +317,15 @@ async function sample(gpu: Gpu, { step, runs }: Runner): Promise<number> {
 }
 
 const fastest = (runners: readonly Runner[]): Runner =>
-  runners.reduce((best, runner) => (median(runner.samples) < median(best.samples) ? runner : best));
+  runners.reduce((best, runner) => (lowerMedian(runner.samples) < lowerMedian(best.samples) ? runner : best));
 
 function winner(runners: readonly Runner[]): Candidate {
-  const limit = TIE * median(fastest(runners).samples);
-  return byCost(runners.filter(({ samples }) => median(samples) <= limit))[0];
+  const limit = TIE * lowerMedian(fastest(runners).samples);
+  return byCost(runners.filter(({ samples }) => lowerMedian(samples) <= limit))[0];
 }
 
 /** The middle of an odd number of values; of an even one, the lower of the two: noise only ever adds. */
-function median(values: readonly number[]): number {
+function lowerMedian(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[(values.length - 1) >> 1];
 }
 
