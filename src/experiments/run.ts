@@ -20,8 +20,8 @@ import type { Overrides, Plan } from './presets.ts';
  *   curves.svg, result.json  at the end, and probabilities.safetensors, the answers to the test images; a repeat with a result
  *                            is done
  *
- * One repeat has its files in the folder itself; of several, each has its own folder repeat-1, repeat-2 …, and result.json in the
- * run's folder holds their mean and ensemble. Every file is written whole or not at all, and everything that follows a checkpoint
+ * One repeat has its files in the folder itself; of several, each has its own folder repeat-1, repeat-2 …, and the run's folder holds
+ * result.json with their mean and ensemble, and best.safetensors of the repeat with the lowest validation loss. Every file is written whole or not at all, and everything that follows a checkpoint
  * can be computed again from it: a run killed between any two writes goes on.
  */
 
@@ -167,6 +167,11 @@ export class RunFolder extends ManifestFolder<Manifest> {
   /** What the repeats came to together; of a single one, its result. */
   async summary(): Promise<object | undefined> {
     return new RepeatFolder(this.path).result();
+  }
+
+  /** Keeps the weights of the best of several repeats. */
+  async saveWinner(weights: Uint8Array): Promise<void> {
+    await new RepeatFolder(this.path).saveBest(weights);
   }
 
   /** Writes what the repeats come to together. */

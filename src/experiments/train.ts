@@ -224,6 +224,7 @@ async function runRepeats(context: Context): Promise<void> {
       ? `lowest validation loss: repeat ${winner.repeat}, accuracy ${winner.accuracy.toFixed(4)} on the test images`
       : 'no repeat has validation images: none is named the best',
   );
+  if (winner) await run.saveWinner((await run.repeat(winner.repeat)[plan.tested]())!);
   await run.saveSummary({ ...summary, winner });
 }
 

@@ -101,6 +101,21 @@ describe('weft report', () => {
     for (const name of ['repeated', 'unfinished']) expect(html).toContain(`<h2>${name}</h2>`);
   });
 
+  it('tells runs apart whose folders have the same name', async () => {
+    const runs = [
+      await begin('one/final', 'twoConv', { epochs: 1 }),
+      await begin('two/final', 'twoConv', { epochs: 1 }),
+    ];
+    const page = join(folder, 'final.html');
+    await report(
+      runs.map(({ path }) => path),
+      { out: page },
+      listening().out,
+    );
+    const html = await read(page);
+    for (const { path } of runs) expect(html).toContain(`<h2>${path}</h2>`);
+  });
+
   it('refuses a folder that holds nothing to report', async () => {
     const { out } = listening();
     await expect(report([folder], {}, out)).rejects.toThrow(

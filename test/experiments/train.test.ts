@@ -221,17 +221,21 @@ describe('several networks', () => {
       expect(errorOf(ended)).toBe('');
       expect(ended.stdout).toMatch(/mean of 2: accuracy .*\nensemble of 2 \(soft vote\): accuracy /);
       expect((await fs.readdir(path(name))).sort()).toEqual([
+        'best.safetensors',
         'manifest.json',
         'repeat-1',
         'repeat-2',
         'result.json',
       ]);
-      const { accuracies, accuracy, ensemble } = await json(name, 'result.json');
+      const { accuracies, accuracy, ensemble, winner } = await json(name, 'result.json');
       const results = await Promise.all([1, 2].map((repeat) => json(name, `repeat-${repeat}/result.json`)));
       expect(results[0].seed).not.toBe(results[1].seed);
       expect(accuracies).toEqual(results.map(({ test }) => test.accuracy));
       expect(accuracy.mean).toBeCloseTo((accuracies[0] + accuracies[1]) / 2);
       expect(ensemble.samples).toBe(16);
+      expect(winner.valLoss).toBe(Math.min(...results.map(({ tested }) => tested.valLoss)));
+      const best = (folder: string) => fs.readFile(join(path(folder), 'best.safetensors'));
+      expect(await best(name)).toEqual(await best(`${name}/repeat-${winner.repeat}`));
 
       const evaluated = await weft(['evaluate', path(name)]);
       expect(evaluated.code).toBe(0);

@@ -53,7 +53,10 @@ export async function report(
   out: Console,
 ): Promise<number> {
   const kinds = paths.map(kindOf);
-  const runs = await Promise.all(paths.filter((_, i) => kinds[i] === MANIFEST).map(readRun));
+  const names = namesOf(paths);
+  const runs = await Promise.all(
+    paths.flatMap((path, i) => (kinds[i] === MANIFEST ? readRun(path, names[i]) : [])),
+  );
   const missing: Missing[] = [];
   const sections: Section[] = [];
   if (runs.length > 0) {
@@ -76,7 +79,6 @@ export async function report(
     sections.push(...found.sections);
     missing.push(...found.missing);
   }
-  const names = paths.map((path) => basename(resolve(path)));
   const target = file ?? (paths.length === 1 ? join(paths[0], 'report.html') : manyPath());
   const page = reportPage({
     title: title ?? names.join(', '),
@@ -90,6 +92,12 @@ export async function report(
   out.line(`report: ${target}`);
   for (const { what, command } of missing) out.line(`  without ${what}: ${command}`);
   return 0;
+}
+
+/** Folders' names; whole paths where two have the same. */
+function namesOf(paths: readonly string[]): string[] {
+  const names = paths.map((path) => basename(resolve(path)));
+  return names.map((name, i) => (names.indexOf(name) === names.lastIndexOf(name) ? name : paths[i]));
 }
 
 const today = (): string => new Date().toISOString().slice(0, 10);

@@ -1,4 +1,3 @@
-import { basename, resolve } from 'node:path';
 import type { EpochLogs } from '../../nn/fit.ts';
 import type { Model } from '../../nn/model.ts';
 import { loadModel } from '../../nn/modelFile.ts';
@@ -29,7 +28,7 @@ export type AnyTest = TestResult | ReconstructionResult;
 /** A run's folder, read for a report. */
 export interface ReportedRun {
   readonly path: string;
-  /** Its folder's name. */
+  /** What a report calls it. */
   readonly name: string;
   readonly manifest: Manifest;
   readonly experiment: Experiment;
@@ -46,7 +45,7 @@ export const isClassified = (test: AnyTest | undefined): test is TestResult =>
   test !== undefined && 'accuracy' in test;
 
 /** @throws WeftError where there is no run, or a file of it is damaged */
-export async function readRun(path: string): Promise<ReportedRun> {
+export async function readRun(path: string, name: string): Promise<ReportedRun> {
   const run = await RunFolder.open(path);
   const { manifest } = run;
   const experiment = findExperiment(manifest.experiment);
@@ -58,7 +57,7 @@ export async function readRun(path: string): Promise<ReportedRun> {
   const together = allDone && repeats.length > 1 ? ((await run.summary()) as Summary | undefined) : undefined;
   return {
     path,
-    name: basename(resolve(path)),
+    name,
     manifest,
     experiment,
     repeats,
