@@ -1,5 +1,5 @@
 // Brings what a run came to into one file: node results/keep.mjs RUN "how it was run" > results/NAME.json
-// Of a search, its search.json is kept: node results/keep.mjs SEARCH "how it was run" > results/search-NAME.json
+// Of a search or an ensemble, its search.json or ensemble.json is kept: node results/keep.mjs SEARCH "how it was run" > results/search-NAME.json
 // Of a run that was stopped, the test comes from a third argument: what `weft evaluate RUN --full-test --json FILE` wrote.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -11,8 +11,8 @@ if (!run || !what) throw new Error('usage: node results/keep.mjs RUN "what was r
 const read = (name) => JSON.parse(readFileSync(join(run, name), 'utf8'));
 // Where a user's home is, is nobody's business.
 const withoutHome = (value) => JSON.parse(JSON.stringify(value).replaceAll(homedir(), '~'));
-const isSearch = existsSync(join(run, 'search.json'));
-const manifest = withoutHome(read(isSearch ? 'search.json' : 'manifest.json'));
+const kind = ['search', 'ensemble', 'manifest'].find((name) => existsSync(join(run, `${name}.json`)));
+const file = withoutHome(read(`${kind}.json`));
 const outcome = () => ({
   epochs: read('history.json').epochs,
   result: evaluation ? JSON.parse(readFileSync(evaluation, 'utf8'))[0] : read('result.json'),
@@ -20,7 +20,8 @@ const outcome = () => ({
 const kept = {
   what,
   commit: execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim(),
-  date: manifest.created.slice(0, 10),
-  ...(isSearch ? { search: manifest } : { manifest, ...outcome() }),
+  date: (file.created ?? file.made).slice(0, 10),
+  [kind]: file,
+  ...(kind === 'manifest' && outcome()),
 };
 process.stdout.write(`${JSON.stringify(kept, null, 2)}\n`);
