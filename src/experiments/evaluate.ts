@@ -7,6 +7,7 @@ import { WeftError } from '../errors.ts';
 import type { Model } from '../nn/model.ts';
 import { loadModel } from '../nn/modelFile.ts';
 import { atomicWrite } from '../node/files.ts';
+import { threeDigits } from '../report/numbers.ts';
 import { reportPage } from '../report/page.ts';
 import { formatShares } from '../report/scores.ts';
 import { classificationSection } from '../report/sections/classification.ts';
@@ -216,7 +217,7 @@ function evaluationPage(name: string, evaluation: Evaluation, images: ImageSet):
 }
 
 const showSpeed = ({ batch, imagesPerSecond, msPerImage }: Speed): string =>
-  `${batch === 1 ? 'one image at a time' : `${batch} at a time`}: ${imagesPerSecond.toPrecision(3)} images/s (${msPerImage.toPrecision(3)} ms an image)`;
+  `${batch === 1 ? 'one image at a time' : `${batch} at a time`}: ${threeDigits(imagesPerSecond)} images/s (${threeDigits(msPerImage)} ms an image)`;
 
 function printAnswers(answers: Answers, classNames: readonly string[], out: Console): void {
   const { confusionByTrueClass, mostConfidentMistakes, firstRight, firstWrong } = answers;

@@ -3,6 +3,7 @@ import { normalizeConfusion } from '../analysis/classification.ts';
 import { type Answer, firstRightAndWrong, mostConfidentMistakes } from '../analysis/mistakes.ts';
 import type { ImageSet } from '../data/batchSource.ts';
 import { atomicWrite } from '../node/files.ts';
+import { threeDigits } from '../report/numbers.ts';
 import type { Section } from '../report/page.ts';
 import { gallerySection } from '../report/sections/gallery.ts';
 import { classesIn, type ExperimentSet, numberIn } from './experimentSet.ts';
@@ -86,7 +87,7 @@ export const galleriesSection = (
 /** What an evaluation knows and a test doesn't: how fast the network answers. */
 export function evaluationSection({ made, adapter, speed, versions }: Evaluation): Section {
   const figures = ({ imagesPerSecond, msPerImage, runs }: Speed) =>
-    `${imagesPerSecond.toPrecision(3)} images/s, ${msPerImage.toPrecision(3)} ms an image (median of ${runs} runs)`;
+    `${threeDigits(imagesPerSecond)} images/s, ${threeDigits(msPerImage)} ms an image (median of ${runs} runs)`;
   return {
     title: 'Speed of inference',
     blocks: [

@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { WeftError } from '../errors.ts';
 import type { Model } from '../nn/model.ts';
 import { loadModel } from '../nn/modelFile.ts';
+import { threeDigits } from '../report/numbers.ts';
 import { makeChoices } from './choices.ts';
 import { type Console, duration } from './console.ts';
 import type { Experiment } from './experiment.ts';
@@ -163,7 +164,7 @@ async function settleChoices(
   const flags = run.manifest.flags;
   const other: PresetName = plan.preset === 'quick' ? 'recipe' : 'quick';
   const otherPlan = settle(experiment, other, {}, secondsPerImage);
-  const rate = `${(1 / secondsPerImage).toPrecision(3)} images/s`;
+  const rate = `${threeDigits(1 / secondsPerImage)} images/s`;
   out.line(`preset ${plan.preset} (${why}): ${describePlan(plan)}`);
   if (plan.statisticsImages > 0) {
     out.line(

@@ -1,6 +1,7 @@
 import type { ImageSet } from '../data/batchSource.ts';
 import { fileChoices } from '../node/choices.ts';
 import { atomicWrite } from '../node/files.ts';
+import { threeDigits } from '../report/numbers.ts';
 import { table } from '../report/table.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { type TuneOptions, type TuneRow, tune } from '../tensor/tune.ts';
@@ -129,7 +130,7 @@ function formatRows(rows: readonly TuneRow[]): string {
     rows.map(({ key, candidate, ms, gflops, error, predicted, chosen, wrong, refused }, i) => [
       rows[i - 1]?.key === key ? '' : key,
       candidate,
-      orDash(ms, (value) => value.toPrecision(3)),
+      orDash(ms, threeDigits),
       orDash(gflops, (value) => value.toFixed(2)),
       orDash(error, (value) => value.toExponential(1)),
       `x ${predicted.toPrecision(2)}`,

@@ -1,3 +1,4 @@
+import { threeDigits } from '../../report/numbers.ts';
 import type { Block, Section } from '../../report/page.ts';
 import { duration } from '../console.ts';
 import { estimate } from '../presets.ts';
@@ -51,10 +52,10 @@ export function hardwareSection({ manifest }: ReportedRun): Section {
   const { plan, secondsPerImage, kernels } = choices;
   const { training, total } = estimate(plan, secondsPerImage);
   facts.push(
-    ['training speed', `${Number((1 / secondsPerImage).toPrecision(3)).toLocaleString('en-US')} images/s`],
+    ['training speed', `${threeDigits(1 / secondsPerImage)} images/s`],
     [
       'a training step',
-      `${(1000 * secondsPerImage * plan.batchSize).toPrecision(3)} ms, ${plan.batchSize} images`,
+      `${threeDigits(1000 * secondsPerImage * plan.batchSize)} ms, ${plan.batchSize} images`,
     ],
     ['all training steps', `about ${duration(training)}`],
     ['with validation and test', `about ${duration(total)}`],
