@@ -46,7 +46,19 @@ function unary(
 
 const negOp = unary('neg', '-x', '-dy');
 const expOp = unary('exp', 'exp(x)', 'dy * y');
-const logOp = unary('log', 'log(x)', 'dy / x');
+
+// WGSL's own log() may be wrong by 2^-21 around 1, where logarithms themselves are small. There, with f = x - 1 and s = f / (2 + f), it is
+// the series of 2 atanh(s) = 2s + 2s^3 / 3 + ..., whose first term is f - s f.
+const naturalLogarithm = `
+fn naturalLogarithm(x: f32) -> f32 {
+  let f = x - 1.0;
+  if (abs(f) >= 0.25) { return log(x); }
+  let s = f / (2.0 + f);
+  let q = s * s;
+  return f - s * (f - q * (2.0 / 3.0 + q * (2.0 / 5.0 + q * (2.0 / 7.0 + q * (2.0 / 9.0)))));
+}`;
+const logOp = unary('log', 'naturalLogarithm(x)', 'dy / x', naturalLogarithm);
+
 const sqrtOp = unary('sqrt', 'sqrt(x)', '0.5 * dy / y');
 const squareOp = unary('square', 'x * x', '2.0 * x * dy');
 const absOp = unary('abs', 'abs(x)', 'dy * sign(x)');

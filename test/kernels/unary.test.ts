@@ -57,6 +57,21 @@ describe.each([
   });
 });
 
+test('log is exact to a few round-offs around 1, where it is small', async () => {
+  const x = Float32Array.from({ length: 2001 }, (_, i) => 0.7 + (0.6 * i) / 2000).map(
+    (v) => 1 + (v - 1) ** 3,
+  );
+  const found = await log(tensor(x)).data();
+  const wrong = Array.from(
+    x,
+    (value, i) => Math.abs(found[i] - Math.log(value)) / (Math.abs(Math.log(value)) || 1),
+  );
+  expect(Math.max(...wrong)).toBeLessThan(4e-7);
+  expect(await log(tensor(Float32Array.of(0, -1, Infinity))).data()).toEqual(
+    Float32Array.of(-Infinity, Number.NaN, Infinity),
+  );
+});
+
 describe('leakyRelu', () => {
   test('matches the reference, at 0 too', async () => {
     for (const { random, label, shape, int, pick } of draws('leakyRelu', 6)) {
