@@ -225,7 +225,7 @@ program
 program
   .command('report')
   .description('write one HTML page of what runs came to')
-  .argument('<path...>', 'folders of runs and searches')
+  .argument('<path...>', 'folders of runs, searches, ensembles and t-SNE maps')
   .addOption(
     option('--out <file>', 'the page (default: report.html in the folder, of several runs/report-DATE.html)'),
   )

@@ -23,6 +23,7 @@ import {
   writeEvaluation,
 } from './evaluation.ts';
 import { type ExperimentSet, groupSets } from './experimentSet.ts';
+import { json } from './folder.ts';
 import { findExperiment } from './index.ts';
 import { isModelFile, readModelFile } from './modelFiles.ts';
 import { type Kernels, RunFolder } from './run.ts';
@@ -131,7 +132,7 @@ export async function evaluateRuns(
       await atomicWrite(page, evaluationPage(member.name, evaluation, whole.test));
       out.line(`files: ${join(folder, EVALUATION)}, ${page}\n`);
     }
-    if (options.json) await atomicWrite(options.json, `${JSON.stringify(figures, null, 2)}\n`);
+    if (options.json) await atomicWrite(options.json, json(figures));
     const [first] = classifiers;
     if (classifiers.length < 2) return;
     if (classifiers.every(({ classes }) => classes === first.classes)) {

@@ -1,6 +1,7 @@
 import type { ImageSet } from '../data/batchSource.ts';
 import { atomicWrite } from '../node/files.ts';
 import { table } from '../report/table.ts';
+import { median } from '../tensor/median.ts';
 import { byOp, type Profile, type ProfiledDispatch, type ProfiledOp } from '../tensor/profile.ts';
 import { RandomStream } from '../tensor/random.ts';
 import { type Recorded, record } from '../tensor/record.ts';
@@ -9,8 +10,8 @@ import type { Console } from './console.ts';
 import type { Experiment } from './experiment.ts';
 import { Rehearsal } from './measure.ts';
 import { presetOf } from './presets.ts';
-import { close, openGpu } from './session.ts';
-import { Stopped, StopSignal } from './stop.ts';
+import { openGpu } from './session.ts';
+import { stoppable } from './stoppable.ts';
 import { tuneKernels } from './tune.ts';
 
 export interface ProfileOptions {
@@ -34,8 +35,7 @@ export async function profileStep(
   { batch, inference = false, trace, json, adapter: choice }: ProfileOptions,
   out: Console,
 ): Promise<number> {
-  const stop = new StopSignal(undefined, () => {});
-  try {
+  return stoppable(out, async (stop) => {
     const { gpu } = await openGpu(choice, out);
     const { inputShape, outputShape } = experiment.network(0);
     const [height, width, channels] = inputShape;
@@ -61,23 +61,14 @@ export async function profileStep(
       batch,
       adapter: gpu.adapterName,
       shareOf3x3: shareOf3x3(profile.dispatches),
-      plainStepMs: times.sort((a, b) => a - b)[Math.floor(PLAIN_STEPS / 2)],
+      plainStepMs: median(times),
       memory: { ...step.memory, allocatedBytes: step.allocatedBytes },
       ...profile,
     };
     out.line(`\n${formatProfile(figures)}`);
     if (trace) await write(trace, chromeTrace(figures));
     if (json) await write(json, figures);
-    return 0;
-  } catch (error) {
-    if (!(error instanceof Stopped)) throw error;
-    out.line(error.reason);
-    return error.exitCode;
-  } finally {
-    out.endProgress();
-    stop.dispose();
-    close();
-  }
+  });
 }
 
 /** What a profile comes to; the file of `--json`. */

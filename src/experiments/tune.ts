@@ -6,13 +6,15 @@ import { table } from '../report/table.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { type TuneOptions, type TuneRow, tune } from '../tensor/tune.ts';
 import { type Console, duration } from './console.ts';
+import { json } from './folder.ts';
 import { SIDE } from './image.ts';
 import { findExperiment } from './index.ts';
 import { Rehearsal } from './measure.ts';
 import { type BatchSizes, batchSizes, choosePreset, presetOf, withOverrides } from './presets.ts';
 import type { Kernels } from './run.ts';
-import { close, openGpu } from './session.ts';
-import { Stopped, StopSignal } from './stop.ts';
+import { openGpu } from './session.ts';
+import type { StopSignal } from './stop.ts';
+import { stoppable } from './stoppable.ts';
 
 export interface TuneCommandOptions {
   batchSize?: number;
@@ -25,12 +27,11 @@ export interface TuneCommandOptions {
 /** Decides which kernels an experiment's training, validation and predictions take. Resolves with the exit code. */
 export async function tuneExperiment(
   name: string,
-  { batchSize, retune, json, adapter }: TuneCommandOptions,
+  { batchSize, retune, json: file, adapter }: TuneCommandOptions,
   out: Console,
 ): Promise<number> {
   const experiment = findExperiment(name);
-  const stop = new StopSignal(undefined, () => {});
-  try {
+  const work = async (stop: StopSignal) => {
     const { isSoftware } = await openGpu(adapter, out);
     const { preset } = choosePreset(undefined, isSoftware);
     const asked = withOverrides(presetOf(experiment, preset), { batchSize });
@@ -50,17 +51,9 @@ export async function tuneExperiment(
         ? `tuned in ${duration(seconds)}`
         : 'nothing was timed: all of it is from an earlier tuning (--retune times it again)',
     );
-    if (json !== undefined) await atomicWrite(json, `${JSON.stringify(rows, null, 2)}\n`);
-    return 0;
-  } catch (error) {
-    if (!(error instanceof Stopped)) throw error;
-    out.line(`${error.reason}; what was decided by then is kept`);
-    return error.exitCode;
-  } finally {
-    out.endProgress();
-    stop.dispose();
-    close();
-  }
+    if (file !== undefined) await atomicWrite(file, json(rows));
+  };
+  return stoppable(out, work, '; what was decided by then is kept');
 }
 
 /** What a rehearsal that never runs takes for a data set. */
