@@ -11,8 +11,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { provenance } from '../provenance.mjs';
 import { missed, tableOf } from '../rows.mjs';
+import { difference, spreadOf } from '../statistics.mjs';
 import { GROUPS, TOLERANCE } from './parts.mjs';
-import { here, prepare, Side } from './side.mjs';
+import { here, installPeers, prepareWeft, Side } from './side.mjs';
 
 const { values: flags } = parseArgs({
   options: { only: { type: 'string' }, rounds: { type: 'string' }, json: { type: 'string' } },
@@ -27,31 +28,14 @@ if (rounds !== undefined && !(Number.isInteger(rounds) && rounds >= 1))
   throw new Error(`--rounds must be a whole number of at least 1, got ${flags.rounds}`);
 
 const { versions: own, ...about } = provenance();
-const env = await prepare();
-
-const median = (values) => {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-};
-const spreadOf = (all) => ({ median: median(all), min: Math.min(...all), max: Math.max(...all), all });
-
-/** The largest difference beside the largest value. */
-function difference(found, wanted) {
-  if (found.length !== wanted.length)
-    throw new Error(`one side gives ${found.length} values, the other ${wanted.length}`);
-  let [largest, worst] = [0, 0];
-  for (let i = 0; i < wanted.length; i++) {
-    largest = Math.max(largest, Math.abs(wanted[i]));
-    // Not Math.max: a NaN must count.
-    const off = Math.abs(found[i] - wanted[i]);
-    if (!(off <= worst)) worst = off;
-  }
-  return worst / largest;
-}
+installPeers();
+const env = await prepareWeft(
+  { weft: `${here}weft.ts`, weftConvolution: `${here}weftConvolution.ts` },
+  `${here}build`,
+);
 
 async function describe(module) {
-  const side = new Side(module, env);
+  const side = new Side(`${here}${module}`, env);
   try {
     return await side.call('describe');
   } finally {
@@ -121,7 +105,7 @@ for (const { modules, fixture, parts } of GROUPS) {
     const given = await fixture(describe);
     const opened = {};
     for (const name of needed) {
-      sides[name] = new Side(modules[name], env);
+      sides[name] = new Side(`${here}${modules[name]}`, env);
       opened[name] = await sides[name].call('open', given);
     }
     for (const { name, adapter, parameters } of Object.values(opened)) {

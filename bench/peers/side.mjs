@@ -1,26 +1,26 @@
 import { execFileSync, fork } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
 export const here = fileURLToPath(new URL('.', import.meta.url));
 
-/** Installs the peers where they aren't yet, builds Weft's sides, and returns the environment that finds the adapter. */
-export async function prepare() {
+/** Installs the peers where they aren't yet. */
+export function installPeers() {
   const installed = ['@tensorflow/tfjs-core', '@jax-js/jax'].every((name) =>
     existsSync(`${here}node_modules/${name}`),
   );
-  if (!installed) {
-    console.log('installing the peers (once) ...');
-    execFileSync('npm', ['ci'], { cwd: here, stdio: 'inherit' });
-  }
+  if (installed) return;
+  console.log('installing the peers (once) ...');
+  execFileSync('npm', ['ci'], { cwd: here, stdio: 'inherit' });
+}
+
+/** Builds Weft's sides, a file `name.mjs` for each entry, and returns the environment that finds the adapter. */
+export async function prepareWeft(entryPoints, outdir) {
   await build({
-    entryPoints: {
-      weft: `${here}weft.ts`,
-      weftConvolution: `${here}weftConvolution.ts`,
-      adapter: `${here}../../src/node/adapter.ts`,
-    },
-    outdir: `${here}build`,
+    entryPoints: { ...entryPoints, adapter: `${here}../../src/node/adapter.ts` },
+    outdir,
     outExtension: { '.js': '.mjs' },
     bundle: true,
     format: 'esm',
@@ -28,14 +28,15 @@ export async function prepare() {
     external: ['webgpu'],
     logLevel: 'warning',
   });
-  const { adapterEnvironment } = await import(`${here}build/adapter.mjs`);
+  const { adapterEnvironment } = await import(pathToFileURL(join(outdir, 'adapter.mjs')).href);
   return { ...process.env, ...(await adapterEnvironment()) };
 }
 
 /** A process that runs one side. */
 export class Side {
+  /** @param module the side's file */
   constructor(module, env) {
-    this.process = fork(`${here}worker.mjs`, [`${here}${module}`], {
+    this.process = fork(`${here}worker.mjs`, [module], {
       env,
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       serialization: 'advanced',
