@@ -16,8 +16,8 @@ const library: Options = {
   target: 'es2022',
   splitting: true,
   dts: { entry: ['src/index.ts', 'src/files.ts', 'src/report.ts', 'src/node.ts'] },
-  // All but the command, which is built at the same time.
-  clean: ['!weft.js'],
+  // All but the command, which is built at the same time, and the benchmark's bundles.
+  clean: ['!weft.js', '!bench-*.js'],
   external: ['webgpu', /^node:/],
 };
 

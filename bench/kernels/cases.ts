@@ -21,8 +21,8 @@ export interface Case {
   readonly name: string;
   /** Work of one run: floating-point operations of the direct method, or bytes that must be read and written at least. */
   readonly work: { readonly flops: number } | { readonly bytes: number };
-  /** By the variant's name. Each issues one run. */
-  readonly variants: Readonly<Record<string, () => void>>;
+  /** By the variant's name. Each issues one run, and the variants of a convolution or product return what they computed. */
+  readonly variants: Readonly<Record<string, () => Tensor | undefined>>;
 }
 
 /** A case that allocates its operands only when its turn comes. */
@@ -30,6 +30,8 @@ export interface PlannedCase {
   readonly name: string;
   prepare(gpu: Gpu, batch: number, operands: Operands): Case;
 }
+
+const MOST_DRAWN = 1_000_003;
 
 /** The tensors of a case: they are freed together when it is done. */
 export class Operands {
@@ -41,15 +43,13 @@ export class Operands {
     return made;
   }
 
-  /** Numbers from -0.5 to 0.5. */
+  /** Numbers from -0.5 to 0.5. Past a million they repeat: drawing more takes longer than any kernel. */
   random(...shape: number[]): Tensor {
-    const size = shape.reduce((a, b) => a * b, 1);
-    return this.own(
-      tensor(
-        this.stream.uniform(size).map((value) => value - 0.5),
-        shape,
-      ),
-    );
+    const values = new Float32Array(shape.reduce((a, b) => a * b, 1));
+    values.set(this.stream.uniform(Math.min(values.length, MOST_DRAWN)).map((value) => value - 0.5));
+    for (let done = MOST_DRAWN; done < values.length; done += MOST_DRAWN)
+      values.copyWithin(done, 0, Math.min(MOST_DRAWN, values.length - done));
+    return this.own(tensor(values, shape));
   }
 
   /** Parameters and statistics of a batch-norm. */
@@ -80,33 +80,42 @@ type ConvolutionShape = [
   stride?: number,
 ];
 
-const CONVOLUTIONS: ConvolutionShape[] = [
-  // v5
+const V5: ConvolutionShape[] = [
   [3, 28, 1, 64, 'same'],
   [3, 28, 64, 128, 'same'],
   [3, 14, 128, 64, 'same'],
   [3, 14, 64, 128, 'same'],
   [3, 7, 128, 64, 'same'],
   [3, 7, 64, 128, 'valid'],
-  // Residual networks: the 3x3 of stride 1 in each stage ...
-  [3, 28, 64, 64, 'same'],
+];
+
+const RESNET18: ConvolutionShape[] = [
+  // The first layer, then the 3x3 of stride 1 in each stage ...
+  [7, 28, 1, 64, 'same', 2],
   [3, 14, 64, 64, 'same'],
-  [3, 14, 128, 128, 'same'],
   [3, 7, 128, 128, 'same'],
-  [3, 7, 256, 256, 'same'],
   [3, 4, 256, 256, 'same'],
-  [3, 4, 512, 512, 'same'],
   [3, 2, 512, 512, 'same'],
+  // ... and what halves the image between them, beside its shortcut.
+  [3, 14, 64, 128, 'same', 2],
+  [1, 14, 64, 128, 'same', 2],
+  [3, 7, 128, 256, 'same', 2],
+  [1, 7, 128, 256, 'same', 2],
+  [3, 4, 256, 512, 'same', 2],
+  [1, 4, 256, 512, 'same', 2],
+];
+
+const OTHERS: ConvolutionShape[] = [
+  // Residual networks with larger images and more channels ...
+  [3, 28, 64, 64, 'same'],
+  [3, 14, 128, 128, 'same'],
+  [3, 7, 256, 256, 'same'],
   // ... and bottlenecks: to four times as many channels and back.
   [1, 28, 64, 256, 'same'],
   [1, 14, 512, 128, 'same'],
   // A dense block's step, and the layer that halves its channels.
   [3, 28, 64, 16, 'same'],
   [1, 28, 192, 96, 'same'],
-  // Residual networks: the first layer and what halves the image.
-  [7, 28, 1, 64, 'same', 2],
-  [3, 14, 64, 128, 'same', 2],
-  [1, 14, 64, 128, 'same', 2],
   // InceptionV3 at 150x150: its first layer, factorised and large kernels, the last reduction.
   [3, 150, 3, 32, 'valid', 2],
   [5, 16, 48, 64, 'same'],
@@ -138,10 +147,16 @@ function convolution([kernel, size, C, K, padding, stride = 1]: ConvolutionShape
     const dx = operands.own(empty(x.shape));
     const suited = convVariants.filter((variant) => variant.supports(g, PASS[pass], gpu));
     const output = { bias, relu: false, pool: false, y };
-    const runs: Record<Pass, (variant: (typeof suited)[number]) => void> = {
-      forward: (variant) => variant.forward(g, x, w, output),
-      'input gradient': (variant) => variant.inputGradient(g, { dy: y }, w, dx),
-      'filter gradient': (variant) => void variant.filterGradient(g, x, { dy: y }),
+    const runs: Record<Pass, (variant: (typeof suited)[number]) => Tensor> = {
+      forward(variant) {
+        variant.forward(g, x, w, output);
+        return y;
+      },
+      'input gradient'(variant) {
+        variant.inputGradient(g, { dy: y }, w, dx);
+        return dx;
+      },
+      'filter gradient': (variant) => variant.filterGradient(g, x, { dy: y }),
     };
     return {
       name,
@@ -169,7 +184,7 @@ function product(inputs: number, units: number, pass: Pass): PlannedCase {
     const [a, b, transposeA, transposeB] = byPass[pass];
     const g = productGeometry('benchmark', a.shape, b.shape, { transposeA, transposeB });
     const suited = matmulVariants.filter((variant) => variant.supports(g, gpu));
-    const run = (variant: string) => () => void matmul(a, b, { transposeA, transposeB, variant });
+    const run = (variant: string) => () => matmul(a, b, { transposeA, transposeB, variant });
     return {
       name,
       work: { flops: 2 * batch * inputs * units },
@@ -188,7 +203,7 @@ function moving(
     name,
     prepare(_gpu, batch, operands) {
       const { bytes, run } = prepare(operands, batch);
-      return { name, work: { bytes }, variants: { plain: run } };
+      return { name, work: { bytes }, variants: { plain: () => void run() } };
     },
   };
 }
@@ -263,18 +278,28 @@ const others: PlannedCase[] = [
 ];
 
 const PASSES: Pass[] = ['forward', 'input gradient', 'filter gradient'];
-const DENSE = [
-  [512, 512],
-  [512, 10],
-];
 
-/** Every kernel of a training step of v5, at v5's shapes, and convolutions of other networks. An input of one channel takes no gradient. */
-export const cases: readonly PlannedCase[] = [
-  ...CONVOLUTIONS.flatMap((shape) =>
+/** The passes of convolutions. An input of one channel is the image, which takes no gradient. */
+const convolutions = (shapes: readonly ConvolutionShape[]): PlannedCase[] =>
+  shapes.flatMap((shape) =>
     PASSES.filter((pass) => pass !== 'input gradient' || shape[2] > 1).map((pass) =>
       convolution(shape, pass),
     ),
-  ),
-  ...DENSE.flatMap(([inputs, units]) => PASSES.map((pass) => product(inputs, units, pass))),
+  );
+
+const products = (...layers: [inputs: number, units: number][]): PlannedCase[] =>
+  layers.flatMap(([inputs, units]) => PASSES.map((pass) => product(inputs, units, pass)));
+
+/** The convolutions and products of a training step, by network, at their shapes. */
+export const networks = {
+  v5: [...convolutions(V5), ...products([512, 512], [512, 10])],
+  resNet18: convolutions(RESNET18),
+} satisfies Record<string, readonly PlannedCase[]>;
+
+/** Those, convolutions of other networks, and every other kernel of a training step of v5. */
+export const cases: readonly PlannedCase[] = [
+  ...networks.v5,
+  ...networks.resNet18,
+  ...convolutions(OTHERS),
   ...others,
 ];

@@ -14,9 +14,13 @@ function buildModel(layers, { inputShape, layers: described }) {
   return model;
 }
 
-/** @returns the peer's operations on the first samples of a fixture; each resolves when the GPU is done */
-export async function open({ config, weights, images, labels, learningRate }) {
-  const adapter = await provideDawn();
+/**
+ * @param weights those of Weft's model; without them the model has its own first ones
+ * @param given the adapter, where another one than Dawn's first is meant
+ * @returns the peer's operations on the first samples of a fixture; each resolves when the GPU is done
+ */
+export async function open({ config, weights, images, labels, learningRate, adapter: given }) {
+  const adapter = await provideDawn(given);
   const tf = await import('@tensorflow/tfjs-core');
   await import('@tensorflow/tfjs-backend-webgpu');
   const layers = await import('@tensorflow/tfjs-layers');
@@ -24,12 +28,14 @@ export async function open({ config, weights, images, labels, learningRate }) {
   await tf.ready();
   if (tf.getBackend() !== 'webgpu') throw new Error(`TensorFlow.js fell back to ${tf.getBackend()}`);
   const model = buildModel(layers, config);
-  // TensorFlow.js lists the trainable weights of all layers first.
-  const ordered = [
-    ...weights.filter(({ trainable }) => trainable),
-    ...weights.filter(({ trainable }) => !trainable),
-  ];
-  model.setWeights(ordered.map(({ shape, data }) => tf.tensor(data, shape)));
+  if (weights) {
+    // TensorFlow.js lists the trainable weights of all layers first.
+    const ordered = [
+      ...weights.filter(({ trainable }) => trainable),
+      ...weights.filter(({ trainable }) => !trainable),
+    ];
+    model.setWeights(ordered.map(({ shape, data }) => tf.tensor(data, shape)));
+  }
   model.compile({
     optimizer: tf.train.adam(learningRate, 0.9, 0.999, 1e-7),
     loss: 'categoricalCrossentropy',

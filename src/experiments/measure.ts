@@ -4,11 +4,12 @@ import { lossOperand } from '../nn/evaluate.ts';
 import type { Model } from '../nn/model.ts';
 import type { Optimizer, Pass } from '../nn/optimizers/index.ts';
 import { noGrad } from '../tensor/autograd.ts';
+import { RandomStream } from '../tensor/random.ts';
 import { record } from '../tensor/record.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import type { Experiment } from './experiment.ts';
 import { makeOptimizer } from './optimizer.ts';
-import type { OpenPreset } from './presets.ts';
+import { type OpenPreset, presetOf } from './presets.ts';
 import { objectives } from './task.ts';
 
 /** At least as much is timed. */
@@ -58,6 +59,20 @@ export class Rehearsal {
     this.optimizer.dispose();
     this.model.dispose();
   }
+}
+
+/** A rehearsal of an experiment's recipe on so many images of noise. */
+export function rehearsalOnNoise(
+  experiment: Pick<Experiment, 'network' | 'task' | 'recipe'>,
+  count: number,
+): Rehearsal {
+  const { inputShape, outputShape } = experiment.network(0);
+  const [height, width, channels] = inputShape;
+  const random = new RandomStream(0, 'noise');
+  const images = Uint8Array.from(random.words(count * height * width * channels));
+  const labels = Uint8Array.from(random.words(count), (word) => word % outputShape[0]);
+  const set = { images, labels, count, height, width, channels, classNames: [] };
+  return new Rehearsal(experiment, set, presetOf(experiment, 'recipe'));
 }
 
 /**

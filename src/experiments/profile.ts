@@ -1,15 +1,12 @@
-import type { ImageSet } from '../data/batchSource.ts';
 import { atomicWrite } from '../node/files.ts';
 import { table } from '../report/table.ts';
 import { median } from '../tensor/median.ts';
 import { byOp, type Profile, type ProfiledDispatch, type ProfiledOp } from '../tensor/profile.ts';
-import { RandomStream } from '../tensor/random.ts';
 import { type Recorded, record } from '../tensor/record.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import type { Console } from './console.ts';
 import type { Experiment } from './experiment.ts';
-import { Rehearsal } from './measure.ts';
-import { presetOf } from './presets.ts';
+import { rehearsalOnNoise } from './measure.ts';
 import { openGpu } from './session.ts';
 import { stoppable } from './stoppable.ts';
 import { tuneKernels } from './tune.ts';
@@ -37,10 +34,7 @@ export async function profileStep(
 ): Promise<number> {
   return stoppable(out, async (stop) => {
     const { gpu } = await openGpu(choice, out);
-    const { inputShape, outputShape } = experiment.network(0);
-    const [height, width, channels] = inputShape;
-    const images = noise({ count: batch, height, width, channels }, outputShape[0]);
-    const rehearsal = new Rehearsal(experiment, images, presetOf(experiment, 'recipe'));
+    const rehearsal = rehearsalOnNoise(experiment, batch);
     const sizes = inference ? { training: [], inference: [batch] } : { training: [batch], inference: [] };
     await tuneKernels(rehearsal, sizes, {}, stop, out);
     const step: Recorded<[Tensor], Tensor> = record((indices: Tensor) =>
@@ -82,17 +76,6 @@ export interface Figures extends Profile {
   /** Median time of a step whose dispatches aren't timed, with submission and waiting. */
   readonly plainStepMs: number;
   readonly memory: Recorded<[], void>['memory'] & { readonly allocatedBytes: number };
-}
-
-function noise(size: Pick<ImageSet, 'count' | 'height' | 'width' | 'channels'>, classes: number): ImageSet {
-  const { count, height, width, channels } = size;
-  const random = new RandomStream(0, 'noise');
-  return {
-    ...size,
-    images: Uint8Array.from(random.words(count * height * width * channels)),
-    labels: Uint8Array.from(random.words(count), (word) => word % classes),
-    classNames: [],
-  };
 }
 
 const write = (path: string, contents: object): Promise<void> =>

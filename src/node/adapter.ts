@@ -26,6 +26,11 @@ export interface AdapterOptions extends Reporting {
   adapter?: string;
   /** Whether lavapipe may be downloaded where it is needed; default: yes. */
   fetch?: boolean;
+  /**
+   * Features of Dawn's own (its "toggles") to switch on, by name. For measurements: `disable_robustness` takes bounds checks out of kernels,
+   * `allow_unsafe_apis` offers extensions that aren't finished. Default: none.
+   */
+  dawnFeatures?: readonly string[];
 }
 
 /** An adapter, and what keeps it open. */
@@ -98,6 +103,7 @@ export async function adapterEnvironment(options: AdapterOptions = {}): Promise<
  * @throws WeftError where the chosen adapter isn't there, saying what was found and what to do.
  */
 export async function openAdapter(options: AdapterOptions = {}): Promise<OpenAdapter> {
+  const { dawnFeatures = [] } = options;
   const { variables, chosen, found } = await findAdapter(options);
   enterEnvironment(variables);
   const { create, globals } = await loadDawn();
@@ -107,6 +113,7 @@ export async function openAdapter(options: AdapterOptions = {}): Promise<OpenAda
     `backend=${chosen.backend}`,
     `adapter=${chosen.name}`,
     'disable-dawn-features=timestamp_quantization',
+    ...(dawnFeatures.length > 0 ? [`enable-dawn-features=${dawnFeatures.join(',')}`] : []),
   ]);
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
   if (!adapter) throw new WeftError(`the adapter ${chosen.name} was found, but Dawn doesn't open it`);

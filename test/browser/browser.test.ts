@@ -24,7 +24,7 @@ const builtLibrary: Plugin = {
 async function bundleForPage(): Promise<string> {
   const { outputFiles } = await build({
     entryPoints: [fileOf('page.ts')],
-    alias: { vitest: fileOf('vitestInBrowser.ts') },
+    alias: { vitest: fileOf('../support/vitestAlone.ts') },
     plugins: [builtLibrary],
     bundle: true,
     format: 'esm',

@@ -1,0 +1,144 @@
+import { v5 } from '../../../src/experiments/czerny/v5.ts';
+import { resNet18 } from '../../../src/experiments/icdss/resNet18.ts';
+import { rehearsalOnNoise } from '../../../src/experiments/measure.ts';
+import type { Gpu } from '../../../src/gpu/gpu.ts';
+import { sub } from '../../../src/kernels/binary.ts';
+import { max, sum } from '../../../src/kernels/reduce.ts';
+import { abs, rescale } from '../../../src/kernels/unary.ts';
+import { fileChoices } from '../../../src/node/choices.ts';
+import { noGrad } from '../../../src/tensor/autograd.ts';
+import { close } from '../../../src/tensor/device.ts';
+import { scope } from '../../../src/tensor/scope.ts';
+import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
+import { type TuneRow, tune } from '../../../src/tensor/tune.ts';
+import { networks, Operands, type PlannedCase } from '../../kernels/cases.ts';
+import type { RunContext } from '../context.ts';
+import { openDevice } from '../device.ts';
+import { type Times, timeInTurns } from '../turns.ts';
+import type { Ceilings } from './ceilings.ts';
+
+/** One variant of one pass of one layer. */
+interface KernelRow {
+  readonly network: string;
+  readonly kernel: string;
+  readonly batch: number;
+  readonly variant: string;
+  /** Of one run; null where the variant doesn't compile. */
+  readonly ms: Times | null;
+  /** By the operations of the direct method: a method that has fewer shows a higher rate. */
+  readonly teraflops: number | null;
+  /** Of the adapter's own multiply-adds; null where those weren't measured. */
+  readonly shareOfCeiling: number | null;
+  /** Largest difference from the values of `plain`, as a share of the largest of those. */
+  readonly error: number | 'not finite' | null;
+}
+
+const BATCHES = [64, 512] as const;
+/** What the tuner may take of the part's time. */
+const TUNER_SHARE = 0.35;
+
+/** What ends the tuning when its time is over. */
+class TimeOver extends Error {}
+
+/** What the tuner takes on this adapter, then every variant of every pass of v5's and ResNet-18's convolutions and products. */
+export async function kernels(context: RunContext): Promise<void> {
+  const gpu = await openDevice(context);
+  await tuneNetworks(context);
+  const rows: KernelRow[] = [];
+  for (const [network, batch] of [
+    ['v5', BATCHES[0]],
+    ['v5', BATCHES[1]],
+    ['resNet18', BATCHES[0]],
+    ['resNet18', BATCHES[1]],
+  ] as const) {
+    for (const planned of networks[network]) {
+      if (context.secondsLeft < 0) {
+        context.cut();
+        return close();
+      }
+      rows.push(...(await measure(gpu, network, planned, batch, context)));
+      context.set({ rows });
+    }
+  }
+  close();
+}
+
+/** Decides every variant anew and keeps the decisions, which the steps after this then take. */
+async function tuneNetworks(context: RunContext): Promise<void> {
+  const until = (1 - TUNER_SHARE) * context.secondsLeft;
+  const start = performance.now();
+  const rows: TuneRow[] = [];
+  for (const experiment of [v5, resNet18]) {
+    const rehearsal = rehearsalOnNoise(experiment, Math.max(...BATCHES));
+    const issue = () => {
+      for (const batch of BATCHES) rehearsal.train(tensor(new Uint32Array(batch)));
+      for (const batch of [1, ...BATCHES]) noGrad(() => rehearsal.predict(tensor(new Uint32Array(batch))));
+    };
+    const onProgress = () => {
+      if (context.secondsLeft < until) throw new TimeOver();
+    };
+    try {
+      rows.push(...(await tune(issue, { store: fileChoices(), retune: experiment === v5, onProgress })));
+    } catch (error) {
+      if (!(error instanceof TimeOver)) throw error;
+      // What was decided by then is kept, and told apart from what wasn't.
+      rows.push(...(await tune(issue, { store: fileChoices(), time: false })));
+      context.cut();
+    }
+    rehearsal.dispose();
+    context.set({ tuner: { seconds: (performance.now() - start) / 1000, rows } });
+  }
+}
+
+/** Every variant of one pass, in turns, each held to `plain`. */
+async function measure(
+  gpu: Gpu,
+  network: string,
+  planned: PlannedCase,
+  batch: number,
+  { given, secondsLeft }: RunContext,
+): Promise<KernelRow[]> {
+  const operands = new Operands();
+  try {
+    const { name, work, variants } = planned.prepare(gpu, batch, operands);
+    const start = performance.now();
+    const isOver = () => performance.now() - start > 1000 * secondsLeft;
+    const times = await timeInTurns(gpu, variants, isOver);
+    const flops = 'flops' in work ? work.flops : 0;
+    const { checked } = given.report.ceilings as { checked?: Ceilings | null };
+    const rows: KernelRow[] = [];
+    for (const [variant, run] of Object.entries(variants)) {
+      const ms = times[variant] ?? null;
+      const teraflops = ms && flops / ms.median / 1e9;
+      rows.push({
+        network,
+        kernel: name,
+        batch,
+        variant,
+        ms,
+        teraflops,
+        shareOfCeiling: teraflops && checked?.teraflops ? teraflops / checked.teraflops : null,
+        error: ms && (await errorOf(run as () => Tensor, variants.plain as () => Tensor)),
+      });
+    }
+    return rows;
+  } finally {
+    operands.dispose();
+  }
+}
+
+/**
+ * The largest difference of two results as a share of the largest value of the second, compared on the GPU. A result that holds something
+ * that is no number is called so: a maximum may pass it over.
+ */
+async function errorOf(run: () => Tensor, plain: () => Tensor): Promise<number | 'not finite'> {
+  const figures = scope(() => {
+    // A copy: variants write to the same tensor.
+    const expected = rescale(plain(), 1);
+    const difference = sub(run(), expected);
+    return [max(abs(difference)), max(abs(expected)), sum(difference)];
+  });
+  const [worst, largest, total] = await Promise.all(figures.map((figure) => figure.item()));
+  for (const figure of figures) figure.dispose();
+  return Number.isFinite(total) ? worst / largest : 'not finite';
+}

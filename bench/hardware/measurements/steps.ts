@@ -1,0 +1,149 @@
+import { v5 } from '../../../src/experiments/czerny/v5.ts';
+import { type Rehearsal, rehearsalOnNoise } from '../../../src/experiments/measure.ts';
+import type { Gpu } from '../../../src/gpu/gpu.ts';
+import { fileChoices } from '../../../src/node/choices.ts';
+import { close } from '../../../src/tensor/device.ts';
+import { byOp, type ProfiledOp } from '../../../src/tensor/profile.ts';
+import { type Recorded, record } from '../../../src/tensor/record.ts';
+import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
+import { tune } from '../../../src/tensor/tune.ts';
+import { median } from '../../statistics.mjs';
+import type { RunContext } from '../context.ts';
+import { openDevice } from '../device.ts';
+
+/** What a step of v5 on so many images costs. */
+interface StepRow {
+  readonly batch: number;
+  /** Steps one after the other, until the GPU has done all of them; where it predicts, each batch's answers are read. */
+  readonly imagesPerSecond: number;
+  /** Time between the first and the last of so many steps, for one. */
+  readonly stepMs: number;
+  readonly steps: number;
+  /** The sum over a step's dispatches, each timed by itself on `clock`; null where there was no time. */
+  gpuMs: number | null;
+  readonly clock: 'gpu' | 'cpu';
+  /** What the main thread takes to encode and submit a step. */
+  readonly cpuMs: number;
+  /** GPU memory that the step holds for itself. */
+  readonly memoryMiB: number;
+}
+
+/** What each op and pass of a step takes. */
+interface StepProfile {
+  readonly step: Kind;
+  readonly batch: number;
+  readonly dispatches: number;
+  readonly ops: readonly ProfiledOp[];
+}
+
+type Kind = 'training' | 'inference';
+
+/** In order of worth. */
+const STEPS: readonly [Kind, batch: number][] = [
+  ['training', 64],
+  ['training', 512],
+  ['inference', 512],
+  ['inference', 1],
+  ['training', 2048],
+  ['training', 128],
+];
+const MOST_SECONDS = 2;
+const LEAST_STEPS = 2;
+const CPU_SAMPLES = 7;
+
+/** Steps of v5 by its recipe, from images on the GPU, at several batch sizes. */
+export async function steps(context: RunContext): Promise<void> {
+  const gpu = await openDevice(context);
+  const rehearsal = rehearsalOnNoise(v5, 2048);
+  await chooseKernels(context, rehearsal);
+  const rows: Record<Kind, StepRow[]> = { training: [], inference: [] };
+  const profiles: StepProfile[] = [];
+  for (const [kind, batch] of STEPS) {
+    if (context.secondsLeft < 0) {
+      context.cut();
+      break;
+    }
+    const indices = tensor(Uint32Array.from({ length: batch }, (_, i) => i));
+    const step = record((indices: Tensor) =>
+      kind === 'training' ? rehearsal.train(indices) : rehearsal.predict(indices),
+    );
+    const timed = await timeSteps(gpu, step, indices, kind, context);
+    const row: StepRow = {
+      batch,
+      ...timed,
+      memoryMiB: step.allocatedBytes / 2 ** 20,
+      gpuMs: null,
+      clock: gpu.clock,
+    };
+    rows[kind].push(row);
+    context.set({ ...rows, profiles });
+    if (context.secondsLeft > 0) {
+      const { dispatches } = await step.profile(indices);
+      row.gpuMs = dispatches.reduce((total, { ms }) => total + ms, 0);
+      profiles.push({ step: kind, batch, dispatches: dispatches.length, ops: byOp(dispatches) });
+      context.set({ ...rows, profiles });
+    } else context.cut();
+    step.dispose();
+    indices.dispose();
+  }
+  close();
+}
+
+/** Takes what was decided for this adapter before. What wasn't is timed only where there is time: else it goes by predicted cost. */
+async function chooseKernels(context: RunContext, rehearsal: Rehearsal): Promise<void> {
+  const work = () => {
+    for (const [kind, batch] of STEPS) {
+      const indices = tensor(new Uint32Array(batch));
+      if (kind === 'training') rehearsal.train(indices);
+      else rehearsal.predict(indices);
+    }
+  };
+  const until = context.secondsLeft / 2;
+  const store = fileChoices();
+  try {
+    const onProgress = () => {
+      if (context.secondsLeft < until) throw new Error('no time is left to tune');
+    };
+    await tune(work, { store, onProgress });
+  } catch (error) {
+    context.note((error as Error).message);
+    await tune(work, { store, time: false });
+  }
+}
+
+async function timeSteps(
+  gpu: Gpu,
+  step: Recorded<[Tensor], Tensor>,
+  indices: Tensor,
+  kind: Kind,
+  context: RunContext,
+): Promise<Pick<StepRow, 'imagesPerSecond' | 'stepMs' | 'steps' | 'cpuMs'>> {
+  const once = async () => {
+    const result = await step(indices);
+    if (kind === 'inference') await result.data();
+    result.dispose();
+  };
+  // The first step compiles.
+  await once();
+  await gpu.sync();
+  const seconds = Math.min(MOST_SECONDS, context.secondsLeft / 2);
+  const start = performance.now();
+  let count = 0;
+  do {
+    await once();
+    count++;
+  } while (count < LEAST_STEPS || performance.now() - start < 1000 * seconds);
+  await gpu.sync();
+  const stepMs = (performance.now() - start) / count;
+  const issuing: number[] = [];
+  for (let i = 0; i < CPU_SAMPLES && (i === 0 || context.secondsLeft > 0); i++) {
+    // With nothing under way, the call waits for nothing.
+    const issued = performance.now();
+    const result = await step(indices);
+    issuing.push(performance.now() - issued);
+    result.dispose();
+    await gpu.sync();
+  }
+  const batch = indices.size;
+  return { imagesPerSecond: (1000 * batch) / stepMs, stepMs, steps: count, cpuMs: median(issuing) };
+}
