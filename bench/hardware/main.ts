@@ -4,7 +4,7 @@
  * All that a GPU can tell in the minutes there are, in one file: see parts.ts. This file and Dawn are all that it needs; what it compares
  * with (PyTorch, TensorFlow.js) is left out where it isn't there.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -111,7 +111,10 @@ class Benchmark {
     for (const [i, part] of chosen.entries()) {
       const left = (this.end - performance.now()) / 1000;
       await this.measure(part, secondsFor(part, chosen.slice(i + 1), left));
-      if (!this.file) throw new WeftError(`the adapter could not be asked: ${this.report.adapter.error}`);
+      if (!this.file)
+        throw new WeftError(
+          `the adapter doesn't tell its name: ${this.report.adapter.error ?? 'it took too long'}`,
+        );
     }
     console.log(`wrote ${this.file!.path}`);
     return chosen.map(({ name }) => name).filter((name) => this.report[name].error !== null);
@@ -155,7 +158,8 @@ class Benchmark {
       if (cut) isWhole = false;
       Object.assign(result, fields);
       this.nameFile();
-      this.file?.save();
+      // Where it can't be written, the end of the part says so.
+      this.file?.save().catch(() => {});
     });
     if (typeof ending === 'object')
       result.error = [result.error, `${run} ${ending.error}`].filter(Boolean).join('\n');
@@ -181,6 +185,15 @@ class Benchmark {
   }
 }
 
+function makeFolder(out: string): void {
+  try {
+    mkdirSync(out, { recursive: true });
+    accessSync(out, constants.W_OK);
+  } catch (error) {
+    throw new WeftError(`--out ${out}: the folder can't be written (${(error as Error).message})`);
+  }
+}
+
 async function benchmark(args: string[]): Promise<void> {
   const options = readOptions(args);
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
@@ -188,6 +201,7 @@ async function benchmark(args: string[]): Promise<void> {
       killCurrent();
       process.exit(signal === 'SIGINT' ? 130 : 143);
     });
+  makeFolder(options.out);
   const variables = await adapterEnvironment({
     adapter: options.adapter,
     onNote: (line) => console.log(line),

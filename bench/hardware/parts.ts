@@ -20,6 +20,8 @@ export interface Part {
   readonly name: PartName;
   /** Of the time that is left when it begins, beside the shares of the parts after it. */
   readonly share: number;
+  /** Seconds that it gets in any case. */
+  readonly least?: number;
   /** Seconds that are enough for it on a GPU. */
   readonly most: number;
   /** What it measures. */
@@ -32,6 +34,8 @@ export const PARTS: readonly Part[] = [
   {
     name: 'adapter',
     share: 4,
+    // Without an adapter's name there is no file.
+    least: 10,
     most: 30,
     fields: ['name', 'driver', 'isSoftware', 'backend', 'info', 'limits', 'features', 'extensions', 'host'],
     runs: { adapter: 1 },
@@ -85,5 +89,5 @@ export const PARTS: readonly Part[] = [
 /** Seconds for a part that begins now: its share of what is left, beside those after it. */
 export function secondsFor(part: Part, after: readonly Part[], secondsLeft: number): number {
   const shares = [part, ...after].reduce((total, { share }) => total + share, 0);
-  return Math.max(0, Math.min(part.most, (secondsLeft * part.share) / shares));
+  return Math.max(part.least ?? 0, Math.min(part.most, (secondsLeft * part.share) / shares));
 }

@@ -1,5 +1,3 @@
-import { mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { atomicWrite } from '../../src/node/files.ts';
 import { PARTS, type PartName } from './parts.ts';
 
@@ -49,9 +47,7 @@ export class ReportFile {
   constructor(
     readonly path: string,
     private readonly report: Report,
-  ) {
-    mkdirSync(dirname(path), { recursive: true });
-  }
+  ) {}
 
   /** Writes the report as it is now, or once more after the writing that is under way. */
   save(): Promise<void> {

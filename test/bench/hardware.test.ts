@@ -124,6 +124,7 @@ describe('the benchmark of hardware', () => {
     ],
     [['--tfjs'], 'npm ci --prefix bench/peers'],
     [['--fast'], "'--fast'"],
+    [['--out', '/proc/none'], "--out /proc/none: the folder can't be written"],
   ])('says what is wrong with %j', async (args, message) => {
     const { code, output } = await benchmark(args);
     expect(code).toBe(1);

@@ -78,7 +78,7 @@ async function tuneNetworks(context: RunContext): Promise<void> {
       if (context.secondsLeft < until) throw new TimeOver();
     };
     try {
-      rows.push(...(await tune(issue, { store: fileChoices(), retune: experiment === v5, onProgress })));
+      rows.push(...(await tune(issue, { store: fileChoices(), retune: true, onProgress })));
     } catch (error) {
       if (!(error instanceof TimeOver)) throw error;
       // What was decided by then is kept, and told apart from what wasn't.
