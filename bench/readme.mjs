@@ -14,6 +14,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { provenance } from './provenance.mjs';
 import { markdownOf } from './rows.mjs';
+import { slugOf } from './slug.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const START = '<!-- performance: written by `npm run bench:readme` -->';
@@ -76,12 +77,7 @@ try {
   rmSync(folder, { recursive: true });
 }
 const { adapter, cores } = found[0];
-const slug = adapter
-  .split(':')[0]
-  .toLowerCase()
-  .replace('llvmpipe', 'lavapipe')
-  .replaceAll(/[^a-z0-9]+/g, '-');
-const path = join(root, 'results', `performance-${slug}.json`);
+const path = join(root, 'results', `performance-${slugOf(adapter)}.json`);
 const rows = new Map(
   existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')).rows.map((row) => [row.key, row]) : [],
 );

@@ -6,6 +6,7 @@
  *   better            'higher' or 'lower'
  *   must, aim         bars, where there are any
  *   spread            { min, max } of the figure, where it was measured several times
+ *   reason            why there is no figure, instead of all that follows `what`
  *   weft, beside      of what the figure was made: { median, min, max, all }, in `unit`; `beside` has a name
  */
 
@@ -28,11 +29,32 @@ export const tableOf = (rows) => [
     row.what,
     row.weft ? `${timing(row.weft)} ${row.unit}` : '',
     row.beside ? `${timing(row.beside)} ${row.beside.name}` : '',
-    `${short(row.value)}${row.suffix}${row.spread ? ` ${range(row.spread)}` : ''}`,
+    row.reason ?? `${short(row.value)}${row.suffix}${row.spread ? ` ${range(row.spread)}` : ''}`,
     bar(row, 'must'),
     bar(row, 'aim'),
   ]),
 ];
+
+/** A result with its table, for a terminal. */
+export function textOf({ adapter, cores, commit, date, versions, rows }) {
+  const table = tableOf(rows);
+  const widths = table[0].map((_, column) => Math.max(...table.map((line) => line[column].length)));
+  const lines = table.map((line) =>
+    line
+      .map((cell, column) => cell.padEnd(widths[column]))
+      .join('  ')
+      .trimEnd(),
+  );
+  return [
+    `${adapter}, ${cores} cores, commit ${commit}, ${date}`,
+    Object.entries(versions)
+      .map(([name, version]) => `${name} ${version}`)
+      .join(', '),
+    'medians (smallest-largest)',
+    '',
+    ...lines,
+  ].join('\n');
+}
 
 /** A line for each bar that had to be cleared and wasn't. */
 export const missed = (rows) =>

@@ -9,9 +9,11 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { chosenOf, roundsOf } from '../flags.mjs';
 import { provenance } from '../provenance.mjs';
-import { missed, tableOf } from '../rows.mjs';
+import { missed, textOf } from '../rows.mjs';
 import { difference, spreadOf } from '../statistics.mjs';
+import { inTurns } from '../turns.mjs';
 import { GROUPS, TOLERANCE } from './parts.mjs';
 import { here, installPeers, prepareWeft, Side } from './side.mjs';
 
@@ -20,12 +22,8 @@ const { values: flags } = parseArgs({
 });
 const nameOf = ({ key }) => key.split(' ')[0];
 const names = [...new Set(GROUPS.flatMap(({ parts }) => parts.map(nameOf)))];
-const chosen = flags.only?.split(',') ?? names;
-const stranger = chosen.find((name) => !names.includes(name));
-if (stranger !== undefined) throw new Error(`--only: no part '${stranger}'; there are ${names.join(', ')}`);
-const rounds = flags.rounds === undefined ? undefined : Number(flags.rounds);
-if (rounds !== undefined && !(Number.isInteger(rounds) && rounds >= 1))
-  throw new Error(`--rounds must be a whole number of at least 1, got ${flags.rounds}`);
+const chosen = chosenOf('--only', flags.only, names);
+const rounds = roundsOf(flags.rounds);
 
 const { versions: own, ...about } = provenance();
 installPeers();
@@ -62,15 +60,8 @@ async function measure(part, sides, about) {
     if (!(off < TOLERANCE)) throw new Error(`${what}: the sides differ by ${off} of the largest value`);
   }
   for (const one of [part.weft, part.beside]) await time(sides, { ...one, times: 1 });
-  const [weft, other] = [[], []];
-  for (let round = 0; round < (rounds ?? part.rounds); round++) {
-    // Each goes first as often as the other.
-    const turns = [
-      async () => weft.push(await time(sides, part.weft)),
-      async () => other.push(await time(sides, part.beside)),
-    ];
-    for (const turn of round % 2 === 0 ? turns : turns.reverse()) await turn();
-  }
+  const turn = (one) => () => time(sides, one);
+  const [weft, other] = await inTurns(rounds ?? part.rounds, turn(part.weft), turn(part.beside));
   const figureOf = (weftMs, otherMs) => (figure === 'speedup' ? otherMs / weftMs : weftMs / otherMs);
   // Of each round's two times: what slows the machine for a while slows both, where medians of each side may come from different whiles.
   const figures = spreadOf(weft.map((ms, i) => figureOf(ms, other[i])));
@@ -129,19 +120,7 @@ for (const { modules, fixture, parts } of GROUPS) {
 const { dependencies } = JSON.parse(readFileSync(`${here}package.json`, 'utf8'));
 const result = { adapter: adapterInUse, ...about, versions: { ...own, ...dependencies }, rows };
 
-const table = tableOf(rows);
-const widths = table[0].map((_, column) => Math.max(...table.map((line) => line[column].length)));
-const versions = Object.entries(result.versions).map(([name, version]) => `${name} ${version}`);
-console.log(
-  `\n${result.adapter}, ${result.cores} cores, commit ${result.commit}, ${result.date}\n${versions.join(', ')}\nmedians (smallest-largest)\n`,
-);
-for (const line of table)
-  console.log(
-    line
-      .map((cell, column) => cell.padEnd(widths[column]))
-      .join('  ')
-      .trimEnd(),
-  );
+console.log(`\n${textOf(result)}`);
 const differences = rows.flatMap((row) => row.difference ?? []);
 if (differences.length > 0)
   console.log(

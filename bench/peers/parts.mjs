@@ -1,3 +1,5 @@
+import { uniformNumbers } from '../random.mjs';
+
 /*
  * What is measured, with which bars.
  *
@@ -100,8 +102,9 @@ const convolution = {
   modules: { weft: 'build/weftConvolution.mjs', peer: 'jaxjs.mjs' },
   fixture() {
     const { N, size, C, K } = CONVOLUTION;
+    const next = uniformNumbers(1);
     const random = (...shape) => {
-      const data = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => nextUniform() - 0.5);
+      const data = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => next() - 0.5);
       return { shape, data };
     };
     // A random cotangent: a constant one would let a compiler fold the products away.
@@ -113,14 +116,5 @@ const convolution = {
     convolutionPart('inputGradient', 'input gradient', 3, 8),
   ],
 };
-
-/** Numbers from 0 to 1, the same in every run (the generator mulberry32). */
-let state = 1;
-function nextUniform() {
-  state = (state + 0x6d2b79f5) | 0;
-  let z = Math.imul(state ^ (state >>> 15), 1 | state);
-  z = (z + Math.imul(z ^ (z >>> 7), 61 | z)) ^ z;
-  return ((z ^ (z >>> 14)) >>> 0) / 2 ** 32;
-}
 
 export const GROUPS = [v5, convolution];

@@ -1,5 +1,5 @@
 /** TensorFlow.js' WebGPU backend as a peer: the same model, built from Weft's description of it. */
-import { provideDawn } from './dawn.mjs';
+import { provideTf } from './tf.mjs';
 
 /** The layers of a Weft model in TensorFlow.js' terms. */
 function buildModel(layers, { inputShape, layers: described }) {
@@ -20,13 +20,7 @@ function buildModel(layers, { inputShape, layers: described }) {
  * @returns the peer's operations on the first samples of a fixture; each resolves when the GPU is done
  */
 export async function open({ config, weights, images, labels, learningRate, adapter: given }) {
-  const adapter = await provideDawn(given);
-  const tf = await import('@tensorflow/tfjs-core');
-  await import('@tensorflow/tfjs-backend-webgpu');
-  const layers = await import('@tensorflow/tfjs-layers');
-  await tf.setBackend('webgpu');
-  await tf.ready();
-  if (tf.getBackend() !== 'webgpu') throw new Error(`TensorFlow.js fell back to ${tf.getBackend()}`);
+  const { tf, layers, adapter, name } = await provideTf(given);
   const model = buildModel(layers, config);
   if (weights) {
     // TensorFlow.js lists the trainable weights of all layers first.
@@ -56,7 +50,7 @@ export async function open({ config, weights, images, labels, learningRate, adap
     return values;
   };
   return {
-    about: { name: `TensorFlow.js ${tf.version_core} WebGPU`, adapter, parameters: model.countParams() },
+    about: { name, adapter, parameters: model.countParams() },
     async trainStep(count) {
       const { x, y } = batch(count);
       const [loss] = await model.trainOnBatch(x, y);
