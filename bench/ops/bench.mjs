@@ -203,12 +203,11 @@ async function run(one, size) {
     return measure({}, off);
   });
   if (!shape) return;
-  if (one.gradients.length === 0) return;
   const cotangent = cotangentOf(shape);
-  await weft.call('setCotangent', cotangent);
-  await peer.call('setCotangent', cotangent);
   for (const gradientOf of one.gradients)
     await addRow(named(`gradient of ${gradientOf}`), async () => {
+      await weft.call('setCotangent', cotangent);
+      await onPeer('setCotangent', cotangent);
       const { off } = await agree({ gradientOf }, one.agreement, one.peerFaults?.[gradientOf]);
       return measure({ gradientOf }, off);
     });

@@ -45,6 +45,7 @@ export async function open() {
       inputs = { ...inputs, ...constants[given.op]?.(inputs, given.attributes) };
     },
     setCotangent(values) {
+      cotangent?.dispose();
       cotangent = toTensor(values);
     },
     values: (pass) =>

@@ -87,6 +87,7 @@ export async function open() {
       inputs = { ...inputs, ...constants[given.op]?.(given.attributes) };
     },
     setCotangent(values: Values) {
+      cotangent?.dispose();
       cotangent = toTensor(values);
     },
     /** What a pass gives. */
