@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { ops as weftOps } from '../../bench/ops/weftOps.ts';
 import * as kernels from '../../src/kernels/index.ts';
@@ -40,6 +41,12 @@ describe('the ops beside TensorFlow.js', () => {
 });
 
 describe('a result', () => {
+  it('that is kept is summed up in the documentation', () => {
+    const read = (file: string) => readFileSync(new URL(file, root), 'utf8');
+    const kept = JSON.parse(read('results/ops-lavapipe.json'));
+    expect(read('docs/performance.md').replaceAll('\n', ' ')).toContain(summaryOf(kept));
+  });
+
   const ratio = (value: number) => ({ what: 'an op', value, suffix: 'x', better: 'higher' });
   const failed = { what: 'another', reason: 'TensorFlow.js: no' };
 
