@@ -99,40 +99,60 @@ function shareOf3x3(dispatches: readonly ProfiledDispatch[]): number {
   return sumOf(ops.filter(is3x3), ({ ms }) => ms) / sumOf(ops, ({ ms }) => ms);
 }
 
+/** Splits dispatches where one isn't like the one before it: a piece of work may issue the same one many times. */
+function runsOf(dispatches: readonly ProfiledDispatch[]): ProfiledDispatch[][] {
+  const runs: ProfiledDispatch[][] = [];
+  for (const dispatch of dispatches) {
+    const last = runs.at(-1);
+    // A piece of work has one op and pass.
+    if (last && (['work', 'kernel', 'workgroups'] as const).every((key) => last[0][key] === dispatch[key]))
+      last.push(dispatch);
+    else runs.push([dispatch]);
+  }
+  return runs;
+}
+
 /** The tables that `weft profile` prints. */
 export function formatProfile(figures: Figures): string {
   const { experiment, step, batch, dispatches, clock, repetitions, memory, plainStepMs } = figures;
   const ops = byOp(dispatches);
   const total = sumOf(dispatches, ({ ms }) => ms);
   const rates = new Map(ops.map((op) => [titleOf(op), rate(op.flops, op.ms)]));
-  const each = table(
-    ['op, pass: kernel', 'ms', 'share', 'workgroups', 'MB', 'GB/s', 'GFLOP/s'],
-    dispatches.map((dispatch) => [
-      `${titleOf(dispatch)}: ${dispatch.kernel}`,
-      dispatch.ms.toFixed(3),
-      percent(dispatch.ms, total),
-      String(dispatch.workgroups),
-      (dispatch.bytes / 1e6).toFixed(2),
-      rate(dispatch.bytes, dispatch.ms),
-      rates.get(titleOf(dispatch)) ?? '',
-    ]),
-  );
-  const row = (title: string, part: readonly ProfiledOp[], flops: string) => {
-    const ms = sumOf(part, (op) => op.ms);
-    const bytes = sumOf(part, (op) => op.bytes);
-    const count = String(sumOf(part, (op) => op.dispatches));
+  const cells = (
+    dispatches: number,
+    parts: readonly Pick<ProfiledOp, 'ms' | 'bytes'>[],
+    flopsRate: string,
+  ): string[] => {
+    const ms = sumOf(parts, (part) => part.ms);
+    const bytes = sumOf(parts, (part) => part.bytes);
     return [
-      title,
-      count,
+      String(dispatches),
       ms.toFixed(3),
       percent(ms, total),
       (bytes / 1e6).toFixed(2),
       rate(bytes, ms),
-      flops,
+      flopsRate,
     ];
   };
+  const columns = ['dispatches', 'ms', 'share', 'MB', 'GB/s', 'GFLOP/s'];
+  const each = table(
+    ['op, pass: kernel', 'workgroups each', ...columns],
+    runsOf(dispatches).map((run) => [
+      `${titleOf(run[0])}: ${run[0].kernel}`,
+      String(run[0].workgroups),
+      ...cells(run.length, run, rates.get(titleOf(run[0])) ?? ''),
+    ]),
+  );
+  const row = (title: string, part: readonly ProfiledOp[], flopsRate: string) => [
+    title,
+    ...cells(
+      sumOf(part, (op) => op.dispatches),
+      part,
+      flopsRate,
+    ),
+  ];
   const summary = table(
-    ['op, pass', 'dispatches', 'ms', 'share', 'MB', 'GB/s', 'GFLOP/s'],
+    ['op, pass', ...columns],
     [
       ...[...ops].sort((a, b) => b.ms - a.ms).map((op) => row(titleOf(op), [op], rate(op.flops, op.ms))),
       [],
@@ -154,7 +174,7 @@ export function formatProfile(figures: Figures): string {
     cpu: "the CPU's clock, each dispatch submitted and waited for alone",
   };
   return [
-    `${experiment}, ${step} step, batch ${batch}: each dispatch, and the rate of its op and pass as direct convolution or product`,
+    `${experiment}, ${step} step, batch ${batch}: each dispatch, equal ones in a row as one, and the rate of its op and pass as direct convolution or product`,
     '',
     each,
     '',

@@ -145,9 +145,10 @@ describe('the tables', () => {
   it('rate an op by its operations over the time of all its dispatches', () => {
     const text = formatProfile(figures);
     expect(rowOf(text, 'conv2d 3x3 8x8 4-8, forward: turn')).toEqual([
+      '3',
+      '1',
       '2.000',
       '25.0 %',
-      '3',
       '2.00',
       '1.0',
       '3.0',
@@ -163,8 +164,46 @@ describe('the tables', () => {
     expect(rowOf(text, '3x3 convolutions')).toEqual(['2', '4.000', '50.0 %', '4.00', '1.0', '3.0']);
     expect(rowOf(text, 'all else')?.slice(0, 3)).toEqual(['2', '4.000', '50.0 %']);
     // What took no time has no rate.
-    expect(rowOf(text, 'conv2d 5x5 8x8 4-8, forward: k')).toEqual(['0.000', '0.0 %', '3', '2.00']);
+    expect(rowOf(text, 'conv2d 5x5 8x8 4-8, forward: k')).toEqual(['3', '1', '0.000', '0.0 %', '2.00']);
     expect(text).toContain('memory: 1.0 MiB in use at the peak, 2.0 MiB allocated');
+  });
+
+  it('show equal dispatches in a row as one row, and leave them apart elsewhere', () => {
+    const product = { ...dispatch, op: 'conv2d 3x3 8x8 4-8', pass: 'forward', work: 0, kernel: 'product' };
+    const dispatches = [
+      { ...product, kernel: 'turn' },
+      ...[1, 2, 3].map((ms) => ({ ...product, ms })),
+      // Fewer images are left for the last part, ...
+      { ...product, workgroups: 1, ms: 0.5 },
+      { ...product, kernel: 'turn' },
+      { ...product, ms: 4 },
+      // ... and the next layer is the same again.
+      { ...product, work: 1, ms: 5 },
+      { ...product, work: 2, pass: 'input gradient', ms: 6 },
+    ];
+    const text = formatProfile({ ...figures, dispatches });
+    const rows = text
+      .slice(0, text.indexOf('\n\n', text.indexOf(': turn')))
+      .split('\n')
+      .filter((line) => line.startsWith(product.op))
+      .map((line) =>
+        line
+          .slice(`${product.op}, `.length)
+          .split(/\s{2,}/)
+          .slice(0, 6),
+      );
+    expect(rows).toEqual([
+      ['forward: turn', '3', '1', '2.000', '7.8 %', '2.00'],
+      ['forward: product', '3', '3', '6.000', '23.5 %', '6.00'],
+      ['forward: product', '1', '1', '0.500', '2.0 %', '2.00'],
+      ['forward: turn', '3', '1', '2.000', '7.8 %', '2.00'],
+      ['forward: product', '3', '1', '4.000', '15.7 %', '2.00'],
+      ['forward: product', '3', '1', '5.000', '19.6 %', '2.00'],
+      ['input gradient: product', '3', '1', '6.000', '23.5 %', '2.00'],
+    ]);
+    expect(
+      (chromeTrace({ ...figures, dispatches }) as Trace).traceEvents.filter(({ ph }) => ph === 'X'),
+    ).toHaveLength(dispatches.length);
   });
 
   it('warn where the clock is the CPU’s, and only there', () => {
