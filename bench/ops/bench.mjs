@@ -48,7 +48,7 @@ const rounds = roundsOf(flags.rounds) ?? ROUNDS;
 const here = fileURLToPath(new URL('.', import.meta.url));
 const { versions: own, ...about } = provenance();
 installPeers();
-const env = await prepareWeft({ weft: `${here}weft.ts` }, `${here}build`);
+const env = await prepareWeft({ weft: 'bench/ops/weft.ts' }, `${here}build`);
 
 /** A side that the next case finds in a new process, where one ended its process. */
 class Lasting {

@@ -1,12 +1,13 @@
-import { uniformNumbers } from '../random.mjs';
-
 /*
  * What is measured, with which bars.
  *
  * A part times two measurements in turns, `weft` and `beside`, and makes one row of the result: of each, milliseconds for each of
  * `per` things that one call does. `figure` is what comes of them: 'speedup' (how many times as fast Weft is), or 'cost' (Weft's time
- * beside the other). `values` is a call whose results must agree on both sides: else they don't do the same work.
+ * beside the other). `values` is a call whose results must agree on both sides: else they don't do the same work. A round has one
+ * call of each, or `times`, or as many as take about `turnMs`. A group's rounds are shared out among `openings` of its processes.
  */
+import { basename } from 'node:path';
+import { uniformNumbers } from '../random.mjs';
 
 const BATCH = 64;
 /** A batch that makes good use of memory and of every core, as v5's recipe has it. */
@@ -117,4 +118,34 @@ const convolution = {
   ],
 };
 
-export const GROUPS = [v5, convolution];
+/** An earlier commit's sides, beside today's of the same name. */
+export const BEFORE = 'build/before';
+/** Rounds that it takes to tell a speed from one that is a few hundredths lower. */
+export const LEAST_ROUNDS_BESIDE_BEFORE = 21;
+
+/**
+ * What has a peer, with an earlier commit in the peer's place. Its processes are its own, for both sides' weights must stay the same,
+ * and new ones every few rounds: of two with the same code, one can be a fifth slower for as long as it lives.
+ */
+const besideBefore = ({ modules, fixture, parts }) => ({
+  modules: { weft: modules.weft, before: `${BEFORE}/${basename(modules.weft)}` },
+  fixture,
+  openings: 7,
+  parts: parts
+    .filter(({ beside }) => beside.side === 'peer')
+    .map(({ key, what, unit, weft, beside, values }) => ({
+      key: `before ${key}`,
+      what: `${what}, beside an earlier commit`,
+      unit,
+      weft,
+      beside: { ...beside, side: 'before' },
+      values,
+      figure: 'speedup',
+      // Short turns, so that a disturbance meets both.
+      turnMs: 200,
+      rounds: 126,
+      must: 0.97,
+    })),
+});
+
+export const GROUPS = [v5, convolution, besideBefore(v5), besideBefore(convolution)];

@@ -5,6 +5,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
 export const here = fileURLToPath(new URL('.', import.meta.url));
+export const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Installs the peers where they aren't yet. */
 export function installPeers() {
@@ -16,10 +17,14 @@ export function installPeers() {
   execFileSync('npm', ['ci'], { cwd: here, stdio: 'inherit' });
 }
 
-/** Builds Weft's sides, a file `name.mjs` for each entry, and returns the environment that finds the adapter. */
-export async function prepareWeft(entryPoints, outdir) {
-  await build({
-    entryPoints: { ...entryPoints, adapter: `${here}../../src/node/adapter.ts` },
+/** Weft's sides: by the name of what is built, the file in a checkout. */
+export const WEFT = { weft: 'bench/peers/weft.ts', weftConvolution: 'bench/peers/weftConvolution.ts' };
+
+/** Builds files of a checkout: `name.mjs` for each. */
+export const bundle = (checkout, files, outdir) =>
+  build({
+    absWorkingDir: checkout,
+    entryPoints: files,
     outdir,
     outExtension: { '.js': '.mjs' },
     bundle: true,
@@ -28,6 +33,10 @@ export async function prepareWeft(entryPoints, outdir) {
     external: ['webgpu'],
     logLevel: 'warning',
   });
+
+/** Builds sides of Weft as it is, and returns the environment that finds the adapter. */
+export async function prepareWeft(files, outdir) {
+  await bundle(root, { ...files, adapter: 'src/node/adapter.ts' }, outdir);
   const { adapterEnvironment } = await import(pathToFileURL(join(outdir, 'adapter.mjs')).href);
   return { ...process.env, ...(await adapterEnvironment()) };
 }
