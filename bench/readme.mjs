@@ -12,9 +12,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { provenance } from './provenance.mjs';
-import { markdownOf } from './rows.mjs';
-import { slugOf } from './slug.mjs';
+import { provenance } from './shared/provenance.mjs';
+import { markdownOf } from './shared/rows.mjs';
+import { slugOf } from './shared/slug.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const START = '<!-- performance: written by `npm run bench:readme` -->';

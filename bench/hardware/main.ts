@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { WeftError } from '../../src/errors.ts';
 import { adapterEnvironment } from '../../src/node/adapter.ts';
-import { slugOf } from '../slug.mjs';
+import { slugOf } from '../shared/slug.mjs';
 import { RunContext, readGiven } from './context.ts';
 import { adapter } from './measurements/adapter.ts';
 import { ceilings } from './measurements/ceilings.ts';

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { defineConfig, type Options } from 'tsup';
 import { commandLine } from '../../tsup.cli.config.ts';
-import { provenance } from '../provenance.mjs';
+import { provenance } from '../shared/provenance.mjs';
 
 const fileOf = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 

@@ -1,7 +1,7 @@
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import { type Recorded, record } from '../../src/tensor/record.ts';
 import { scope } from '../../src/tensor/scope.ts';
-import { spreadOf } from '../statistics.mjs';
+import { spreadOf } from '../shared/statistics.mjs';
 
 /** Milliseconds of one run. */
 export interface Times {

@@ -1,4 +1,4 @@
-import { median } from '../statistics.mjs';
+import { median } from '../shared/statistics.mjs';
 
 const short = (ratio) => `${Number(ratio.toPrecision(3))}x`;
 

@@ -10,11 +10,11 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { chosenOf, roundsOf } from '../flags.mjs';
-import { provenance } from '../provenance.mjs';
-import { missed, textOf } from '../rows.mjs';
-import { difference, spreadOf } from '../statistics.mjs';
-import { inTurns } from '../turns.mjs';
+import { chosenOf, roundsOf } from '../shared/flags.mjs';
+import { provenance } from '../shared/provenance.mjs';
+import { missed, textOf } from '../shared/rows.mjs';
+import { difference, spreadOf } from '../shared/statistics.mjs';
+import { inTurns } from '../shared/turns.mjs';
 import { commitOf, prepareBefore } from './before.mjs';
 import { BEFORE, GROUPS, LEAST_ROUNDS_BESIDE_BEFORE, TOLERANCE } from './parts.mjs';
 import { here, installPeers, prepareWeft, Side, WEFT } from './side.mjs';

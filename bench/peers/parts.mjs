@@ -7,7 +7,7 @@
  * call of each, or `times`, or as many as take about `turnMs`. A group's rounds are shared out among `openings` of its processes.
  */
 import { basename } from 'node:path';
-import { uniformNumbers } from '../random.mjs';
+import { uniformNumbers } from '../shared/random.mjs';
 
 const BATCH = 64;
 /** A batch that makes good use of memory and of every core, as v5's recipe has it. */

@@ -8,8 +8,8 @@ const root = new URL('../../', import.meta.url);
 const { cases, nameOf, withoutCounterpart } = await import(new URL('bench/ops/cases.mjs', root).href);
 const { opsOf } = await import(new URL('bench/ops/tfjsOps.mjs', root).href);
 const { summaryOf } = await import(new URL('bench/ops/summary.mjs', root).href);
-const { tableOf } = await import(new URL('bench/rows.mjs', root).href);
-const { slugOf } = await import(new URL('bench/slug.mjs', root).href);
+const { tableOf } = await import(new URL('bench/shared/rows.mjs', root).href);
+const { slugOf } = await import(new URL('bench/shared/slug.mjs', root).href);
 
 interface Case {
   op: string;
@@ -63,7 +63,9 @@ describe('a result', () => {
 
   it.each([
     ['llvmpipe: Mesa 25.0.7 (LLVM 15.0.6) 0.0.1', 'lavapipe'],
+    ['llvmpipe (LLVM 15.0.6, 256 bits)', 'lavapipe'],
     ['NVIDIA H200: 570.1', 'nvidia-h200'],
+    ['NVIDIA H200', 'nvidia-h200'],
   ])('of %s is kept under %s', (adapter, slug) => {
     expect(slugOf(adapter)).toBe(slug);
   });

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 
 const root = new URL('../../', import.meta.url);
 // The benchmarks are plain JavaScript: they run without a build.
-const { markdownOf, missed } = await import(new URL('bench/rows.mjs', root).href);
+const { markdownOf, missed } = await import(new URL('bench/shared/rows.mjs', root).href);
 
 describe('the performance table', () => {
   it('stands in the README as the measured results make it', () => {

@@ -5,7 +5,7 @@ import { close } from '../../../src/tensor/device.ts';
 import { launch, split } from '../../../src/tensor/launch.ts';
 import { record } from '../../../src/tensor/record.ts';
 import { empty, type Tensor, tensor } from '../../../src/tensor/tensor.ts';
-import { median } from '../../statistics.mjs';
+import { median } from '../../shared/statistics.mjs';
 import type { RunContext } from '../context.ts';
 import { openDevice } from '../device.ts';
 

@@ -7,7 +7,7 @@ import { byOp, type ProfiledOp } from '../../../src/tensor/profile.ts';
 import { type Recorded, record } from '../../../src/tensor/record.ts';
 import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
 import { tune } from '../../../src/tensor/tune.ts';
-import { median } from '../../statistics.mjs';
+import { median } from '../../shared/statistics.mjs';
 import type { RunContext } from '../context.ts';
 import { openDevice } from '../device.ts';
 
