@@ -124,7 +124,7 @@ describe('the benchmark of hardware', () => {
     ],
     [['--tfjs'], 'npm ci --prefix bench/peers'],
     [['--fast'], "'--fast'"],
-    [['--out', '/proc/none'], "--out /proc/none: the folder can't be written"],
+    [['--out', '/dev/null/none'], "--out /dev/null/none: the folder can't be written"],
   ])('says what is wrong with %j', async (args, message) => {
     const { code, output } = await benchmark(args);
     expect(code).toBe(1);
@@ -207,13 +207,14 @@ describe('a run in a process of its own', () => {
 });
 
 describe('the time of a part', () => {
-  it('grows by what those before it left, and never beyond what is enough', () => {
+  it('grows by what those before it left, between what it needs and what is enough', () => {
     const [first, second] = PARTS;
     const after = PARTS.slice(2);
-    const shares = PARTS.reduce((total, { share }) => total + share, 0);
-    expect(secondsFor(first, PARTS.slice(1), shares)).toBeCloseTo(first.share);
-    expect(secondsFor(second, after, shares - first.share)).toBeCloseTo(second.share);
-    expect(secondsFor(second, after, shares)).toBeGreaterThan(second.share);
+    const all = 4 * PARTS.reduce((total, { share }) => total + share, 0);
+    expect(secondsFor(first, PARTS.slice(1), all)).toBeCloseTo(4 * first.share);
+    expect(secondsFor(first, PARTS.slice(1), 1)).toBe(first.least);
+    expect(secondsFor(second, after, all - 4 * first.share)).toBeCloseTo(4 * second.share);
+    expect(secondsFor(second, after, all)).toBeGreaterThan(4 * second.share);
     expect(secondsFor(second, after, 1e6)).toBe(second.most);
     expect(secondsFor(second, after, -1)).toBe(0);
     expect(secondsFor(PARTS.at(-1)!, [], 1234)).toBe(1234);
