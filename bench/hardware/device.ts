@@ -1,10 +1,32 @@
 import { Gpu } from '../../src/gpu/gpu.ts';
 import { openAdapter } from '../../src/node/adapter.ts';
-import { useGpu } from '../../src/tensor/device.ts';
+import { close, currentGpu, useGpu } from '../../src/tensor/device.ts';
 import type { RunContext } from './context.ts';
 
 /** Opens the benchmark's adapter and makes it the one that tensors live on. */
 export async function openDevice({ given }: RunContext, dawnFeatures: readonly string[] = []): Promise<Gpu> {
   const { adapter, close, whileWaiting } = await openAdapter({ adapter: given.adapter, dawnFeatures });
   return useGpu(await Gpu.open(adapter, { onClose: close, whileWaiting }));
+}
+
+/** Characters of a failure that are kept: a kernel that doesn't compile comes with its whole text. */
+const KEPT = 2000;
+
+/**
+ * Runs some work, after whose failure the next finds a device that works: one that a kernel was refused on computes nothing any more.
+ * @returns what went wrong; null where nothing did
+ */
+export async function failureOf(context: RunContext, work: () => Promise<void>): Promise<string | null> {
+  try {
+    await work();
+    return null;
+  } catch (error) {
+    try {
+      currentGpu().throwIfFailed();
+    } catch {
+      close();
+      await openDevice(context);
+    }
+    return (error as Error).message.slice(0, KEPT);
+  }
 }

@@ -100,7 +100,8 @@ class Benchmark {
     const { minutes } = options;
     this.environment = { ...process.env, ...variables };
     this.report = emptyReport({ commit: WEFT_COMMIT, date: new Date().toISOString(), minutes });
-    this.end = performance.now() + 60_000 * minutes;
+    // Counted from the start of the process: it may have taken a while to find an adapter.
+    this.end = 60_000 * minutes;
   }
 
   /** Resolves with the names of the parts that failed. */
@@ -166,16 +167,20 @@ class Benchmark {
     return isWhole && ending === 'done';
   }
 
-  /** Opens the file as soon as the adapter has told its name. With `only`, the other parts stay as an earlier run left them there. */
+  /**
+   * Opens the file as soon as the adapter has told its name. With `only`, the other parts stay as an earlier run left them there; without,
+   * that run's file stays beside this one's.
+   */
   private nameFile(): void {
     const { name } = this.report.adapter;
     if (this.file || typeof name !== 'string') return;
-    const path = join(this.options.out, `hardware-${slugOf(name)}-${WEFT_COMMIT}.json`);
+    const base = join(this.options.out, `hardware-${slugOf(name)}-${WEFT_COMMIT}`);
+    let path = `${base}.json`;
     if (this.options.only && existsSync(path)) {
       const before: Report = JSON.parse(readFileSync(path, 'utf8'));
       for (const { name } of PARTS)
         if (name !== 'adapter') this.report[name] = before[name] ?? emptyPart(name);
-    }
+    } else for (let number = 2; existsSync(path); number++) path = `${base}-${number}.json`;
     this.file = new ReportFile(path, this.report);
   }
 

@@ -5,8 +5,9 @@
 #
 # FOLDER and dist/bench-*.js are all that has to travel. There, beside `dist`, as any user:
 #
-#   bash FOLDER/run.sh node dist/bench-hardware.js --minutes 8 --out DIR
+#   bash FOLDER/run.sh node dist/bench-hardware.js --adapter hardware --minutes 8 --out DIR [--tfjs] [--run DIR/run]
 #
+# (--run DIR/run: the training is kept there, too, so that it can go on in another clone.)
 # Says what kit, bundles and the tracked files of the clone weigh in MiB, and fails above 62: machines are lent with 64 for all of it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -15,6 +16,11 @@ out=${1:-.gpu-kit}
 command -v apt-get >/dev/null || { echo "pack.sh: the Vulkan loader comes from Debian's packages: apt-get is missing" >&2; exit 2; }
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/weft-gpu-kit
 mkdir -p "$cache/debs" "$cache/data" "$out"
+
+fetched() { # PACKAGE: the path of its newest version that was downloaded, now or before
+  compgen -G "$cache/debs/$1_*.deb" >/dev/null || (cd "$cache/debs" && apt-get download "$1" >&2)
+  ls -t "$cache/debs/$1"_*.deb | head -n 1
+}
 
 [ -d bench/peers/node_modules ] || npm ci --silent --prefix bench/peers
 npx tsup --silent --config bench/hardware/tsup.config.ts
@@ -36,18 +42,17 @@ cp "$packed" "$out/node.xz"
 tar -C node_modules -cf - webgpu/package.json webgpu/index.js webgpu/dist/linux-x64 | xz -T0 -6 >"$out/modules.tar.xz"
 
 # The Vulkan loader, and what NVIDIA's driver asks for even where there is no display.
+rm -rf "$cache/libraries"
 packages=(libvulkan1 libglvnd0 libegl1 libglx0 libopengl0 libx11-6 libxext6 libxcb1 libxau6 libxdmcp6 libbsd0 libmd0)
 for package in "${packages[@]}"; do
-  ls "$cache/debs/${package}"_*.deb >/dev/null 2>&1 || (cd "$cache/debs" && apt-get download -qq "$package" >/dev/null 2>&1)
-  dpkg -x "$cache/debs/${package}"_*.deb "$cache/libraries"
+  dpkg -x "$(fetched "$package")" "$cache/libraries"
 done
 find "$cache/libraries" -name 'lib*.so.*' -printf '%f\0' >"$cache/names"
 tar -C "$cache/libraries/usr/lib/x86_64-linux-gnu" -cf - --null -T "$cache/names" | xz -6 >"$out/libraries.tar.xz"
 
 # Fashion-MNIST: the four idx files.
 if ! ls "$cache/data/train-images-idx3-ubyte.xz" >/dev/null 2>&1; then
-  (cd "$cache/debs" && apt-get download -qq dataset-fashion-mnist >/dev/null 2>&1)
-  dpkg -x "$cache"/debs/dataset-fashion-mnist_*.deb "$cache/fashion-mnist"
+  dpkg -x "$(fetched dataset-fashion-mnist)" "$cache/fashion-mnist"
   for file in "$cache"/fashion-mnist/usr/share/datasets/fashion-mnist/*.gz; do
     gzip -dc "$file" | xz -T0 -6 >"$cache/data/$(basename "$file" .gz).xz"
   done

@@ -49,10 +49,10 @@ function adapterText({ adapter }) {
   ].join('\n\n');
 }
 
-function correctText({ correct: { passed, cases, cut, seed } }) {
+function correctText({ correct: { passed, cases, cut } }) {
   if (!cases) return 'Nothing was checked: there was no time.';
   const wrong = cases.filter(({ failure }) => failure !== null);
-  const sum = `${passed} of ${cases.length} checks against f64 references passed (seed ${seed})${cut ? '; then the time was over' : ''}.`;
+  const sum = `${passed} of ${cases.length} checks against f64 references passed${cut ? '; then the time was over' : ''}.`;
   const failures = wrong.map(
     ({ name, variant, failure }) =>
       `- ${name}${variant ? ` by \`${variant}\`` : ''}: ${failure.split('\n')[0]}`,
@@ -65,6 +65,7 @@ const CEILINGS = {
   copyGBps: 'copy, read and written, GB/s',
   workgroupGBps: 'workgroup memory, GB/s',
   dispatchMicroseconds: 'one of 1,000 dependent dispatches, µs',
+  encodeMicroseconds: 'encoding one of them, µs',
   readBackMicroseconds: 'reading four bytes back, µs',
   readBackGBps: 'reading a large buffer back, GB/s',
   uploadGBps: 'upload, GB/s',
@@ -77,7 +78,11 @@ function ceilingsText({ ceilings: { checked, unchecked } }) {
   );
 }
 
-function kernelsText({ kernels: { rows, tuner } }) {
+/** Far above any variant's round-off. */
+const WRONG = 1e-3;
+const isRight = ({ ms, error }) => ms !== null && typeof error === 'number' && error < WRONG;
+
+function kernelsText({ kernels: { rows, tuner, failures } }) {
   const tuned = tuner
     ? `The tuner took ${short(tuner.seconds)} s for v5 and ResNet-18.`
     : 'Nothing was tuned.';
@@ -87,9 +92,12 @@ function kernelsText({ kernels: { rows, tuner } }) {
     groups.set(key, [...(groups.get(key) ?? []), row]);
   }
   const lines = [...groups].map(([key, variants]) => {
-    const timed = variants.filter(({ ms }) => ms !== null).sort((a, b) => a.ms.median - b.ms.median);
+    const timed = variants.filter(isRight).sort((a, b) => a.ms.median - b.ms.median);
     const [best, ...others] = timed;
-    if (!best) return [key, 'none compiles', '', '', '', '', ''];
+    const wrong = variants
+      .filter((row) => !isRight(row))
+      .map(({ variant, ms }) => `\`${variant}\` ${ms ? 'is wrong' : "doesn't compile"}`);
+    if (!best) return [key, 'none', '', '', '', '', wrong.join(', ')];
     const { variant, ms, teraflops, shareOfCeiling, error } = best;
     return [
       key,
@@ -97,12 +105,23 @@ function kernelsText({ kernels: { rows, tuner } }) {
       short(ms.median),
       short(teraflops),
       percent(shareOfCeiling),
-      typeof error === 'number' ? error.toExponential(1) : error,
-      others.map((other) => `\`${other.variant}\` ${short(other.ms.median / ms.median)}x`).join(', '),
+      error.toExponential(1),
+      [
+        ...others.map((other) => `\`${other.variant}\` ${short(other.ms.median / ms.median)}x`),
+        ...wrong,
+      ].join(', '),
     ];
   });
   const header = ['kernel', 'fastest', 'ms', 'TFLOP/s', 'share of the ceiling', 'error', 'others take'];
-  return [tuned, orNothing(lines, () => table(header, lines))].join('\n\n');
+  const failed = (failures ?? []).map(
+    ({ network, kernel, batch, failure }) =>
+      `- ${network}, ${kernel}, batch ${batch}, failed: ${failure.split('\n')[0]}`,
+  );
+  return [
+    tuned,
+    orNothing(lines, () => table(header, lines)),
+    ...(failed.length > 0 ? [failed.join('\n')] : []),
+  ].join('\n\n');
 }
 
 function stepsText({ steps: { training, inference, pytorch, tensorflowjs } }) {
@@ -143,8 +162,15 @@ function stepsText({ steps: { training, inference, pytorch, tensorflowjs } }) {
     ]),
   ];
   const header = ['', 'step of v5', 'batch', 'images/s', 'ms', 'ms in dispatches', 'ms to encode', 'MiB'];
-  const missing = pytorch?.missing ? [`No PyTorch beside it: ${pytorch.missing}.`] : [];
-  return [orNothing(lines, () => table(header, lines)), ...missing].join('\n\n');
+  const notes = [
+    "A training step of Weft's also gathers and augments its batch on the GPU. TensorFlow.js' reads loss and accuracy back. Of predictions, the answers are read.",
+    ...(pytorch?.missing ? [`No PyTorch beside it: ${pytorch.missing}.`] : []),
+    ...(pytorch?.failures ?? []).map(
+      ({ mode, error }) => `PyTorch, ${mode}, failed: ${error.split('\n')[0]}`,
+    ),
+    ...(pytorch?.skipped?.length ? [`No time was left for PyTorch's ${pytorch.skipped.join('; ')}.`] : []),
+  ];
+  return [orNothing(lines, () => table(header, lines)), ...notes].join('\n\n');
 }
 
 function trainingText({ training: { epochs, accuracy, testImages, weights, finished, history } }) {

@@ -44,7 +44,7 @@ export const PARTS: readonly Part[] = [
     name: 'correct',
     share: 23,
     most: 110,
-    fields: ['seed', 'passed', 'failed', 'cases'],
+    fields: ['passed', 'failed', 'cases'],
     runs: { correct: 1 },
   },
   {
@@ -58,7 +58,7 @@ export const PARTS: readonly Part[] = [
     name: 'kernels',
     share: 21,
     most: 240,
-    fields: ['tuner', 'rows'],
+    fields: ['tuner', 'rows', 'failures'],
     runs: { kernels: 1 },
   },
   {

@@ -49,22 +49,24 @@ export async function runProcess(
     complaint = `${complaint}${line}\n`.slice(-KEPT_STDERR);
   });
   createInterface({ input: child.stdout }).on('line', (line) => {
-    if (line.startsWith(REPORT)) onFields(JSON.parse(line).set);
+    const fields = fieldsOf(line);
+    if (fields) onFields(fields);
     else process.stdout.write(`  ${line}\n`);
   });
   // A program that is gone already can't be given anything: how it ended says why.
   child.stdin.on('error', () => {});
   child.stdin.write(`${JSON.stringify(given)}\n`);
-  let isOver = false;
-  const timer = setTimeout(
-    () => {
-      isOver = true;
-      killCurrent();
-    },
-    1000 * (given.seconds + GRACE_SECONDS),
-  );
+  const timers: NodeJS.Timeout[] = [];
+  const after = (seconds: number, then: () => void) => void timers.push(setTimeout(then, 1000 * seconds));
   try {
     return await new Promise<Ending>((resolve) => {
+      let isOver = false;
+      after(given.seconds + GRACE_SECONDS, () => {
+        isOver = true;
+        killCurrent();
+        // A process that is stuck in a driver outlives even that.
+        after(GRACE_SECONDS, () => resolve('cut'));
+      });
       child.on('error', (error) => resolve({ error: error.message }));
       child.on('close', (code, signal) => {
         if (isOver) resolve('cut');
@@ -73,7 +75,19 @@ export async function runProcess(
       });
     });
   } finally {
-    clearTimeout(timer);
+    for (const timer of timers) clearTimeout(timer);
+    for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
+    child.unref();
     current = undefined;
+  }
+}
+
+/** The fields that a line sets, if it is one of those. A program that ends in the middle of one leaves a part of it. */
+function fieldsOf(line: string): Record<string, unknown> | undefined {
+  if (!line.startsWith(REPORT)) return undefined;
+  try {
+    return JSON.parse(line).set;
+  } catch {
+    return undefined;
   }
 }

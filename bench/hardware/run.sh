@@ -6,6 +6,7 @@
 # The command finds `node`, Dawn (linked as ./node_modules where there is none), a Vulkan loader, NVIDIA's driver and Fashion-MNIST. Needs
 # neither root nor a network, but xz or python3. Everything goes to $WEFT_KIT, by default /tmp/weft-gpu-kit, and is unpacked once.
 set -euo pipefail
+[ $# -gt 0 ] || { echo "run.sh: which command?" >&2; exit 2; }
 kit=$(cd "$(dirname "$0")" && pwd)
 to=${WEFT_KIT:-/tmp/weft-gpu-kit}-$(cat "$kit"/*.xz | sha256sum | cut -c1-12)
 unxz_to() { # FROM TO
@@ -33,13 +34,23 @@ if [ ! -d "$to" ]; then
     case $known in *"$(basename "$library")"*) ;; *) mv "$library" "$part/libraries/" ;; esac
   done
   rm -r "$part/modules.tar" "$part/libraries.tar" "$part/packed"
-  mv "$part" "$to"
+  # Another one may have been faster.
+  mv -T "$part" "$to" 2>/dev/null || rm -rf "$part"
 fi
 for icd in /usr/local/nvidia/share/vulkan/icd.d /usr/share/vulkan/icd.d /etc/vulkan/icd.d; do
   if [ -f "$icd/nvidia_icd.json" ]; then export VK_DRIVER_FILES=${VK_DRIVER_FILES:-$icd/nvidia_icd.json}; fi
 done
-[ -e node_modules ] || ln -s "$to/node_modules" node_modules
+egl=/usr/local/nvidia/share/glvnd/egl_vendor.d/10_nvidia.json
+if [ -f "$egl" ]; then export __EGL_VENDOR_LIBRARY_FILENAMES=${__EGL_VENDOR_LIBRARY_FILENAMES:-$egl}; fi
+[ -e node_modules ] || ln -sfn "$to/node_modules" node_modules
 export PATH="$to/bin:$PATH"
-export LD_LIBRARY_PATH="$to/libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+# The machine's own libraries come first, wherever it says that they are.
+libraries=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}
+for folder in /usr/local/nvidia/lib64 /usr/local/nvidia/lib; do
+  if [ -d "$folder" ]; then libraries=$libraries$folder:; fi
+done
+export LD_LIBRARY_PATH="$libraries$to/libraries"
+# Nothing is to be fetched in a GPU's minutes.
+export WEFT_OFFLINE=${WEFT_OFFLINE:-1}
 export FASHION_MNIST_DIR=${FASHION_MNIST_DIR:-$to/data}
 exec "$@"

@@ -21,14 +21,20 @@ export interface Case {
   readonly name: string;
   /** Work of one run: floating-point operations of the direct method, or bytes that must be read and written at least. */
   readonly work: { readonly flops: number } | { readonly bytes: number };
-  /** By the variant's name. Each issues one run, and the variants of a convolution or product return what they computed. */
+  /** By the variant's name. Each issues one run. */
   readonly variants: Readonly<Record<string, () => Tensor | undefined>>;
 }
 
+/** A pass of a convolution or product, whose variants return what they computed. */
+export interface ProductCase extends Case {
+  readonly work: { readonly flops: number };
+  readonly variants: Readonly<Record<string, () => Tensor>>;
+}
+
 /** A case that allocates its operands only when its turn comes. */
-export interface PlannedCase {
+export interface PlannedCase<C extends Case = Case> {
   readonly name: string;
-  prepare(gpu: Gpu, batch: number, operands: Operands): Case;
+  prepare(gpu: Gpu, batch: number, operands: Operands): C;
 }
 
 const MOST_DRAWN = 1_000_003;
@@ -134,11 +140,14 @@ const PASS = {
   'filter gradient': 'filterGradient',
 } as const;
 
-function convolution([kernel, size, C, K, padding, stride = 1]: ConvolutionShape, pass: Pass): PlannedCase {
+function convolution(
+  [kernel, size, C, K, padding, stride = 1]: ConvolutionShape,
+  pass: Pass,
+): PlannedCase<ProductCase> {
   const [I, J] = typeof kernel === 'number' ? [kernel, kernel] : kernel;
   const strided = stride === 1 ? '' : `, stride ${stride}`;
   const name = `conv2d ${I}x${J}, ${size}x${size}, ${C} to ${K}, ${padding}${strided}, ${pass}`;
-  const prepare = (gpu: Gpu, batch: number, operands: Operands): Case => {
+  const prepare = (gpu: Gpu, batch: number, operands: Operands): ProductCase => {
     const x = operands.random(batch, size, size, C);
     const w = operands.random(I, J, C, K);
     const g: Geometry = geometryOf([x.shape, w.shape], padding, stride);
@@ -168,9 +177,9 @@ function convolution([kernel, size, C, K, padding, stride = 1]: ConvolutionShape
 }
 
 /** The products of v5's dense layers: y = x w, dx = dy w^T, dw = x^T dy. */
-function product(inputs: number, units: number, pass: Pass): PlannedCase {
+function product(inputs: number, units: number, pass: Pass): PlannedCase<ProductCase> {
   const name = `dense ${inputs} to ${units}, ${pass}`;
-  const prepare = (gpu: Gpu, batch: number, operands: Operands): Case => {
+  const prepare = (gpu: Gpu, batch: number, operands: Operands): ProductCase => {
     const [x, w, dy] = [
       operands.random(batch, inputs),
       operands.random(inputs, units),
@@ -280,21 +289,21 @@ const others: PlannedCase[] = [
 const PASSES: Pass[] = ['forward', 'input gradient', 'filter gradient'];
 
 /** The passes of convolutions. An input of one channel is the image, which takes no gradient. */
-const convolutions = (shapes: readonly ConvolutionShape[]): PlannedCase[] =>
+const convolutions = (shapes: readonly ConvolutionShape[]): PlannedCase<ProductCase>[] =>
   shapes.flatMap((shape) =>
     PASSES.filter((pass) => pass !== 'input gradient' || shape[2] > 1).map((pass) =>
       convolution(shape, pass),
     ),
   );
 
-const products = (...layers: [inputs: number, units: number][]): PlannedCase[] =>
+const products = (...layers: [inputs: number, units: number][]): PlannedCase<ProductCase>[] =>
   layers.flatMap(([inputs, units]) => PASSES.map((pass) => product(inputs, units, pass)));
 
 /** The convolutions and products of a training step, by network, at their shapes. */
 export const networks = {
   v5: [...convolutions(V5), ...products([512, 512], [512, 10])],
   resNet18: convolutions(RESNET18),
-} satisfies Record<string, readonly PlannedCase[]>;
+} satisfies Record<string, readonly PlannedCase<ProductCase>[]>;
 
 /** Those, convolutions of other networks, and every other kernel of a training step of v5. */
 export const cases: readonly PlannedCase[] = [

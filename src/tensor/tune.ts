@@ -9,8 +9,8 @@ import {
   type Trial,
 } from './choices.ts';
 import { currentGpu } from './device.ts';
-import { capture, type Recorded, record } from './record.ts';
-import type { Tensor } from './tensor.ts';
+import { capture } from './record.ts';
+import { RepeatedWork } from './repeatedWork.ts';
 import { VERSION } from './version.ts';
 
 /*
@@ -24,8 +24,6 @@ const LEAST_TRIED = 2;
 const MOST_TRIED = 4;
 const WITHIN = 5;
 
-/** A sample takes at least so long, by repetition, or launching and waiting would be part of what is measured. */
-const SAMPLE_MS = 10;
 /**
  * Rounds of one sample each. A candidate leaves when its fastest sample is clearly slower than the leader's slowest: after the first
  * round that is by a factor that no disturbance explains, later by less.
@@ -205,11 +203,7 @@ function rowOf(
 interface Runner extends Candidate {
   readonly error: number;
   readonly wrong: boolean;
-  /** Milliseconds of a run. */
-  readonly samples: number[];
-  /** Of one call of `step`. */
-  runs: number;
-  step: Recorded<[], Tensor>;
+  readonly work: RepeatedWork;
 }
 
 /** Tries candidates of one request. @param onStep told what comes next: each candidate's first run, then the timing */
@@ -228,29 +222,29 @@ async function decide(
     const expected = await valuesOf(trial, plain.name);
     for (const candidate of tried) {
       onStep(candidate.name);
-      const step = repeated(trial, candidate.name, 1);
-      const [refusal] = await gpu.tryKernels(() => step.prepare());
+      const work = new RepeatedWork(gpu, () => trial.run(candidate.name));
+      const [refusal] = await gpu.tryKernels(() => work.prepare());
       if (refusal) {
-        step.dispose();
+        work.dispose();
         const { name } = candidate;
         refusals.push(
           rowOf(request, { candidate: name, refused: refusal.message, chosen: false, source: 'timed' }),
         );
         continue;
       }
-      const runner = { ...candidate, error: 0, wrong: false, samples: [], runs: 1, step };
+      const runner = { ...candidate, error: 0, wrong: false, work };
       runners.push(runner);
       // The first run compiles.
-      const y = await step();
+      const y = (await work.once())!;
       const error = differenceOf(await y.data(), expected);
       y.dispose();
       Object.assign(runner, { error, wrong: !(error <= candidate.tolerance + plain.tolerance) });
     }
     onStep('timing');
     const right = runners.filter(({ wrong }) => !wrong);
-    if (right.length > 0) await timeInTurns(gpu, trial, right);
+    if (right.length > 0) await timeInTurns(right);
     const best = right.length > 0 ? winner(right) : plain;
-    const rows = runners.map(({ name, samples, error, wrong }) => {
+    const rows = runners.map(({ name, work: { samples }, error, wrong }) => {
       const ms = samples.length > 0 ? lowerMedian(samples) : undefined;
       return rowOf(request, {
         candidate: name,
@@ -265,7 +259,7 @@ async function decide(
     if (rows.some(({ chosen }) => chosen)) return rows;
     return [...rows, rowOf(request, { candidate: plain.name, chosen: true, source: 'timed' })];
   } finally {
-    for (const { step } of runners) step.dispose();
+    for (const { work } of runners) work.dispose();
     trial.dispose();
   }
 }
@@ -279,49 +273,25 @@ async function valuesOf(trial: Trial, candidate: string): Promise<ArrayLike<numb
   }
 }
 
-/** A candidate's work `runs` times over, recorded: replaying it costs the CPU next to nothing. */
-const repeated = (trial: Trial, candidate: string, runs: number): Recorded<[], Tensor> =>
-  record(() => {
-    for (let i = 1; i < runs; i++) trial.run(candidate).dispose();
-    return trial.run(candidate);
-  });
-
 /** Samples all in turns, so that what disturbs one disturbs the others, until the order is clear. */
-async function timeInTurns(gpu: Gpu, trial: Trial, runners: readonly Runner[]): Promise<void> {
+async function timeInTurns(runners: readonly Runner[]): Promise<void> {
   let racing = runners;
   for (let round = 1; round <= MOST_ROUNDS && (racing.length > 1 || round <= LEAST_ROUNDS); round++) {
-    for (const runner of racing) {
-      let ms = await sample(gpu, runner);
-      if (round === 1 && ms < SAMPLE_MS) {
-        runner.step.dispose();
-        runner.runs = Math.ceil(SAMPLE_MS / Math.max(ms, SAMPLE_MS / 1000));
-        runner.step = repeated(trial, runner.name, runner.runs);
-        ms = await sample(gpu, runner);
-      }
-      runner.samples.push(ms);
-    }
-    const slowest = Math.max(...fastest(racing).samples);
+    for (const { work } of racing) await work.sample();
+    const slowest = Math.max(...fastest(racing).work.samples);
     const limit = slowest * (round === 1 ? CLEARLY_SLOWER.first : CLEARLY_SLOWER.later);
-    racing = racing.filter(({ samples }) => Math.min(...samples) <= limit);
+    racing = racing.filter(({ work }) => Math.min(...work.samples) <= limit);
   }
 }
 
-/** Milliseconds of one run. */
-async function sample(gpu: Gpu, { step, runs }: Runner): Promise<number> {
-  const start = performance.now();
-  const y = await step();
-  await gpu.sync();
-  const ms = (performance.now() - start) / runs;
-  y.dispose();
-  return ms;
-}
-
 const fastest = (runners: readonly Runner[]): Runner =>
-  runners.reduce((best, runner) => (lowerMedian(runner.samples) < lowerMedian(best.samples) ? runner : best));
+  runners.reduce((best, runner) =>
+    lowerMedian(runner.work.samples) < lowerMedian(best.work.samples) ? runner : best,
+  );
 
 function winner(runners: readonly Runner[]): Candidate {
-  const limit = TIE * lowerMedian(fastest(runners).samples);
-  return byCost(runners.filter(({ samples }) => lowerMedian(samples) <= limit))[0];
+  const limit = TIE * lowerMedian(fastest(runners).work.samples);
+  return byCost(runners.filter(({ work }) => lowerMedian(work.samples) <= limit))[0];
 }
 
 /** The middle of an odd number of values; of an even one, the lower of the two: noise only ever adds. */

@@ -34,7 +34,13 @@ function benchmark(
   args: readonly string[],
   control: (child: ChildProcess) => void = () => {},
 ): Promise<Ended> {
-  const options = [...args, '--adapter', process.env.WEFT_ADAPTER ?? 'auto', '--run', join(folder, 'run')];
+  const options = [
+    ...args,
+    '--adapter',
+    process.env.WEFT_ADAPTER ?? 'software',
+    '--run',
+    join(folder, 'run'),
+  ];
   const child = spawn(process.execPath, [join(BUNDLE, 'bench-hardware.js'), ...options], { cwd: folder });
   control(child);
   let output = '';
@@ -87,6 +93,7 @@ describe('the benchmark of hardware', () => {
 
   it('leaves whole JSON, and no process, whenever it is killed', async () => {
     const random = createRandom(seed);
+    let begun = 0;
     for (let kill = 0; kill < 4; kill++) {
       const out = join(folder, `killed-${kill}`);
       const moment = 300 + random.integers(1, 4000)[0];
@@ -101,18 +108,23 @@ describe('the benchmark of hardware', () => {
           }, moment);
         }, 20);
       });
+      begun += runs.length;
       expectWhole(readReport(out));
       expect(await survivors(runs), `killed after ${moment} ms, ${again}`).toEqual([]);
     }
+    expect(begun).toBeGreaterThan(0);
   });
 
   it('measures one part anew and keeps the others of its file', async () => {
     const out = join(folder, 'kept');
-    await benchmark(['--minutes', '0.2', '--only', 'ceilings', '--out', out]);
+    await benchmark(['--minutes', '1', '--only', 'ceilings', '--out', out]);
     const { checked } = readReport(out).ceilings;
     expect(checked).not.toBeNull();
     await benchmark(['--minutes', '0.1', '--only', 'adapter', '--out', out]);
     expect(readReport(out).ceilings.checked).toEqual(checked);
+    // All of it anew has a file of its own.
+    await benchmark(['--minutes', '0.01', '--out', out]);
+    expect(readdirSync(out)).toHaveLength(2);
   });
 
   it.each([
@@ -172,6 +184,11 @@ describe('a run in a process of its own', () => {
   it('tells what it sets', async () => {
     const program = `${set({ a: 1 })} console.log('by the way'); ${set({ b: [2] })} process.exit(0);`;
     expect(await run(program)).toEqual({ ending: 'done', fields: { a: 1, b: [2] } });
+  });
+
+  it('that ends in the middle of a line keeps what it set before', async () => {
+    const { ending, fields } = await run(`${set({ a: 1 })} process.stdout.write('{"set": {"b": [1,');`);
+    expect({ ending, fields }).toEqual({ ending: 'done', fields: { a: 1 } });
   });
 
   it('that fails keeps what it set, and says why', async () => {

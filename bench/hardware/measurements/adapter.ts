@@ -68,9 +68,11 @@ export async function adapter({ given, set }: RunContext): Promise<void> {
       dawn: findDawn().version,
       weft: VERSION,
     },
-    extensions: [extensionsOf([], usual)],
   });
+  const extensions = [extensionsOf([], usual)];
+  set({ extensions });
   const unsafe = await openAdapter({ adapter: given.adapter, dawnFeatures: UNSAFE });
-  set({ extensions: [extensionsOf([], usual), extensionsOf(UNSAFE, unsafe)] });
+  extensions.push(extensionsOf(UNSAFE, unsafe));
+  set({ extensions });
   for (const opened of [usual, unsafe]) opened.close();
 }

@@ -3,7 +3,7 @@ import { variants } from '../../../src/kernels/conv2d/passes.ts';
 import { close } from '../../../src/tensor/device.ts';
 import { type Sample, samples } from '../../../test/adapters/samples.ts';
 import { createRandom } from '../../../test/reference/array64.ts';
-import { modelGradients } from '../../../test/reference/model.ts';
+import { type ModelGradients, modelGradients } from '../../../test/reference/model.ts';
 import {
   caseOf,
   compareOutputs,
@@ -13,13 +13,15 @@ import {
 } from '../../../test/support/compareModel.ts';
 import { withVariants } from '../../../test/support/variants.ts';
 import type { RunContext } from '../context.ts';
-import { openDevice } from '../device.ts';
+import { failureOf, openDevice } from '../device.ts';
 
 /** A check against an f64 reference, as it came out. */
 interface CheckedCase {
   readonly name: string;
-  /** Which variants ops took; null where they have none. */
+  /** Which variants ops took; null where they chose themselves, or have none. */
   readonly variant: string | null;
+  /** Of the random inputs. Another for each variant: what one leaves unwritten must not hold what another wrote. */
+  readonly seed: number;
   /** What was wrong; null where it was right. */
   readonly failure: string | null;
   readonly ms: number;
@@ -28,27 +30,22 @@ interface CheckedCase {
 /** Images of v5's step: batch-norm needs more than two values of each channel. */
 const BATCH = 4;
 
-/** Checks in their order, each with what it did. */
+/** Checks in their order. */
 class Checks {
-  readonly cases: CheckedCase[] = [];
+  private readonly cases: CheckedCase[] = [];
+  private readonly seed = Math.floor(Math.random() * 2 ** 31);
 
-  constructor(
-    private readonly context: RunContext,
-    readonly seed: number,
-  ) {}
+  constructor(private readonly context: RunContext) {}
 
-  async check(name: string, variant: string | null, check: () => Promise<void>): Promise<void> {
+  async check(name: string, variant: string | null, check: (seed: number) => Promise<void>): Promise<void> {
+    const seed = this.seed + this.cases.length;
     const start = performance.now();
-    let failure: string | null = null;
-    try {
-      await check();
-    } catch (error) {
-      failure = (error as Error).message;
+    const failure = await failureOf(this.context, () => check(seed));
+    if (failure)
       this.context.note(`wrong: ${name}${variant ? ` by ${variant}` : ''}: ${failure.split('\n')[0]}`);
-    }
-    this.cases.push({ name, variant, failure, ms: performance.now() - start });
+    this.cases.push({ name, variant, seed, failure, ms: performance.now() - start });
     const failed = this.cases.filter((checked) => checked.failure !== null).length;
-    this.context.set({ seed: this.seed, cases: this.cases, passed: this.cases.length - failed, failed });
+    this.context.set({ cases: this.cases, passed: this.cases.length - failed, failed });
   }
 }
 
@@ -68,8 +65,7 @@ async function checkBy(variant: string | undefined, check: () => Promise<void>):
 
 /** Every op's cases, forward and gradients, then v5's gradients, then the cases again by each variant; all against f64 references. */
 export async function correct(context: RunContext): Promise<void> {
-  const seed = Math.floor(Math.random() * 2 ** 32);
-  const checks = new Checks(context, seed);
+  const checks = new Checks(context);
   await openDevice(context);
   const isOver = () => {
     if (context.secondsLeft > 0) return false;
@@ -79,7 +75,7 @@ export async function correct(context: RunContext): Promise<void> {
   const offered = new Map<Sample, Set<string>>();
   for (const sample of samples) {
     if (isOver()) return close();
-    await checks.check(sample.name, null, async () => {
+    await checks.check(sample.name, null, async (seed) => {
       offered.set(sample, await checkBy(undefined, () => sample.check(seed)));
     });
   }
@@ -87,7 +83,7 @@ export async function correct(context: RunContext): Promise<void> {
   for (const [{ name, check }, variants] of offered) {
     for (const variant of variants) {
       if (isOver()) return close();
-      await checks.check(name, variant, async () => void (await checkBy(variant, () => check(seed))));
+      await checks.check(name, variant, async (seed) => void (await checkBy(variant, () => check(seed))));
     }
   }
   close();
@@ -96,23 +92,30 @@ export async function correct(context: RunContext): Promise<void> {
 /** The loss and every gradient of v5's step at full width, the backward pass by each variant of the convolution. */
 async function checkV5(checks: Checks, isOver: () => boolean): Promise<void> {
   if (isOver()) return;
-  const { seed } = checks;
-  const model = v5.network(seed);
-  const samples = sampleBatch(model, BATCH, 'classify', createRandom(seed));
   // Round-off takes a ReLU or a max-pool to the other side now and then. The reference is told which side it was.
   const forward = 'plain';
-  const outputs = await outputsOf(model, samples, { forward, backward: forward });
-  const expected = modelGradients(model, { ...(await caseOf(model, samples)), outputs });
-  await checks.check('v5, what each layer gives', forward, async () =>
-    compareOutputs(model, outputs, expected, `seed ${seed}`),
-  );
-  // Each step draws its own dropout masks: all are to be the step that the reference knows.
-  const positions = model.randomStreams.map(({ position }) => position);
+  let known: { seed: number; expected: ModelGradients } | undefined;
+  /** The step that the reference knows. */
+  const stepOf = (seed: number) => {
+    const model = v5.network(seed);
+    return { model, samples: sampleBatch(model, BATCH, 'classify', createRandom(seed)) };
+  };
+  await checks.check('v5, what each layer gives', forward, async (seed) => {
+    const { model, samples } = stepOf(seed);
+    const outputs = await outputsOf(model, samples, { forward, backward: forward });
+    const expected = modelGradients(model, { ...(await caseOf(model, samples)), outputs });
+    known = { seed, expected };
+    compareOutputs(model, outputs, expected, `seed ${seed}`);
+    model.dispose();
+  });
+  if (!known) return;
+  const { seed, expected } = known;
   for (const { name: backward } of variants.toReversed()) {
     if (isOver()) return;
-    for (const [i, stream] of model.randomStreams.entries()) stream.position = positions[i];
-    await checks.check(`v5, gradients at batch ${BATCH}`, backward, () =>
-      compareStep(model, samples, expected, `seed ${seed}`, { forward, backward }),
-    );
+    await checks.check(`v5, gradients at batch ${BATCH}`, backward, async () => {
+      const { model, samples } = stepOf(seed);
+      await compareStep(model, samples, expected, `seed ${seed}`, { forward, backward });
+      model.dispose();
+    });
   }
 }

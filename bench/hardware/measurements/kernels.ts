@@ -7,13 +7,14 @@ import { max, sum } from '../../../src/kernels/reduce.ts';
 import { abs, rescale } from '../../../src/kernels/unary.ts';
 import { fileChoices } from '../../../src/node/choices.ts';
 import { noGrad } from '../../../src/tensor/autograd.ts';
-import { close } from '../../../src/tensor/device.ts';
+import { full } from '../../../src/tensor/create.ts';
+import { close, currentGpu } from '../../../src/tensor/device.ts';
 import { scope } from '../../../src/tensor/scope.ts';
 import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
 import { type TuneRow, tune } from '../../../src/tensor/tune.ts';
-import { networks, Operands, type PlannedCase } from '../../kernels/cases.ts';
+import { networks, Operands, type PlannedCase, type ProductCase } from '../../kernels/cases.ts';
 import type { RunContext } from '../context.ts';
-import { openDevice } from '../device.ts';
+import { failureOf, openDevice } from '../device.ts';
 import { type Times, timeInTurns } from '../turns.ts';
 import type { Ceilings } from './ceilings.ts';
 
@@ -33,6 +34,11 @@ interface KernelRow {
   readonly error: number | 'not finite' | null;
 }
 
+/** A pass that ended with an error. */
+interface KernelFailure extends Pick<KernelRow, 'network' | 'kernel' | 'batch'> {
+  readonly failure: string;
+}
+
 const BATCHES = [64, 512] as const;
 /** What the tuner may take of the part's time. */
 const TUNER_SHARE = 0.35;
@@ -42,9 +48,10 @@ class TimeOver extends Error {}
 
 /** What the tuner takes on this adapter, then every variant of every pass of v5's and ResNet-18's convolutions and products. */
 export async function kernels(context: RunContext): Promise<void> {
-  const gpu = await openDevice(context);
+  await openDevice(context);
   await tuneNetworks(context);
   const rows: KernelRow[] = [];
+  const failures: KernelFailure[] = [];
   for (const [network, batch] of [
     ['v5', BATCHES[0]],
     ['v5', BATCHES[1]],
@@ -56,8 +63,11 @@ export async function kernels(context: RunContext): Promise<void> {
         context.cut();
         return close();
       }
-      rows.push(...(await measure(gpu, network, planned, batch, context)));
-      context.set({ rows });
+      const failure = await failureOf(context, async () => {
+        rows.push(...(await measure(network, planned, batch, context)));
+      });
+      if (failure !== null) failures.push({ network, kernel: planned.name, batch, failure });
+      context.set({ rows, failures });
     }
   }
   close();
@@ -92,33 +102,30 @@ async function tuneNetworks(context: RunContext): Promise<void> {
 
 /** Every variant of one pass, in turns, each held to `plain`. */
 async function measure(
-  gpu: Gpu,
   network: string,
-  planned: PlannedCase,
+  planned: PlannedCase<ProductCase>,
   batch: number,
-  { given, secondsLeft }: RunContext,
+  context: RunContext,
 ): Promise<KernelRow[]> {
+  const gpu = currentGpu();
   const operands = new Operands();
   try {
-    const { name, work, variants } = planned.prepare(gpu, batch, operands);
-    const start = performance.now();
-    const isOver = () => performance.now() - start > 1000 * secondsLeft;
-    const times = await timeInTurns(gpu, variants, isOver);
-    const flops = 'flops' in work ? work.flops : 0;
-    const { checked } = given.report.ceilings as { checked?: Ceilings | null };
+    const { work, variants } = planned.prepare(gpu, batch, operands);
+    const times = await timeInTurns(gpu, variants, () => context.secondsLeft < 0);
+    const { checked } = context.given.report.ceilings as { checked?: Ceilings | null };
     const rows: KernelRow[] = [];
     for (const [variant, run] of Object.entries(variants)) {
       const ms = times[variant] ?? null;
-      const teraflops = ms && flops / ms.median / 1e9;
+      const teraflops = ms && work.flops / ms.median / 1e9;
       rows.push({
         network,
-        kernel: name,
+        kernel: planned.name,
         batch,
         variant,
         ms,
         teraflops,
         shareOfCeiling: teraflops && checked?.teraflops ? teraflops / checked.teraflops : null,
-        error: ms && (await errorOf(run as () => Tensor, variants.plain as () => Tensor)),
+        error: ms && (await errorOf(gpu, run, variants.plain)),
       });
     }
     return rows;
@@ -131,10 +138,14 @@ async function measure(
  * The largest difference of two results as a share of the largest value of the second, compared on the GPU. A result that holds something
  * that is no number is called so: a maximum may pass it over.
  */
-async function errorOf(run: () => Tensor, plain: () => Tensor): Promise<number | 'not finite'> {
+async function errorOf(gpu: Gpu, run: () => Tensor, plain: () => Tensor): Promise<number | 'not finite'> {
   const figures = scope(() => {
-    // A copy: variants write to the same tensor.
-    const expected = rescale(plain(), 1);
+    const written = plain();
+    const expected = rescale(written, 1);
+    // Variants write to the same tensor, or to memory that was just freed: what one leaves unwritten must not be right by chance.
+    const nothing = full(written.shape, Number.NaN);
+    gpu.copy(nothing.storage.buffer, written.storage.buffer, 4 * written.size);
+    nothing.dispose();
     const difference = sub(run(), expected);
     return [max(abs(difference)), max(abs(expected)), sum(difference)];
   });

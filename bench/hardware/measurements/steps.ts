@@ -24,7 +24,7 @@ interface StepRow {
   readonly clock: 'gpu' | 'cpu';
   /** What the main thread takes to encode and submit a step. */
   readonly cpuMs: number;
-  /** GPU memory that the step holds for itself. */
+  /** GPU memory in use: what the step shares among its temporaries, and weights, the optimizer's state and the images. */
   readonly memoryMiB: number;
 }
 
@@ -71,7 +71,7 @@ export async function steps(context: RunContext): Promise<void> {
     const row: StepRow = {
       batch,
       ...timed,
-      memoryMiB: step.allocatedBytes / 2 ** 20,
+      memoryMiB: memoryOf(gpu, step) / 2 ** 20,
       gpuMs: null,
       clock: gpu.clock,
     };
@@ -110,6 +110,9 @@ async function chooseKernels(context: RunContext, rehearsal: Rehearsal): Promise
     await tune(work, { store, time: false });
   }
 }
+
+const memoryOf = ({ pool }: Gpu, { memory: { arenas } }: Recorded<[Tensor], Tensor>): number =>
+  arenas.reduce((total, bytes) => total + bytes, pool.liveBytes);
 
 async function timeSteps(
   gpu: Gpu,

@@ -1,0 +1,79 @@
+import type { Gpu } from '../gpu/gpu.ts';
+import { type Recorded, record } from './record.ts';
+import { scope } from './scope.ts';
+import type { Tensor } from './tensor.ts';
+
+/** A sample takes at least about so long, by repetition: waiting for the GPU would else be part of what is measured. */
+const SAMPLE_MS = 10;
+/**
+ * Runs in one recording at most. A sample of more replays it, and the CPU encodes a replay while the GPU runs the one before: encoded all
+ * at once, short kernels would be timed by how fast they are encoded.
+ */
+const MOST_RECORDED = 32;
+const MOST_REPLAYS = 64;
+
+/** Work that is timed: recorded, and repeated as often as a sample needs it. */
+export class RepeatedWork {
+  /** Milliseconds of one run, a value for each sample that counts. */
+  readonly samples: number[] = [];
+  private runs = 1;
+  private replays = 1;
+  private isSettled = false;
+  private step: Recorded<[], Tensor | undefined>;
+
+  /** @param issue issues one run; the tensor that it returns is freed, but for that of `once` */
+  constructor(
+    private readonly gpu: Gpu,
+    private readonly issue: () => Tensor | undefined,
+  ) {
+    this.step = this.recorded(1);
+  }
+
+  /** Records the work, which compiles what it needs, and runs nothing. */
+  prepare(): Promise<void> {
+    return this.step.prepare();
+  }
+
+  /** Runs the work once, as long as no sample was taken. @returns what it computes, until the next run */
+  once(): Promise<Tensor | undefined> {
+    return this.step();
+  }
+
+  /** Takes a sample. Before the first one, it settles how many runs make one. */
+  async sample(): Promise<void> {
+    if (!this.isSettled) await this.settle();
+    this.samples.push((await this.replay()) / (this.runs * this.replays));
+  }
+
+  dispose(): void {
+    this.step.dispose();
+  }
+
+  private async settle(): Promise<void> {
+    this.isSettled = true;
+    const missing = async () => SAMPLE_MS / Math.max(await this.replay(), SAMPLE_MS / 1000);
+    const runs = Math.ceil(await missing());
+    if (runs <= 1) return;
+    this.runs = Math.min(MOST_RECORDED, runs);
+    this.step.dispose();
+    this.step = this.recorded(this.runs);
+    await this.prepare();
+    await this.replay();
+    this.replays = Math.min(MOST_REPLAYS, Math.max(1, Math.ceil(await missing())));
+  }
+
+  /** Milliseconds until the GPU has done all replays of a sample. */
+  private async replay(): Promise<number> {
+    const start = performance.now();
+    for (let i = 0; i < this.replays; i++) (await this.step())?.dispose();
+    await this.gpu.sync();
+    return performance.now() - start;
+  }
+
+  private recorded(runs: number): Recorded<[], Tensor | undefined> {
+    return record(() => {
+      for (let i = 1; i < runs; i++) scope(() => void this.issue());
+      return this.issue();
+    });
+  }
+}
