@@ -41,25 +41,27 @@ export class RepeatedWork {
 
   /** Takes a sample. Before the first one, it settles how many runs make one. */
   async sample(): Promise<void> {
-    if (!this.isSettled) await this.settle();
-    this.samples.push((await this.replay()) / (this.runs * this.replays));
+    const only = this.isSettled ? undefined : await this.settle();
+    this.samples.push(only ?? (await this.replay()) / (this.runs * this.replays));
   }
 
   dispose(): void {
     this.step.dispose();
   }
 
-  private async settle(): Promise<void> {
+  /** Settles how often the work runs in a sample. @returns milliseconds of the one run that it was tried with, where that is a sample */
+  private async settle(): Promise<number | undefined> {
     this.isSettled = true;
-    const missing = async () => SAMPLE_MS / Math.max(await this.replay(), SAMPLE_MS / 1000);
-    const runs = Math.ceil(await missing());
-    if (runs <= 1) return;
-    this.runs = Math.min(MOST_RECORDED, runs);
+    const fitting = (ms: number) => Math.ceil(SAMPLE_MS / Math.max(ms, SAMPLE_MS / 1000));
+    const once = await this.replay();
+    if (fitting(once) === 1) return once;
+    this.runs = Math.min(MOST_RECORDED, fitting(once));
     this.step.dispose();
     this.step = this.recorded(this.runs);
     await this.prepare();
     await this.replay();
-    this.replays = Math.min(MOST_REPLAYS, Math.max(1, Math.ceil(await missing())));
+    this.replays = Math.min(MOST_REPLAYS, fitting(await this.replay()));
+    return undefined;
   }
 
   /** Milliseconds until the GPU has done all replays of a sample. */
