@@ -39,7 +39,7 @@ export class RepeatedWork {
     return this.step();
   }
 
-  /** Takes a sample. Before the first one, it settles how many runs make one. */
+  /** Takes a sample, of work that ran before: a first run also compiles. The first sample settles how many runs make one. */
   async sample(): Promise<void> {
     const only = this.isSettled ? undefined : await this.settle();
     this.samples.push(only ?? (await this.replay()) / (this.runs * this.replays));
