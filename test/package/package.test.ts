@@ -28,6 +28,8 @@ describe('the packed package', () => {
       .map((file) => file.replace('package/', ''));
     const outside = files.filter((file) => !file.startsWith('dist/'));
     expect(outside.sort()).toEqual(['LICENSE', 'README.md', 'package.json']);
+    // The bundles of the benchmark are built beside it.
+    expect(files.filter((file) => file.startsWith('dist/bench-'))).toEqual([]);
     expect(files).toEqual(
       expect.arrayContaining([
         'dist/index.js',
