@@ -1,6 +1,6 @@
 import type { PartResult, Report } from './report.ts';
 
-/** What a run is given: a line of JSON on its standard input, which stays open for as long as the benchmark lives. */
+/** What a run is given: a line of JSON on its standard input, which stays open until the benchmark ends. */
 export interface Given {
   /** Seconds that it may take. */
   readonly seconds: number;

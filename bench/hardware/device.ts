@@ -13,8 +13,8 @@ export async function openDevice({ given }: RunContext, dawnFeatures: readonly s
 const KEPT = 2000;
 
 /**
- * Runs some work, after whose failure the next finds a device that works: one that a kernel was refused on computes nothing any more.
- * @returns what went wrong; null where nothing did
+ * Runs some work. If it fails, the device may be dead (one that refused a kernel computes nothing more), and a new one is opened.
+ * @returns what went wrong, or null
  */
 export async function failureOf(context: RunContext, work: () => Promise<void>): Promise<string | null> {
   try {

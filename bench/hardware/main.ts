@@ -1,8 +1,8 @@
 /*
  * node dist/bench-hardware.js [--minutes 8] [--out DIR] [--only PART,...] [--tfjs] [--adapter NAME] [--run DIR]
  *
- * All that a GPU can tell in the minutes there are, in one file: see parts.ts. This file and Dawn are all that it needs; what it compares
- * with (PyTorch, TensorFlow.js) is left out where it isn't there.
+ * Measures all that a GPU can tell in a few minutes and writes one file: see parts.ts. It needs only this file and Dawn. PyTorch and
+ * TensorFlow.js are left out where they aren't there.
  */
 import { accessSync, constants, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -75,7 +75,7 @@ function readOptions(args: string[]): Options {
     throw new WeftError(`--only: no part '${stranger}'; there are ${names.join(', ')}`);
   if (values.tfjs && !existsSync(TENSORFLOWJS))
     throw new WeftError(
-      `--tfjs: ${TENSORFLOWJS} isn't there. npm ci --prefix bench/peers, then build again: it is built where TensorFlow.js is installed`,
+      `--tfjs: there is no ${TENSORFLOWJS}. Install TensorFlow.js (npm ci --prefix bench/peers), then build again`,
     );
   return { ...values, minutes, only };
 }
@@ -168,8 +168,8 @@ class Benchmark {
   }
 
   /**
-   * Opens the file as soon as the adapter has told its name. With `only`, the other parts stay as an earlier run left them there; without,
-   * that run's file stays beside this one's.
+   * Opens the file as soon as the adapter's name is known. With `only`, the other parts of an existing file are kept; without, a new file
+   * is written beside it.
    */
   private nameFile(): void {
     const { name } = this.report.adapter;

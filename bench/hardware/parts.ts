@@ -1,5 +1,5 @@
 /*
- * The benchmark's parts, those first whose answers are worth most: whatever ends it, what came before is in the file.
+ * The benchmark's parts, the most valuable first: whatever ends the benchmark, what came before is in the file.
  *
  * A part is one or more runs, each a process of its own: a driver that crashes or hangs ends that run alone.
  */
@@ -18,7 +18,7 @@ export type RunName =
 
 export interface Part {
   readonly name: PartName;
-  /** Of the time that is left when it begins, beside the shares of the parts after it. */
+  /** Its share of the time left when it begins, relative to the shares of the parts after it. */
   readonly share: number;
   /** Seconds that it gets in any case. */
   readonly least?: number;

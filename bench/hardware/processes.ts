@@ -9,7 +9,7 @@ export type Ending = 'done' | 'cut' | { readonly error: string };
 const REPORT = '{"set"';
 /** A run is asked to be done by then, and ended a little later. */
 const GRACE_SECONDS = 3;
-/** Of what a run complained of, the last lines stand in the report. */
+/** How many characters of a run's error output go into the report: the last ones. */
 const KEPT_STDERR = 2000;
 
 /** Dawn says this of every adapter. */

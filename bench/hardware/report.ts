@@ -15,11 +15,11 @@ export interface PartResult {
 /** All that the benchmark finds on one adapter: the file that it writes. */
 export interface Report extends Record<PartName, PartResult> {
   readonly format: 1;
-  /** Of the source that was built. */
+  /** The commit that was built. */
   readonly commit: string;
   /** When it began. */
   readonly date: string;
-  /** What it was given. */
+  /** The time that it was given. */
   readonly minutes: number;
 }
 

@@ -58,7 +58,7 @@ import {
 
 export type Tensors = Readonly<Record<string, Tensor>>;
 
-/** Of all ops together; a case has those of its own. */
+/** The attributes of all ops; a case gives those of its own op. */
 export interface Attributes extends AdamRatesOptions, Pick<WarpImagesOptions, 'interpolation' | 'fillMode'> {
   alignCorners: boolean;
   axes?: number[];

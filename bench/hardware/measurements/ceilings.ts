@@ -108,7 +108,7 @@ async function fastestMs(gpu: Gpu, issue: () => unknown): Promise<number> {
   return fastest;
 }
 
-/** Amount of work a millisecond, with as much of it as fills a sample. @param issue issues so many turns of the work */
+/** Work done per millisecond, measured with enough of it to fill a sample. @param issue issues so many turns of the work */
 async function ratePerMs(gpu: Gpu, workOfOne: number, issue: (turns: number) => void): Promise<number> {
   issue(1);
   await gpu.sync();
@@ -153,7 +153,7 @@ export async function ceilings(context: RunContext, field: 'checked' | 'unchecke
   close();
 }
 
-/** Invocations that fill the adapter: many for each of a GPU's thousands of lanes, few where two cores take turns with them. */
+/** Invocations that keep the adapter busy: many for a GPU's thousands of lanes, few for a software adapter. */
 const invocations = ({ isSoftware }: Gpu) => LANES * (isSoftware ? 64 : 32_768);
 /** Elements of a large tensor: more than any cache holds. */
 const largeSize = ({ isSoftware, limits }: Gpu) =>

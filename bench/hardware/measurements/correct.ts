@@ -20,7 +20,7 @@ interface CheckedCase {
   readonly name: string;
   /** Which variants ops took; null where they chose themselves, or have none. */
   readonly variant: string | null;
-  /** Of the random inputs. Another for each variant: what one leaves unwritten must not hold what another wrote. */
+  /** The seed of the random inputs: a new one for each check, so that values left unwritten can't be right by chance. */
   readonly seed: number;
   /** What was wrong; null where it was right. */
   readonly failure: string | null;

@@ -24,11 +24,11 @@ interface KernelRow {
   readonly kernel: string;
   readonly batch: number;
   readonly variant: string;
-  /** Of one run; null where the variant doesn't compile. */
+  /** Time of one run; null where the variant doesn't compile. */
   readonly ms: Times | null;
   /** By the operations of the direct method: a method that has fewer shows a higher rate. */
   readonly teraflops: number | null;
-  /** Of the adapter's own multiply-adds; null where those weren't measured. */
+  /** `teraflops` as a share of the adapter's own multiply-adds; null where those weren't measured. */
   readonly shareOfCeiling: number | null;
   /** Largest difference from the values of `plain`, as a share of the largest of those. */
   readonly error: number | 'not finite' | null;

@@ -17,7 +17,7 @@ const TEST_SHARE = 0.2;
 /** Test images that are classified between looks at the clock. */
 const AT_A_TIME = 4 * BATCH;
 
-/** Trains v5 by its recipe for the time there is, from where an earlier call left it, and tests what it came to. */
+/** Trains v5 by its recipe for as long as there is time, continuing an earlier training, and tests the result. */
 export async function training(context: RunContext): Promise<void> {
   const { adapter, folder } = context.given;
   const out = new Console();
@@ -43,7 +43,7 @@ export async function training(context: RunContext): Promise<void> {
   await testWeights(context, run, out);
 }
 
-/** The accuracy so far: of the weights that the recipe would test, as far as there are any, on as many test images as there is time for. */
+/** The accuracy so far: of the best weights, or the newest if none were validated, on as many test images as there is time for. */
 async function testWeights(context: RunContext, run: RunFolder, out: Console): Promise<void> {
   const repeat = run.repeat(1);
   for (const weights of ['best', 'last', 'checkpoint'] as const) {
