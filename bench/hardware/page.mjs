@@ -125,42 +125,20 @@ function kernelsText({ kernels: { rows, tuner, failures } }) {
 }
 
 function stepsText({ steps: { training, inference, pytorch, tensorflowjs } }) {
-  const own = [
-    ...(training ?? []).map((row) => ['training', row]),
-    ...(inference ?? []).map((row) => ['inference', row]),
+  const from = (name, rows, step) => (rows ?? []).map((row) => ({ name, step, ...row }));
+  const all = [
+    ...from('Weft', training, 'training'),
+    ...from('Weft', inference, 'inference'),
+    ...(pytorch?.rows ?? []).map((row) => ({ name: `PyTorch ${pytorch.version}, ${row.mode}`, ...row })),
+    ...from(tensorflowjs?.name, tensorflowjs?.rows),
   ];
-  const lines = [
-    ...own.map(([step, { batch, imagesPerSecond, stepMs, gpuMs, cpuMs, memoryMiB }]) => [
-      'Weft',
-      step,
-      batch,
-      short(imagesPerSecond),
-      short(stepMs),
-      short(gpuMs),
-      short(cpuMs),
-      short(memoryMiB),
-    ]),
-    ...(pytorch?.rows ?? []).map(({ mode, step, batch, imagesPerSecond, stepMs, memoryMiB }) => [
-      `PyTorch ${pytorch.version}, ${mode}`,
-      step,
-      batch,
-      short(imagesPerSecond),
-      short(stepMs),
-      '',
-      '',
-      short(memoryMiB),
-    ]),
-    ...(tensorflowjs?.rows ?? []).map(({ step, batch, imagesPerSecond, stepMs }) => [
-      tensorflowjs.name,
-      step,
-      batch,
-      short(imagesPerSecond),
-      short(stepMs),
-      '',
-      '',
-      '',
-    ]),
-  ];
+  // What only some of them measure is empty for the others.
+  const lines = all.map(({ name, step, batch, imagesPerSecond, stepMs, gpuMs, cpuMs, memoryMiB }) => [
+    name,
+    step,
+    batch,
+    ...[imagesPerSecond, stepMs, gpuMs, cpuMs, memoryMiB].map(short),
+  ]);
   const header = ['', 'step of v5', 'batch', 'images/s', 'ms', 'ms in dispatches', 'ms to encode', 'MiB'];
   const notes = [
     "A training step of Weft's also gathers and augments its batch on the GPU. TensorFlow.js' reads loss and accuracy back. Of predictions, the answers are read.",

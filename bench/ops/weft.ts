@@ -1,6 +1,5 @@
 /** Weft as one side of the comparison, on one case at a time. */
 import {
-  defineOp,
   gradients,
   init,
   noGrad,
@@ -15,6 +14,7 @@ import {
 } from '../../src/index.ts';
 import { fileChoices } from '../../src/node/choices.ts';
 import '../../src/node/provideDawn.ts';
+import { pullBack } from '../peers/pullBack.ts';
 import { type Attributes, constants, ops, type Tensors } from './weftOps.ts';
 
 interface Values {
@@ -43,19 +43,13 @@ export async function open() {
   let cotangent: Tensor | undefined;
   let held: { key: string; step: Recorded<[], Tensor> } | undefined;
 
-  /** A loss whose gradient for y is the cotangent, as of sum(y * cotangent), at no cost but a dispatch that sets its own to 1. */
-  const pullBack = defineOp({
-    name: 'pull-back',
-    shape: () => [1],
-    forward: () => {},
-    backward: () => [cotangent!.alias()],
-  });
+  const lossOf = pullBack(() => cotangent!);
   const call = ({ gradientOf }: Pass): Tensor => {
     const { op, attributes } = given;
     if (gradientOf === undefined) return noGrad(() => ops[op](inputs, attributes));
     const target = variable(inputs[gradientOf]);
     const y = ops[op]({ ...inputs, [gradientOf]: target }, attributes);
-    const [gradient] = gradients(pullBack([y], undefined), [target]);
+    const [gradient] = gradients(lossOf(y), [target]);
     target.dispose();
     return gradient;
   };

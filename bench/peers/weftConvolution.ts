@@ -1,7 +1,6 @@
 /** Weft as one side of the comparison, on one convolution and its two gradients. */
 import {
   conv2d,
-  defineOp,
   gradients,
   init,
   noGrad,
@@ -13,6 +12,7 @@ import {
 } from '../../src/index.ts';
 import { fileChoices } from '../../src/node/choices.ts';
 import '../../src/node/provideDawn.ts';
+import { pullBack } from './pullBack.ts';
 
 interface Values {
   shape: number[];
@@ -26,20 +26,14 @@ export async function open(fixture: Record<'x' | 'w' | 'dy', Values>) {
   const gpu = await init();
   const [x, w, dy] = [fixture.x, fixture.w, fixture.dy].map(({ data, shape }) => tensor(data, shape));
   const convolve = (x: Tensor, w: Tensor) => conv2d(x, w, undefined, { padding: 'same' });
-  /** A loss whose gradient for y is dy, as of sum(y * dy), at no cost. */
-  const pullBack = defineOp({
-    name: 'pull-back',
-    shape: () => [1],
-    forward: () => {},
-    backward: () => [dy.alias()],
-  });
+  const lossOf = pullBack(() => dy);
   /** The forward pass runs here and now, so that the recorded step holds the gradient alone. */
   const gradientOf = (target: Tensor, y: Tensor) => {
-    const loss = pullBack([y], undefined);
+    const loss = lossOf(y);
     return record(() => gradients(loss, [target])[0]);
   };
   const [xVariable, wVariable] = [variable(x), variable(w)];
-  const all = () => gradients(pullBack([convolve(xVariable, wVariable)], undefined), [xVariable, wVariable]);
+  const all = () => gradients(lossOf(convolve(xVariable, wVariable)), [xVariable, wVariable]);
   await tune(all, { store: fileChoices() });
   const passes: Record<Pass, () => Promise<Tensor>> = {
     forward: record(() => noGrad(() => convolve(x, w))),

@@ -5,16 +5,15 @@ import type { Gpu } from '../../../src/gpu/gpu.ts';
 import { sub } from '../../../src/kernels/binary.ts';
 import { max, sum } from '../../../src/kernels/reduce.ts';
 import { abs, rescale } from '../../../src/kernels/unary.ts';
-import { fileChoices } from '../../../src/node/choices.ts';
-import { noGrad } from '../../../src/tensor/autograd.ts';
 import { full } from '../../../src/tensor/create.ts';
 import { close, currentGpu } from '../../../src/tensor/device.ts';
 import { scope } from '../../../src/tensor/scope.ts';
 import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
-import { type TuneRow, tune } from '../../../src/tensor/tune.ts';
+import type { TuneRow } from '../../../src/tensor/tune.ts';
 import { networks, Operands, type PlannedCase, type ProductCase } from '../../kernels/cases.ts';
 import type { RunContext } from '../context.ts';
 import { failureOf, openDevice } from '../device.ts';
+import { tuneWithin } from '../tuning.ts';
 import { type Times, timeInTurns } from '../turns.ts';
 import type { Ceilings } from './ceilings.ts';
 
@@ -42,9 +41,6 @@ interface KernelFailure extends Pick<KernelRow, 'network' | 'kernel' | 'batch'> 
 const BATCHES = [64, 512] as const;
 /** What the tuner may take of the part's time. */
 const TUNER_SHARE = 0.35;
-
-/** What ends the tuning when its time is over. */
-class TimeOver extends Error {}
 
 /** What the tuner takes on this adapter, then every variant of every pass of v5's and ResNet-18's convolutions and products. */
 export async function kernels(context: RunContext): Promise<void> {
@@ -75,26 +71,18 @@ export async function kernels(context: RunContext): Promise<void> {
 
 /** Decides every variant anew and keeps the decisions, which the steps after this then take. */
 async function tuneNetworks(context: RunContext): Promise<void> {
-  const until = (1 - TUNER_SHARE) * context.secondsLeft;
+  const end = (1 - TUNER_SHARE) * context.secondsLeft;
   const start = performance.now();
   const rows: TuneRow[] = [];
   for (const experiment of [v5, resNet18]) {
     const rehearsal = rehearsalOnNoise(experiment, Math.max(...BATCHES));
-    const issue = () => {
+    const work = () => {
       for (const batch of BATCHES) rehearsal.train(tensor(new Uint32Array(batch)));
-      for (const batch of [1, ...BATCHES]) noGrad(() => rehearsal.predict(tensor(new Uint32Array(batch))));
+      for (const batch of [1, ...BATCHES]) rehearsal.predict(tensor(new Uint32Array(batch)));
     };
-    const onProgress = () => {
-      if (context.secondsLeft < until) throw new TimeOver();
-    };
-    try {
-      rows.push(...(await tune(issue, { store: fileChoices(), retune: true, onProgress })));
-    } catch (error) {
-      if (!(error instanceof TimeOver)) throw error;
-      // What was decided by then is kept, and told apart from what wasn't.
-      rows.push(...(await tune(issue, { store: fileChoices(), time: false })));
-      context.cut();
-    }
+    const tuned = await tuneWithin(context.secondsLeft - end, work, { retune: true });
+    rows.push(...tuned.rows);
+    if (!tuned.isWhole) context.cut();
     rehearsal.dispose();
     context.set({ tuner: { seconds: (performance.now() - start) / 1000, rows } });
   }

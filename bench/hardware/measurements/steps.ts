@@ -1,24 +1,19 @@
 import { v5 } from '../../../src/experiments/czerny/v5.ts';
 import { type Rehearsal, rehearsalOnNoise } from '../../../src/experiments/measure.ts';
 import type { Gpu } from '../../../src/gpu/gpu.ts';
-import { fileChoices } from '../../../src/node/choices.ts';
 import { close } from '../../../src/tensor/device.ts';
 import { byOp, type ProfiledOp } from '../../../src/tensor/profile.ts';
 import { type Recorded, record } from '../../../src/tensor/record.ts';
 import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
-import { tune } from '../../../src/tensor/tune.ts';
 import { median } from '../../shared/statistics.mjs';
 import type { RunContext } from '../context.ts';
 import { openDevice } from '../device.ts';
+import { type Pace, paceOf } from '../pace.ts';
+import { tuneWithin } from '../tuning.ts';
 
-/** What a step of v5 on so many images costs. */
-interface StepRow {
+/** What a step of v5 on so many images costs. Steps follow each other; where they predict, each batch's answers are read. */
+interface StepRow extends Pace {
   readonly batch: number;
-  /** Steps one after the other, until the GPU has done all of them; where it predicts, each batch's answers are read. */
-  readonly imagesPerSecond: number;
-  /** Time between the first and the last of so many steps, for one. */
-  readonly stepMs: number;
-  readonly steps: number;
   /** The sum over a step's dispatches, each timed by itself on `clock`; null where there was no time. */
   gpuMs: number | null;
   readonly clock: 'gpu' | 'cpu';
@@ -47,8 +42,6 @@ const STEPS: readonly [Kind, batch: number][] = [
   ['training', 2048],
   ['training', 128],
 ];
-const MOST_SECONDS = 2;
-const LEAST_STEPS = 2;
 const CPU_SAMPLES = { most: 7, seconds: 1 };
 
 /** Steps of v5 by its recipe, from images on the GPU, at several batch sizes. */
@@ -89,26 +82,15 @@ export async function steps(context: RunContext): Promise<void> {
   close();
 }
 
-/** Takes what was decided for this adapter before. What wasn't is timed only where there is time: else it goes by predicted cost. */
+/** Takes what was decided for this adapter before; what wasn't is timed where there is time. */
 async function chooseKernels(context: RunContext, rehearsal: Rehearsal): Promise<void> {
-  const work = () => {
+  await tuneWithin(context.secondsLeft / 2, () => {
     for (const [kind, batch] of STEPS) {
       const indices = tensor(new Uint32Array(batch));
       if (kind === 'training') rehearsal.train(indices);
       else rehearsal.predict(indices);
     }
-  };
-  const until = context.secondsLeft / 2;
-  const store = fileChoices();
-  try {
-    const onProgress = () => {
-      if (context.secondsLeft < until) throw new Error('no time is left to tune');
-    };
-    await tune(work, { store, onProgress });
-  } catch (error) {
-    context.note((error as Error).message);
-    await tune(work, { store, time: false });
-  }
+  });
 }
 
 const memoryOf = ({ pool }: Gpu, { memory: { arenas } }: Recorded<[Tensor], Tensor>): number =>
@@ -120,24 +102,13 @@ async function timeSteps(
   indices: Tensor,
   kind: Kind,
   context: RunContext,
-): Promise<Pick<StepRow, 'imagesPerSecond' | 'stepMs' | 'steps' | 'cpuMs'>> {
+): Promise<Pace & Pick<StepRow, 'cpuMs'>> {
   const once = async () => {
     const result = await step(indices);
     if (kind === 'inference') await result.data();
     result.dispose();
   };
-  // The first step compiles.
-  await once();
-  await gpu.sync();
-  const seconds = Math.min(MOST_SECONDS, context.secondsLeft / 2);
-  const start = performance.now();
-  let count = 0;
-  do {
-    await once();
-    count++;
-  } while (count < LEAST_STEPS || performance.now() - start < 1000 * seconds);
-  await gpu.sync();
-  const stepMs = (performance.now() - start) / count;
+  const pace = await paceOf(context, indices.size, once, () => gpu.sync());
   const issuing: number[] = [];
   const { most, seconds: enough } = CPU_SAMPLES;
   const begin = performance.now();
@@ -149,6 +120,5 @@ async function timeSteps(
     result.dispose();
     await gpu.sync();
   }
-  const batch = indices.size;
-  return { imagesPerSecond: (1000 * batch) / stepMs, stepMs, steps: count, cpuMs: median(issuing) };
+  return { ...pace, cpuMs: median(issuing) };
 }

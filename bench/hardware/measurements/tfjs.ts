@@ -5,17 +5,13 @@ import { v5 } from '../../../src/experiments/czerny/v5.ts';
 import { openAdapter } from '../../../src/node/adapter.ts';
 import { open } from '../../peers/tfjs.mjs';
 import { RunContext, readGiven } from '../context.ts';
+import { type Pace, paceOf } from '../pace.ts';
 
-interface Row {
+interface Row extends Pace {
   readonly step: 'training' | 'inference';
   readonly batch: number;
-  readonly imagesPerSecond: number;
-  readonly stepMs: number;
-  readonly steps: number;
 }
 
-const MOST_SECONDS = 2;
-const LEAST_STEPS = 2;
 /** In order of worth. */
 const STEPS: readonly [Row['step'], batch: number][] = [
   ['inference', 1],
@@ -47,18 +43,8 @@ for (const [step, batch] of STEPS) {
     context.cut();
     break;
   }
-  const run = () => (step === 'training' ? trainStep(batch) : predict(batch));
-  // The first step compiles.
-  await run();
-  const seconds = Math.min(MOST_SECONDS, context.secondsLeft / 2);
-  const start = performance.now();
-  let steps = 0;
-  do {
-    await run();
-    steps++;
-  } while (steps < LEAST_STEPS || performance.now() - start < 1000 * seconds);
-  const stepMs = (performance.now() - start) / steps;
-  rows.push({ step, batch, imagesPerSecond: (1000 * batch) / stepMs, stepMs, steps });
+  const pace = await paceOf(context, batch, () => (step === 'training' ? trainStep(batch) : predict(batch)));
+  rows.push({ step, batch, ...pace });
   context.set({ tensorflowjs: { name: about.name, rows } });
 }
 process.stdout.write('', () => process.exit(0));
