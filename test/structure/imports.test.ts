@@ -94,6 +94,15 @@ describe('the check of the house', () => {
       ['src/misc.ts:1: src/misc.ts has no place in the house: it is no entry point'],
     ],
     [
+      'an import by what all import',
+      'src/errors.ts',
+      "import { checkNumber } from './checks.ts';\nimport { relu } from './kernels/relu.ts';\n",
+      [
+        "src/errors.ts:1: 'src/checks.ts' is no file of src",
+        'src/errors.ts:2: src/errors.ts imports src/kernels/relu.ts: it knows only itself',
+      ],
+    ],
+    [
       'the device outside src/gpu',
       'src/kernels/relu.ts',
       'let a = 1;\nlet device: GPUDevice;\n',

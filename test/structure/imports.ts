@@ -33,8 +33,8 @@ const FILES_ENTRY = 'src/files.ts';
 const REPORT_ENTRY = 'src/report.ts';
 const NODE_ENTRIES: readonly string[] = ['src/index.node.ts', 'src/files.node.ts', 'src/node.ts'];
 
-/** Imported from everywhere. */
-const ERRORS = 'src/errors.ts';
+/** Imported from everywhere, and themselves only from those before them. */
+const GROUND: readonly string[] = ['src/errors.ts', 'src/checks.ts'];
 
 /** Source text by path from the root of the project, with `/` between folders. */
 export type Sources = ReadonlyMap<string, string>;
@@ -80,10 +80,12 @@ function wrongFile(from: string, to: string, sources: Sources): string | undefin
   if (folderOf(from) === 'experiments' && /^results\/[\w-]+\.json$/.test(to)) return undefined;
   if (!to.endsWith('.ts')) return `'${to}' is imported without its extension .ts`;
   if (!sources.has(to)) return `'${to}' is no file of src`;
-  if (to === ERRORS || from === to) return undefined;
+  if (from === to) return undefined;
+  if (GROUND.includes(from)) return fromGround(from, to);
+  if (GROUND.includes(to)) return undefined;
   const folder = folderOf(from);
   const target = folderOf(to);
-  if (folder === undefined) return fromRoot(from, to, target);
+  if (folder === undefined) return fromRoot(from, target);
   const floor = FLOORS.indexOf(folder as (typeof FLOORS)[number]);
   if (floor < 0) return `src/${folder} has no place in the house`;
   if (target === undefined) return `src/${folder} imports the entry point ${to}`;
@@ -93,8 +95,14 @@ function wrongFile(from: string, to: string, sources: Sources): string | undefin
   return undefined;
 }
 
-function fromRoot(from: string, to: string, target: string | undefined): string | undefined {
-  if (from === ERRORS) return `${ERRORS} imports ${to}: it knows nothing`;
+function fromGround(from: string, to: string): string | undefined {
+  const before = GROUND.slice(0, GROUND.indexOf(from));
+  return before.includes(to)
+    ? undefined
+    : `${from} imports ${to}: it knows only ${before.join(', ') || 'itself'}`;
+}
+
+function fromRoot(from: string, target: string | undefined): string | undefined {
   const isNodeEntry = NODE_ENTRIES.includes(from);
   if (![BROWSER_ENTRY, FILES_ENTRY, REPORT_ENTRY].includes(from) && !isNodeEntry)
     return `${from} has no place in the house: it is no entry point`;

@@ -1,0 +1,80 @@
+import { WeftError } from './errors.ts';
+
+/** Which numbers an option takes. All must be finite, but for Infinity where it is the upper bound: `to: Infinity`. */
+export interface NumberRange {
+  /** The least. */
+  readonly from?: number;
+  /** All are greater. */
+  readonly above?: number;
+  /** The greatest. */
+  readonly to?: number;
+  /** All are less. */
+  readonly below?: number;
+  /** Whole numbers only. */
+  readonly whole?: boolean;
+}
+
+/** A value as errors show it: short, on one line, without control codes. */
+export function showValue(value: unknown): string {
+  if (typeof value === 'string') {
+    const text = JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value).slice(1, -1);
+    return `'${text.replaceAll('\\"', '"').replace(/[\x7f-\x9f]/g, '?')}'`;
+  }
+  if (typeof value === 'number' || typeof value === 'boolean' || value === undefined || value === null)
+    return String(value);
+  if (typeof value === 'object') return Array.isArray(value) ? 'an array' : 'an object';
+  return `a ${typeof value}`;
+}
+
+function showRange({ from, above, to, below, whole }: NumberRange): string {
+  const kind = whole ? 'a whole number' : 'a number';
+  const end = below !== undefined ? `below ${below}` : to !== undefined ? `${to}` : undefined;
+  if (from !== undefined)
+    return end === undefined ? `${kind} of at least ${from}` : `${kind} from ${from} to ${end}`;
+  if (above !== undefined)
+    return `${kind} above ${above}${end === undefined ? '' : ` and ${below !== undefined ? end : `up to ${end}`}`}`;
+  if (end !== undefined) return below !== undefined ? `${kind} ${end}` : `${kind} of at most ${end}`;
+  return whole ? kind : 'a finite number';
+}
+
+function lies(value: number, { from, above, to, below, whole }: NumberRange): boolean {
+  const isWhole = Number.isInteger(value) || value === Number.POSITIVE_INFINITY;
+  return (
+    (Number.isFinite(value) || (value === Number.POSITIVE_INFINITY && to === value)) &&
+    (!whole || isWhole) &&
+    !(from !== undefined && value < from) &&
+    !(above !== undefined && value <= above) &&
+    !(to !== undefined && value > to) &&
+    !(below !== undefined && value >= below)
+  );
+}
+
+/**
+ * Checks a number that somebody chose: `checkNumber('Adam', 'beta1', beta1, { from: 0, below: 1 })`.
+ * @param owner what takes it, as its user writes it
+ * @returns the number
+ * @throws WeftError unless it is a number in the range
+ */
+export function checkNumber(owner: string, name: string, value: unknown, range: NumberRange = {}): number {
+  if (typeof value === 'number' && lies(value, range)) return value;
+  throw new WeftError(`${owner}: ${name} must be ${showRange(range)}, got ${showValue(value)}`);
+}
+
+/**
+ * Checks a word that somebody chose: `checkOneOf('Adam', 'form', form, ['keras', 'pytorch'])`.
+ * @param owner what takes it, as its user writes it
+ * @returns the word
+ * @throws WeftError unless it is one of those
+ */
+export function checkOneOf<T extends string>(
+  owner: string,
+  name: string,
+  value: unknown,
+  words: readonly T[],
+): T {
+  if (words.includes(value as T)) return value as T;
+  const known = words.map((word) => `'${word}'`);
+  const list =
+    known.length === 1 ? known[0] : `${known.slice(0, -1).join(', ')} or ${known[known.length - 1]}`;
+  throw new WeftError(`${owner}: ${name} must be ${list}, got ${showValue(value)}`);
+}
