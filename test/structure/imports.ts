@@ -34,7 +34,10 @@ const REPORT_ENTRY = 'src/report.ts';
 const NODE_ENTRIES: readonly string[] = ['src/index.node.ts', 'src/files.node.ts', 'src/node.ts'];
 
 /** Imported from everywhere, and themselves only from those before them. */
-const GROUND: readonly string[] = ['src/errors.ts', 'src/checks.ts'];
+const GROUND: readonly string[] = ['src/errors.ts', 'src/checks.ts', 'src/schema.ts'];
+
+/** A package that is in every bundle, as far as it is used, and so may be imported from everywhere: the parts of schemas. */
+const SCHEMA_PACKAGE = 'valibot';
 
 /** Source text by path from the root of the project, with `/` between folders. */
 export type Sources = ReadonlyMap<string, string>;
@@ -113,6 +116,7 @@ function fromRoot(from: string, target: string | undefined): string | undefined 
 }
 
 function wrongPackage(from: string, specifier: string): string | undefined {
+  if (specifier === SCHEMA_PACKAGE) return undefined;
   const folders = specifier.startsWith('node:') ? NODE_FOLDERS : PACKAGE_FOLDERS;
   const folder = folderOf(from);
   if (folder === undefined ? NODE_ENTRIES.includes(from) : folders.includes(folder)) return undefined;
@@ -131,7 +135,7 @@ function packagesBehindBrowserEntry(sources: Sources): string[] {
       if (isRelative(specifier)) {
         const target = resolve(path, specifier);
         if (!cameFrom.has(target)) cameFrom.set(target, path);
-      } else {
+      } else if (specifier !== SCHEMA_PACKAGE) {
         const chain: string[] = [];
         for (let at: string | undefined = path; at; at = cameFrom.get(at)) chain.unshift(at);
         found.push(

@@ -1,0 +1,189 @@
+import * as v from 'valibot';
+import { WeftError } from './errors.ts';
+
+/*
+ * Data from a file is a stranger's: it is taken only as far as a schema describes it. A schema is made of valibot's parts, of
+ * `dictionary` in the place of its `record` (which drops keys such as 'constructor') and of `object` in the place of its own (which
+ * takes arrays). A part's message says what is expected: `v.string('a name')`.
+ */
+
+/** What a schema makes of a value. */
+export type Schema<T> = v.GenericSchema<unknown, T>;
+
+/** Characters that a JSON text has at most, where the caller says nothing else. */
+const MAX_CHARACTERS = 2 ** 26;
+/** Objects and arrays of a JSON text, which take 20 times its memory where they are empty: with this bound, 100 MB. */
+const MAX_CONTAINERS = 2 ** 20;
+/** Objects and arrays within one another: what walks through them, calls itself. */
+const MAX_DEPTH = 100;
+
+/**
+ * A value that a JSON text holds, as a schema has it.
+ *
+ * @param what what error messages call the text: a file's path
+ * @throws WeftError in one line: the text, the place in it, what was expected there and what there is
+ * @example
+ * ```ts
+ * const { epochs } = parseJson('runs/1/manifest.json', text, v.object({ epochs: wholeNumber({ min: 1 }) }));
+ * ```
+ */
+export function parseJson<T>(
+  what: string,
+  text: string,
+  schema: Schema<T>,
+  { maxCharacters = MAX_CHARACTERS } = {},
+): T {
+  if (text.length > maxCharacters)
+    throw new WeftError(
+      `${what}: a JSON text of ${text.length} characters; at most ${maxCharacters} are read`,
+    );
+  const { depth, containers } = measure(text);
+  if (depth > MAX_DEPTH || containers > MAX_CONTAINERS)
+    throw new WeftError(
+      `${what}: a JSON text of ${containers} objects and arrays, ${depth} within one another; at most ${MAX_CONTAINERS} and ${MAX_DEPTH} are read`,
+    );
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new WeftError(`${what}: damaged JSON: ${printable((error as Error).message)}`, { cause: error });
+  }
+  return check(what, value, schema);
+}
+
+/**
+ * A value as a schema has it.
+ *
+ * @param what what error messages call the value
+ * @throws WeftError in one line: the place in the value, what was expected there and what there is
+ */
+export function check<T>(what: string, value: unknown, schema: Schema<T>): T {
+  const { success, output, issues } = v.safeParse(schema, value, { abortEarly: true });
+  if (success) return output;
+  throw new WeftError(`${what}: ${describe(issues[0])}`);
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value);
+
+const anyObject = v.custom<Record<string, unknown>>(isObject, 'an object');
+
+/** An object of these entries; what else it has is left out. */
+export const object = <const E extends v.ObjectEntries>(entries: E) => v.pipe(anyObject, v.object(entries));
+
+/** An object of any keys, `__proto__` included, with values of one kind. It inherits nothing. */
+export const dictionary = <T>(values: Schema<T>): Schema<Record<string, T>> =>
+  v.pipe(
+    anyObject,
+    v.rawTransform(({ dataset, addIssue, NEVER }) => {
+      const input = dataset.value;
+      const result: Record<string, T> = Object.create(null);
+      for (const [key, value] of Object.entries(input)) {
+        const { success, output, issues } = v.safeParse(values, value, { abortEarly: true });
+        if (!success) {
+          const { message, expected, received, path = [] } = issues[0];
+          addIssue({
+            message,
+            expected: expected ?? undefined,
+            received,
+            input: issues[0].input,
+            path: [{ type: 'object', origin: 'value', input, key, value }, ...path],
+          });
+          return NEVER;
+        }
+        result[key] = output;
+      }
+      return result;
+    }),
+  );
+
+/** A whole number. */
+export const wholeNumber = ({ min = 0, max = Number.MAX_SAFE_INTEGER } = {}) => {
+  const expected = `a whole number from ${min}${max === Number.MAX_SAFE_INTEGER ? '' : ` to ${max}`}`;
+  return v.pipe(
+    v.number(expected),
+    v.safeInteger(expected),
+    v.minValue(min, expected),
+    v.maxValue(max, expected),
+  );
+};
+
+/** Neither infinite nor NaN. */
+export const finiteNumber = v.pipe(v.number('a finite number'), v.finite('a finite number'));
+
+const WORDS: Readonly<Record<string, string>> = {
+  Array: 'an array',
+  Object: 'an object',
+  boolean: 'true or false',
+  number: 'a number',
+  string: 'a text',
+  null: 'null',
+  undefined: 'nothing',
+};
+
+function describe({ message, expected, input, type, ...issue }: v.BaseIssue<unknown>): string {
+  const path: readonly v.IssuePathItem[] = issue.path ?? [];
+  const place = path.map(({ key }, i) => step(key, i === 0)).join('');
+  const last = path.at(-1);
+  if (last?.origin === 'key' && type !== 'record' && input === undefined) return `${place} is missing`;
+  const words = message.startsWith('Invalid ')
+    ? (expected ?? 'another value')
+        .replace(/^\((.*)\)$/, '$1')
+        .replace(/(?<!")\b(Array|Object|boolean|number|string)\b(?!")/g, (word) => WORDS[word])
+        .replaceAll(' | ', ' or ')
+    : message;
+  return `${place ? `${place} must be` : 'expected'} ${words}, got ${show(input)}`;
+}
+
+const step = (key: unknown, isFirst: boolean): string => {
+  if (typeof key === 'number') return `[${key}]`;
+  const name = String(key);
+  return /^[A-Za-z_]\w{0,40}$/.test(name) ? `${isFirst ? '' : '.'}${name}` : `[${quoted(name)}]`;
+};
+
+/** What a message shows of a value: texts and numbers themselves, of others what they are. */
+export function show(value: unknown): string {
+  if (typeof value === 'string') return quoted(value);
+  if (Array.isArray(value)) return `an array of ${value.length}`;
+  if (typeof value === 'function') return 'a function';
+  if (typeof value === 'object' && value !== null) {
+    const name = Object.getPrototypeOf(value)?.constructor?.name;
+    return typeof name === 'string' && name !== 'Object' ? `a ${printable(name)}` : 'an object';
+  }
+  return String(value);
+}
+
+/** Characters of a text that messages show. */
+const SHOWN = 60;
+
+/** A text between quotes, cut where it is long, in one line. */
+export const quoted = (text: string): string =>
+  `'${printable(text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text)}'`;
+
+/** A text without what moves a terminal's cursor, changes the direction of what follows or can't be seen: that as `\u` and its number. */
+export const printable = (text: string): string =>
+  text.replace(
+    /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu,
+    (character) => `\\u${character.codePointAt(0)!.toString(16).padStart(4, '0')}`,
+  );
+
+const [QUOTE, BACKSLASH, OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = [...'"\\[]{}'].map((c) =>
+  c.charCodeAt(0),
+);
+
+/** How many objects and arrays a JSON text has, and how many within one another at most. */
+function measure(text: string): { depth: number; containers: number } {
+  let [open, depth, containers, inText] = [0, 0, 0, false];
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (inText) {
+      if (code === BACKSLASH) i++;
+      else if (code === QUOTE) inText = false;
+    } else if (code === QUOTE) inText = true;
+    else if (code === OPEN_ARRAY || code === OPEN_OBJECT) {
+      containers++;
+      depth = Math.max(depth, ++open);
+    } else if (code === CLOSE_ARRAY || code === CLOSE_OBJECT) open--;
+  }
+  return { depth, containers };
+}
