@@ -14,17 +14,28 @@ export interface NumberRange {
   readonly whole?: boolean;
 }
 
+/** Characters of a text that errors show. */
+const SHOWN = 40;
+
 /** A value as errors show it: short, on one line, without control codes. */
 export function showValue(value: unknown): string {
-  if (typeof value === 'string') {
-    const text = JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value).slice(1, -1);
-    return `'${text.replaceAll('\\"', '"').replace(/[\x7f-\x9f]/g, '?')}'`;
-  }
+  if (typeof value === 'string')
+    return `'${printable(value.length > SHOWN ? `${value.slice(0, SHOWN)}…` : value)}'`;
   if (typeof value === 'number' || typeof value === 'boolean' || value === undefined || value === null)
     return String(value);
-  if (typeof value === 'object') return Array.isArray(value) ? 'an array' : 'an object';
-  return `a ${typeof value}`;
+  if (typeof value !== 'object') return `a ${typeof value}`;
+  if (Array.isArray(value)) return 'an array';
+  const name = Object.getPrototypeOf(value)?.constructor?.name;
+  return typeof name === 'string' && name !== 'Object'
+    ? `${/^[AEIO]/.test(name) ? 'an' : 'a'} ${printable(name)}`
+    : 'an object';
 }
+
+/** A text on one line, without what steers a terminal, turns the direction of what follows or can't be seen: that by its number. */
+export const printable = (text: string): string =>
+  text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (character) =>
+    character === '\n' ? '\\n' : `\\u${character.codePointAt(0)!.toString(16).padStart(4, '0')}`,
+  );
 
 function showRange({ from, above, to, below, whole }: NumberRange): string {
   const kind = whole ? 'a whole number' : 'a number';

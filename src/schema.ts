@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { printable, showValue } from './checks.ts';
 import { WeftError } from './errors.ts';
 
 /*
@@ -132,40 +133,14 @@ function describe({ message, expected, input, type, ...issue }: v.BaseIssue<unkn
         .replace(/(?<!")\b(Array|Object|boolean|number|string)\b(?!")/g, (word) => WORDS[word])
         .replaceAll(' | ', ' or ')
     : message;
-  return `${place ? `${place} must be` : 'expected'} ${words}, got ${show(input)}`;
+  return `${place ? `${place} must be` : 'expected'} ${words}, got ${showValue(input)}`;
 }
 
 const step = (key: unknown, isFirst: boolean): string => {
   if (typeof key === 'number') return `[${key}]`;
   const name = String(key);
-  return /^[A-Za-z_]\w{0,40}$/.test(name) ? `${isFirst ? '' : '.'}${name}` : `[${quoted(name)}]`;
+  return /^[A-Za-z_]\w{0,40}$/.test(name) ? `${isFirst ? '' : '.'}${name}` : `[${showValue(name)}]`;
 };
-
-/** What a message shows of a value: texts and numbers themselves, of others what they are. */
-export function show(value: unknown): string {
-  if (typeof value === 'string') return quoted(value);
-  if (Array.isArray(value)) return `an array of ${value.length}`;
-  if (typeof value === 'function') return 'a function';
-  if (typeof value === 'object' && value !== null) {
-    const name = Object.getPrototypeOf(value)?.constructor?.name;
-    return typeof name === 'string' && name !== 'Object' ? `a ${printable(name)}` : 'an object';
-  }
-  return String(value);
-}
-
-/** Characters of a text that messages show. */
-const SHOWN = 60;
-
-/** A text between quotes, cut where it is long, in one line. */
-export const quoted = (text: string): string =>
-  `'${printable(text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text)}'`;
-
-/** A text without what moves a terminal's cursor, changes the direction of what follows or can't be seen: that as `\u` and its number. */
-export const printable = (text: string): string =>
-  text.replace(
-    /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu,
-    (character) => `\\u${character.codePointAt(0)!.toString(16).padStart(4, '0')}`,
-  );
 
 const [QUOTE, BACKSLASH, OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = [...'"\\[]{}'].map((c) =>
   c.charCodeAt(0),
