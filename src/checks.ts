@@ -1,4 +1,5 @@
 import { WeftError } from './errors.ts';
+import { nearestName } from './nearestName.ts';
 
 /** Which numbers an option takes. All must be finite, but for Infinity where it is the upper bound: `to: Infinity`. */
 export interface NumberRange {
@@ -19,16 +20,43 @@ const SHOWN = 40;
 
 /** A value as errors show it: short, on one line, without control codes. */
 export function showValue(value: unknown): string {
-  if (typeof value === 'string')
-    return `'${printable(value.length > SHOWN ? `${value.slice(0, SHOWN)}…` : value)}'`;
+  if (typeof value === 'string') return `'${printable(cut(value))}'`;
+  if (typeof value === 'object' && value !== null) return showObject(value);
   if (typeof value === 'number' || typeof value === 'boolean' || value === undefined || value === null)
     return String(value);
-  if (typeof value !== 'object') return `a ${typeof value}`;
-  if (Array.isArray(value)) return 'an array';
+  return `a ${typeof value}`;
+}
+
+const cut = (text: string): string => (text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text);
+
+/** Elements of an array, or names in an object, that errors show. */
+const SHOWN_PARTS = 6;
+
+function showObject(value: object): string {
+  if (Array.isArray(value)) {
+    if (
+      value.length > SHOWN_PARTS ||
+      value.some((element) => typeof element === 'object' && element !== null)
+    )
+      return `an array of ${value.length}`;
+    return `[${value.map(showValue).join(', ')}]`;
+  }
+  if (ArrayBuffer.isView(value))
+    return `${kindOf(value)} of ${(value as Uint8Array).length ?? value.byteLength}`;
+  if ('then' in value && typeof value.then === 'function') return 'a promise (is an await missing?)';
+  if ('dtype' in value && 'shape' in value) return `a tensor ${showValue(value.shape)}`;
+  const names = Object.keys(value);
+  const kind = kindOf(value);
+  if (kind !== 'an object' || names.length === 0) return kind;
+  const shown = names.slice(0, SHOWN_PARTS).map((name) => printable(cut(name)));
+  return `an object { ${[...shown, ...(names.length > SHOWN_PARTS ? ['…'] : [])].join(', ')} }`;
+}
+
+/** By its class: `a Uint8Array`. */
+function kindOf(value: object): string {
   const name = Object.getPrototypeOf(value)?.constructor?.name;
-  return typeof name === 'string' && name !== 'Object'
-    ? `${/^[AEIO]/.test(name) ? 'an' : 'a'} ${printable(name)}`
-    : 'an object';
+  if (typeof name !== 'string' || name === 'Object') return 'an object';
+  return `${/^[AEIO]/.test(name) ? 'an' : 'a'} ${printable(cut(name))}`;
 }
 
 /** A text on one line, without what steers a terminal, turns the direction of what follows or can't be seen: that by its number. */
@@ -87,5 +115,32 @@ export function checkOneOf<T extends string>(
   const known = words.map((word) => `'${word}'`);
   const list =
     known.length === 1 ? known[0] : `${known.slice(0, -1).join(', ')} or ${known[known.length - 1]}`;
-  throw new WeftError(`${owner}: ${name} must be ${list}, got ${showValue(value)}`);
+  throw new WeftError(`${owner}: ${name} must be ${list}, got ${showValue(value)}${nearestTo(value, words)}`);
+}
+
+/** `; the nearest is 'heNormal'`, where one of the words is much like the value. */
+function nearestTo(value: unknown, words: readonly string[]): string {
+  const found = typeof value === 'string' ? nearestName(value, words) : undefined;
+  return found === undefined ? '' : `; the nearest is '${found}'`;
+}
+
+/**
+ * Checks that options are an object: `checkOptions('sum', options, '{ axes: 0 }')`. What is in it is checked by itself.
+ * @param example as somebody may write them
+ * @returns the options
+ * @throws WeftError
+ */
+export function checkOptions<T extends object>(owner: string, options: T, example: string): T {
+  if (typeof options === 'object' && options !== null && !Array.isArray(options)) return options;
+  throw new WeftError(`${owner}: its options must be an object, as ${example}, got ${showValue(options)}`);
+}
+
+/**
+ * Checks a function that somebody gave: `checkFunction('fit', 'loss', loss)`.
+ * @param example as somebody may write it
+ * @throws WeftError
+ */
+export function checkFunction(owner: string, name: string, value: unknown, example: string): void {
+  if (typeof value !== 'function')
+    throw new WeftError(`${owner}: ${name} must be a function, as ${example}, got ${showValue(value)}`);
 }

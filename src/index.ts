@@ -179,6 +179,7 @@ export { type CheckGradientsOptions, checkGradients } from './tensor/checkGradie
 export { type MissingCandidate, pinChoices } from './tensor/choices.ts';
 export { full, ones, zeros } from './tensor/create.ts';
 export { close, type InitOptions, init } from './tensor/device.ts';
+export type { Nested } from './tensor/elements.ts';
 export { type LaunchOptions, launch, type Part, range, split } from './tensor/launch.ts';
 export { byOp, type Profile, type ProfiledDispatch, type ProfiledOp } from './tensor/profile.ts';
 export { PHILOX_WGSL, RandomStream } from './tensor/random.ts';
@@ -189,7 +190,6 @@ export {
   type DType,
   empty,
   hostTensor,
-  type Nested,
   Tensor,
   type TypedArray,
   tensor,

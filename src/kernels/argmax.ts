@@ -1,7 +1,7 @@
 import { kernel } from '../gpu/kernel.ts';
 import { defineOp } from '../tensor/autograd.ts';
 import { launch, split } from '../tensor/launch.ts';
-import { resolveAxes, sizeOf } from '../tensor/shape.ts';
+import { resolveAxis, sizeOf } from '../tensor/shape.ts';
 import { empty, type Tensor } from '../tensor/tensor.ts';
 import { expectTensor } from './shared/expectTensor.ts';
 import { largestOfAxes } from './shared/reduceAxes.ts';
@@ -50,5 +50,5 @@ const op = defineOp<{ axis: number }>({
  */
 export function argmax(x: Tensor, axis = -1): Tensor {
   expectTensor('argmax', 'x', x, 'f32');
-  return op([x], { axis: resolveAxes('argmax', axis, x.rank)[0] });
+  return op([x], { axis: resolveAxis('argmax', axis, x.rank) });
 }

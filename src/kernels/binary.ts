@@ -1,3 +1,4 @@
+import { showValue } from '../checks.ts';
 import { ShapeError } from '../errors.ts';
 import { defineOp } from '../tensor/autograd.ts';
 import { broadcastShapes } from '../tensor/shape.ts';
@@ -54,7 +55,8 @@ function binary(
       if (operand instanceof Tensor) {
         expectTensor(name, side, operand, 'f32');
         tensors.push(operand);
-      } else numbers[side] = operand;
+      } else if (typeof operand === 'number') numbers[side] = operand;
+      else throw new ShapeError(name, `a tensor or a number for ${side}`, showValue(operand));
     }
     if (tensors.length === 0) throw new ShapeError(name, 'at least one tensor', 'two numbers');
     return op(tensors, numbers);

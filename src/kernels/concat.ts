@@ -1,6 +1,6 @@
 import { ShapeError } from '../errors.ts';
 import { defineOp } from '../tensor/autograd.ts';
-import { resolveAxes, type Shape, showShape, stridesOf } from '../tensor/shape.ts';
+import { resolveAxis, type Shape, showShape, stridesOf } from '../tensor/shape.ts';
 import { empty, type Tensor } from '../tensor/tensor.ts';
 import { copy } from './shared/copy.ts';
 import { expectTensor } from './shared/expectTensor.ts';
@@ -40,7 +40,7 @@ function startsOf(inputs: readonly Shape[], axis: number, strides: readonly numb
   });
 }
 
-const ops = forEachDtype((dtype) =>
+const opFor = forEachDtype((dtype) =>
   defineOp<Attrs>({
     name: 'concat',
     dtype,
@@ -92,7 +92,8 @@ const ops = forEachDtype((dtype) =>
  */
 export function concat(tensors: readonly Tensor[], axis: number): Tensor {
   if (tensors.length === 0) throw new ShapeError('concat', 'at least one tensor', 'none');
+  const op = opFor('concat', 'tensor 0', tensors[0]);
   const [{ dtype, rank }] = tensors;
   for (const [i, tensor] of tensors.entries()) expectTensor('concat', `tensor ${i}`, tensor, dtype);
-  return ops[dtype](tensors, { axis: resolveAxes('concat', axis, rank)[0] });
+  return op(tensors, { axis: resolveAxis('concat', axis, rank) });
 }

@@ -1,7 +1,7 @@
 import { ShapeError } from '../errors.ts';
 import { defineOp } from '../tensor/autograd.ts';
 import { type Shape, showShape } from '../tensor/shape.ts';
-import { empty, type Tensor } from '../tensor/tensor.ts';
+import { empty, expectIsTensor, type Tensor } from '../tensor/tensor.ts';
 import { work } from '../tensor/work.ts';
 import { biasAdd } from './biasAdd.ts';
 import { checkBias, directFlops, type Geometry, geometryOf, sizesOf } from './conv2d/geometry.ts';
@@ -45,6 +45,7 @@ export function transposedGeometryOf(
   if (x.length !== 4) throw new ShapeError(NAME, 'x [N, H, W, C]', showShape(x));
   if (w.length !== 4 || w[3] !== x[3])
     throw new ShapeError(NAME, `filters [kernel height, kernel width, filters, ${x[3]}]`, showShape(w));
+  expectIsTensor(NAME, 'bias', bias);
   checkBias(NAME, bias, w[2]);
   const both = stridesOf(NAME, strides);
   const added = typeof outputPadding === 'number' ? [outputPadding, outputPadding] : outputPadding;
@@ -125,6 +126,7 @@ export function conv2dTranspose(
   expectTensor(NAME, 'x', x, 'f32');
   expectTensor(NAME, 'w', w, 'f32');
   if (!bias) return op([x, w], options);
+  expectIsTensor(NAME, 'bias', bias);
   checkBias(NAME, bias.shape, w.shape[2]);
   const sum = op([x, w], options);
   const y = biasAdd(sum, bias);

@@ -56,7 +56,7 @@ function gatheredShape([x, indices]: readonly Shape[]): number[] {
 
 const workgroupsOf = (rowSize: number) => (rows: number) => Math.ceil((rows * rowSize) / LANES);
 
-const ops = forEachDtype((dtype) =>
+const opFor = forEachDtype((dtype) =>
   defineOp({
     name: 'gather',
     dtype,
@@ -106,5 +106,5 @@ const ops = forEachDtype((dtype) =>
  */
 export function gather(x: Tensor, indices: Tensor): Tensor {
   expectTensor('gather', 'indices', indices, ['i32', 'u32']);
-  return ops[x.dtype]([x, indices], undefined);
+  return opFor('gather', 'x', x)([x, indices], undefined);
 }

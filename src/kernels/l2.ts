@@ -1,3 +1,4 @@
+import { checkNumber } from '../checks.ts';
 import { defineOp } from '../tensor/autograd.ts';
 import { empty, type Tensor } from '../tensor/tensor.ts';
 import { elementwise } from './shared/elementwise.ts';
@@ -30,9 +31,12 @@ const op = defineOp<{ lambda: number }>({
  * L2 penalty of weights, to be added to a loss: `lambda * sum(w^2)`, without a half, as Keras counts it.
  *
  * @param w of any shape
+ * @param lambda at least 0
  * @returns a scalar []
+ * @throws ShapeError; WeftError for a lambda out of its range
  */
 export function l2(w: Tensor, lambda: number): Tensor {
   expectTensor('l2', 'w', w, 'f32');
+  checkNumber('l2', 'lambda', lambda, { from: 0 });
   return op([w], { lambda });
 }

@@ -1,3 +1,4 @@
+import { checkOptions } from '../checks.ts';
 import { defineOp } from '../tensor/autograd.ts';
 import { adopt } from '../tensor/scope.ts';
 import { resolveAxes, type Shape, sizeOf } from '../tensor/shape.ts';
@@ -81,8 +82,9 @@ const maxOfAxes = defineOp<Attrs>({
 });
 
 function reduction(name: string, op: (inputs: readonly Tensor[], attrs: Attrs) => Tensor) {
-  return (x: Tensor, { axes, keepDims = false }: ReduceOptions = {}): Tensor => {
+  return (x: Tensor, options: ReduceOptions = {}): Tensor => {
     expectTensor(name, 'x', x, 'f32');
+    const { axes, keepDims = false } = checkOptions(name, options, '{ axes: 0 }');
     return op([x], { axes: resolveAxes(name, axes, x.rank), keepDims });
   };
 }

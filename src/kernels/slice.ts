@@ -45,7 +45,7 @@ function box(tensor: Tensor, begin: readonly number[]): Place {
   return { tensor, strides, base: begin.reduce((sum, from, axis) => sum + from * strides[axis], 0) };
 }
 
-const ops = forEachDtype((dtype) =>
+const opFor = forEachDtype((dtype) =>
   defineOp<Attrs>({
     name: 'slice',
     dtype,
@@ -75,4 +75,4 @@ const ops = forEachDtype((dtype) =>
  * ```
  */
 export const slice = (x: Tensor, begin: readonly number[], size: readonly number[]): Tensor =>
-  ops[x.dtype]([x], { begin: [...begin], size: [...size] });
+  opFor('slice', 'x', x)([x], { begin: [...begin], size: [...size] });

@@ -19,7 +19,7 @@ function permute(x: Tensor, permutation: readonly number[], y: Tensor): void {
   );
 }
 
-const ops = forEachDtype((dtype) =>
+const opFor = forEachDtype((dtype) =>
   defineOp<{ permutation: readonly number[] }>({
     name: 'transpose',
     dtype,
@@ -66,4 +66,4 @@ function resolvePermutation(permutation: readonly number[] | undefined, x: Shape
  * ```
  */
 export const transpose = (x: Tensor, permutation?: readonly number[]): Tensor =>
-  ops[x.dtype]([x], { permutation: resolvePermutation(permutation, x.shape) });
+  opFor('transpose', 'x', x)([x], { permutation: resolvePermutation(permutation, x.shape) });

@@ -1,10 +1,11 @@
+import { showValue } from '../checks.ts';
 import { ShapeError, WeftError } from '../errors.ts';
 import { kernel } from '../gpu/kernel.ts';
 import { blockKernel, launchBlocks } from './blocks.ts';
 import { launch } from './launch.ts';
 import { adopt, keep, scope } from './scope.ts';
 import { type Shape, sameShape, showShape } from './shape.ts';
-import { type DType, empty, type Tensor } from './tensor.ts';
+import { type DType, empty, expectIsTensor, type Tensor } from './tensor.ts';
 import { currentWork, work, workUnlessNamed } from './work.ts';
 
 /** Where a gradient goes: to the op that made the tensor, or to the tensor itself if it is a leaf. */
@@ -119,7 +120,7 @@ export interface OpDefinition<A> {
 /**
  * Makes a differentiable op from its shape rule, its forward and its backward pass. Temporaries of either pass are freed at its end.
  *
- * @returns a function of the input tensors and the attributes
+ * @returns a function of the input tensors and the attributes, which throws a ShapeError where an input is no tensor
  * @example
  * ```ts
  * import { checkGradients, defineOp, empty, kernel, launch, split, tensor } from 'weft-gpu';
@@ -160,6 +161,9 @@ export function defineOp<A = undefined>(
 ): (inputs: readonly Tensor[], attrs: A) => Tensor {
   const { name, shape, dtype = 'f32', forward, backward } = definition;
   return (inputs, attrs) => {
+    inputs.forEach((input, i) => {
+      expectIsTensor(name, i === 0 ? 'x' : `input ${i}`, input);
+    });
     const inputShapes = inputs.map((input) => input.shape);
     const outputShape = shape(inputShapes, attrs);
     const sources = gradEnabled && backward ? inputs.map(sourceOf) : inputs.map(() => undefined);
@@ -221,7 +225,7 @@ const oneKernel = kernel({ name: 'seed-gradient', lanes: 1, write: { one: 'f32' 
  *
  * @param loss a tensor of one element
  * @returns one gradient a target, of its shape
- * @throws WeftError naming the first target that the loss doesn't depend on.
+ * @throws WeftError naming the first target that the loss doesn't depend on; ShapeError for a loss of several elements
  * @example
  * ```ts
  * import { gradients, square, sum, tensor, variable } from 'weft-gpu';
@@ -232,6 +236,11 @@ const oneKernel = kernel({ name: 'seed-gradient', lanes: 1, write: { one: 'f32' 
  * ```
  */
 export function gradients(loss: Tensor, targets: readonly Tensor[]): Tensor[] {
+  expectIsTensor('gradients', 'the loss', loss);
+  if (!Array.isArray(targets)) throw new ShapeError('gradients', 'a list of targets', showValue(targets));
+  targets.forEach((target, i) => {
+    expectIsTensor('gradients', `target ${i}`, target);
+  });
   if (loss.size !== 1) throw new ShapeError('gradients', 'a loss of one element', showShape(loss.shape));
   return scope(() => {
     const pending = new Map<Source, Tensor>();
@@ -284,8 +293,9 @@ function nodesBehind(start: TapeNode | undefined): TapeNode[] {
   return [...found].sort((a, b) => b.id - a.id);
 }
 
-/** A tensor that gradients can be asked for, kept until its owner disposes of it. */
+/** A tensor that gradients can be asked for, kept until its owner disposes of it. @throws ShapeError for what is no tensor */
 export function variable(initial: Tensor): Tensor {
+  expectIsTensor('variable', 'its values', initial);
   const made = keep(initial.alias());
   made.requiresGrad = true;
   return made;

@@ -1,6 +1,8 @@
+import { showValue } from '../checks.ts';
+import { ShapeError } from '../errors.ts';
 import { blockKernel, launchBlocks } from './blocks.ts';
-import type { Shape } from './shape.ts';
-import { arrayOf, type DType, empty, type Tensor } from './tensor.ts';
+import { checkShape, type Shape } from './shape.ts';
+import { asDType, type DType, empty, type Tensor } from './tensor.ts';
 
 // Elements are written as words, so that one kernel serves every dtype.
 const fillKernel = blockKernel({
@@ -12,7 +14,7 @@ const fillKernel = blockKernel({
 
 /**
  * A tensor with `value` in every element, written on the GPU: inside `record(fn)` at each replay.
- * @throws ShapeError
+ * @throws ShapeError, also for a value that an integer dtype can't hold; WeftError for a dtype that there isn't
  * @example
  * ```ts
  * import { full } from 'weft-gpu';
@@ -20,15 +22,20 @@ const fillKernel = blockKernel({
  * await full([3], 0.5).data(); // Float32Array [0.5, 0.5, 0.5]
  * ```
  */
-export function full(shape: Shape, value: number, dtype: DType = 'f32'): Tensor {
+export const full = (shape: Shape, value: number, dtype: DType = 'f32'): Tensor =>
+  filled('full', shape, value, dtype);
+
+/** A tensor of zeros. @throws ShapeError; WeftError for a dtype that there isn't */
+export const zeros = (shape: Shape, dtype: DType = 'f32'): Tensor => filled('zeros', shape, 0, dtype);
+
+/** A tensor of ones. @throws ShapeError; WeftError for a dtype that there isn't */
+export const ones = (shape: Shape, dtype: DType = 'f32'): Tensor => filled('ones', shape, 1, dtype);
+
+function filled(op: string, shape: Shape, value: number, dtype: DType): Tensor {
+  if (typeof value !== 'number') throw new ShapeError(op, 'a number as value', showValue(value));
+  checkShape(op, shape);
+  const [bits] = new Uint32Array(asDType(op, [value], dtype).buffer);
   const y = empty(shape, dtype);
-  const [bits] = new Uint32Array(arrayOf[dtype].of(value).buffer);
   launchBlocks(fillKernel, { y }, { bits });
   return y;
 }
-
-/** A tensor of zeros. @throws ShapeError */
-export const zeros = (shape: Shape, dtype: DType = 'f32'): Tensor => full(shape, 0, dtype);
-
-/** A tensor of ones. @throws ShapeError */
-export const ones = (shape: Shape, dtype: DType = 'f32'): Tensor => full(shape, 1, dtype);

@@ -1,3 +1,4 @@
+import { checkFunction } from '../checks.ts';
 import { WeftError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Arenas, RecordedMemory, Recording } from '../gpu/plan.ts';
@@ -5,7 +6,7 @@ import type { GpuBuffer } from '../gpu/pool.ts';
 import { currentGpu } from './device.ts';
 import { type Profile, profileRecording } from './profile.ts';
 import { collect, keep, mapTensors, scope } from './scope.ts';
-import { Storage, Tensor } from './tensor.ts';
+import { expectIsTensor, Storage, Tensor } from './tensor.ts';
 
 /** Replays that may wait on the GPU at a time: one runs while the CPU prepares the next. */
 const STEPS_IN_FLIGHT = 2;
@@ -63,6 +64,7 @@ export interface Recorded<A extends readonly Tensor[], R> {
  * ```
  */
 export function record<A extends readonly Tensor[], R>(fn: (...args: A) => R): Recorded<A, R> {
+  checkFunction('record', 'its first argument', fn, '(x) => relu(x)');
   const plans = new Map<string, Plan<R>>();
   const inFlight: Promise<unknown>[] = [];
   let arenas: Arenas | undefined;
@@ -94,6 +96,9 @@ export function record<A extends readonly Tensor[], R>(fn: (...args: A) => R): R
 
   /** Calls that weren't awaited still run in order. */
   const inTurn = async <T>(args: A, what: (gpu: Gpu, args: A) => T | Promise<T>): Promise<T> => {
+    args.forEach((arg, i) => {
+      expectIsTensor('a recorded step', `argument ${i}`, arg);
+    });
     const gpu = args[0]?.storage.gpu ?? currentGpu();
     if (gpu.activeRecording)
       throw new WeftError(

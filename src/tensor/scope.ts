@@ -1,3 +1,4 @@
+import { checkFunction } from '../checks.ts';
 import { WeftError } from '../errors.ts';
 import type { Tensor } from './tensor.ts';
 
@@ -23,6 +24,7 @@ export function adopt<T extends Tensor>(tensor: T): T {
  * ```
  */
 export function scope<T>(fn: () => T): T {
+  checkFunction('scope', 'its first argument', fn, '() => relu(x)');
   const made = new Set<Tensor>();
   scopes.push(made);
   let result: T;

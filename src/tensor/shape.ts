@@ -1,3 +1,4 @@
+import { showValue } from '../checks.ts';
 import { ShapeError } from '../errors.ts';
 
 /** Lengths of the axes, outermost first; a scalar has none. */
@@ -22,10 +23,11 @@ export function stridesOf(shape: Shape): number[] {
   return strides;
 }
 
-/** @throws ShapeError unless every dimension is a whole number of at least 1. */
+/** @throws ShapeError unless it is a list of dimensions, each a whole number of at least 1. */
 export function checkShape(op: string, shape: Shape): void {
+  if (!Array.isArray(shape)) throw new ShapeError(op, 'a shape, as [2, 3]', showValue(shape));
   if (!shape.every((n) => Number.isInteger(n) && n >= 1))
-    throw new ShapeError(op, 'dimensions that are whole numbers of at least 1', showShape(shape));
+    throw new ShapeError(op, 'dimensions that are whole numbers of at least 1', showValue(shape));
 }
 
 /** Resolves negative axes and refuses axes out of range or named twice. Axes come back in rising order. */
@@ -35,14 +37,20 @@ export function resolveAxes(
   rank: number,
 ): number[] {
   if (axes === undefined) return Array.from({ length: rank }, (_, i) => i);
-  const resolved = (typeof axes === 'number' ? [axes] : axes).map((axis) => (axis < 0 ? axis + rank : axis));
-  if (
-    !resolved.every((axis) => Number.isInteger(axis) && axis >= 0 && axis < rank) ||
-    new Set(resolved).size !== resolved.length
-  ) {
-    throw new ShapeError(op, `distinct axes from ${-rank} to ${rank - 1}`, JSON.stringify(axes));
-  }
+  const list: readonly unknown[] = Array.isArray(axes) ? axes : [axes];
+  const resolved = list.map((axis) => (typeof axis === 'number' && axis < 0 ? axis + rank : axis));
+  const isAxis = (axis: unknown): axis is number =>
+    Number.isInteger(axis) && (axis as number) >= 0 && (axis as number) < rank;
+  if (!resolved.every(isAxis) || new Set(resolved).size !== resolved.length)
+    throw new ShapeError(op, `distinct axes from ${-rank} to ${rank - 1}`, showValue(axes));
   return resolved.sort((a, b) => a - b);
+}
+
+/** Resolves one axis, which may be negative. @throws ShapeError where it is none of them */
+export function resolveAxis(op: string, axis: number, rank: number): number {
+  if (!(Number.isInteger(axis) && axis >= -rank && axis < rank))
+    throw new ShapeError(op, `an axis from ${-rank} to ${rank - 1}`, showValue(axis));
+  return axis < 0 ? axis + rank : axis;
 }
 
 /** The shape that NumPy's broadcasting rules give for two operands. */

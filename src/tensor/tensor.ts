@@ -1,8 +1,10 @@
+import { checkOneOf, showValue } from '../checks.ts';
 import { ShapeError, WeftError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { BufferView, type GpuBuffer } from '../gpu/pool.ts';
 import type { TapeNode } from './autograd.ts';
 import { currentGpu } from './device.ts';
+import { elementsOf, expectCount, expectUnchanged, type Nested } from './elements.ts';
 import { adopt } from './scope.ts';
 import { checkShape, type Shape, showShape, sizeOf } from './shape.ts';
 
@@ -12,6 +14,20 @@ export type DType = 'f32' | 'i32' | 'u32';
 export type TypedArray = Float32Array | Int32Array | Uint32Array;
 
 export const arrayOf = { f32: Float32Array, i32: Int32Array, u32: Uint32Array } as const;
+
+const dtypes = Object.keys(arrayOf) as DType[];
+
+/**
+ * Numbers as elements of a dtype; those that are so already, as they are.
+ * @throws ShapeError for a number that an integer dtype can't hold; WeftError for a dtype that there isn't
+ */
+export function asDType(op: string, values: ArrayLike<number>, dtype: DType): TypedArray {
+  checkOneOf(op, 'dtype', dtype, dtypes);
+  if (values instanceof arrayOf[dtype]) return values;
+  const written = arrayOf[dtype].from(values);
+  if (dtype !== 'f32') expectUnchanged(op, dtype, values, written);
+  return written;
+}
 
 /** Elements from one place where a view can begin to the next: 256 bytes. */
 export const VIEW_STEP = 64;
@@ -110,8 +126,12 @@ export class Tensor {
     this.moments = undefined;
   }
 
-  /** Another handle on the same elements, with the same or another shape of as many elements; off the tape. */
+  /**
+   * Another handle on the same elements, with the same or another shape of as many elements; off the tape.
+   * @throws ShapeError for a shape of more or fewer
+   */
   alias(shape: Shape = this.shape, dtype: DType = this.dtype): Tensor {
+    if (shape !== this.shape) expectCount('alias', shape, this.size);
     return new Tensor(shape, dtype, this.storage);
   }
 
@@ -133,19 +153,30 @@ export class Tensor {
   }
 }
 
-/** A tensor whose elements are yet to be written by a kernel. */
+/**
+ * The one place that refuses what isn't a tensor where an op, a model or a recorded step takes one.
+ * @param name the operand's
+ * @throws ShapeError
+ */
+export function expectIsTensor(op: string, name: string, value: unknown): asserts value is Tensor {
+  if (!(value instanceof Tensor)) throw new ShapeError(op, `a tensor for ${name}`, showValue(value));
+}
+
+/** A tensor whose elements are yet to be written by a kernel. @throws ShapeError; WeftError for a dtype that there isn't */
 export function empty(shape: Shape, dtype: DType = 'f32', gpu: Gpu = currentGpu()): Tensor {
   checkShape('empty', shape);
+  checkOneOf('empty', 'dtype', dtype, dtypes);
   const memory = gpu.activeRecording ?? gpu.pool;
   return adopt(new Tensor([...shape], dtype, new Storage(gpu, memory.acquire(sizeOf(shape) * 4))));
 }
 
-/** Numbers in nested arrays of equal lengths. */
-export type Nested = number | readonly Nested[];
-
 /**
  * A tensor with the given elements: nested arrays, or a flat (typed) array with a shape.
- * @throws ShapeError when nested arrays are ragged or the shape holds another number of elements.
+ *
+ * @param values of any kind of typed array but bigints; of nested arrays the innermost may be typed
+ * @param dtype default: that of an Int32Array or Uint32Array, else f32
+ * @throws ShapeError when nested arrays are ragged or hold anything but numbers, the shape holds another number of elements, or an integer
+ * dtype can't hold one of them; WeftError for a dtype that there isn't
  * @example
  * ```ts
  * import { tensor } from 'weft-gpu';
@@ -160,36 +191,14 @@ export type Nested = number | readonly Nested[];
 export function tensor(
   values: Nested | TypedArray | ArrayLike<number>,
   shape?: Shape,
-  dtype?: DType,
+  dtype: DType = values instanceof Int32Array ? 'i32' : values instanceof Uint32Array ? 'u32' : 'f32',
 ): Tensor {
-  const isTyped = ArrayBuffer.isView(values);
-  const nestedShape = isTyped ? [values.length] : shapeOfNested(values as Nested);
-  const type =
-    dtype ?? (values instanceof Int32Array ? 'i32' : values instanceof Uint32Array ? 'u32' : 'f32');
-  const flat = isTyped
-    ? values
-    : typeof values === 'number'
-      ? [values]
-      : (values as unknown[]).flat(Number.POSITIVE_INFINITY);
-  const finalShape = shape ?? nestedShape;
-  if (sizeOf(finalShape) !== flat.length)
-    throw new ShapeError(
-      'tensor',
-      `${sizeOf(finalShape)} elements for shape ${showShape(finalShape)}`,
-      `${flat.length}`,
-    );
-  const elements = new arrayOf[type](flat as ArrayLike<number>);
-  return hostTensor(finalShape, type, () => elements, true);
-}
-
-function shapeOfNested(values: Nested): number[] {
-  if (typeof values === 'number') return [];
-  const first = shapeOfNested(values[0] ?? 0);
-  for (const value of values) {
-    if (showShape(shapeOfNested(value)) !== showShape(first))
-      throw new ShapeError('tensor', 'nested arrays of equal lengths', 'ragged ones');
-  }
-  return [values.length, ...first];
+  const given = elementsOf('tensor', values);
+  const finalShape = shape ?? given.shape;
+  checkShape('tensor', finalShape);
+  expectCount('tensor', finalShape, given.values.length);
+  const elements = asDType('tensor', given.values, dtype);
+  return hostTensor(finalShape, dtype, () => elements, true);
 }
 
 /**
@@ -209,7 +218,8 @@ function shapeOfNested(values: Nested): number[] {
  * ```
  */
 export function hostTensor(shape: Shape, dtype: DType, produce: () => TypedArray, constant = false): Tensor {
-  checkShape('tensor', shape);
+  checkShape('hostTensor', shape);
+  checkOneOf('hostTensor', 'dtype', dtype, dtypes);
   const gpu = currentGpu();
   const recording = gpu.activeRecording;
   const buffer = gpu.pool.acquire(sizeOf(shape) * 4);

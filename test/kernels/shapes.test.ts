@@ -217,7 +217,7 @@ describe('concat', () => {
       'concat: expected shapes that are alike but for axis 0, got [1, 2] [1, 1]',
     );
     expect(() => concat([x, tensor([1, 2])], 0)).toThrow('alike but for axis 0');
-    expect(() => concat([x], 2)).toThrow('concat: expected distinct axes from -2 to 1');
+    expect(() => concat([x], 2)).toThrow('concat: expected an axis from -2 to 1, got 2');
     expect(() => concat([x, tensor(new Int32Array(2), [1, 2])], 0)).toThrow(
       'concat: expected tensor 1 f32, got i32 [1, 2]',
     );

@@ -1,6 +1,6 @@
 import { ShapeError } from '../../errors.ts';
 import { defineOp } from '../../tensor/autograd.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
+import { expectIsTensor, type Tensor } from '../../tensor/tensor.ts';
 import { work } from '../../tensor/work.ts';
 import type { Padding, Strides } from '../shared/padding.ts';
 import { biasGradient, unfold } from './cotangent.ts';
@@ -123,5 +123,7 @@ export function conv2d(
 ): Tensor {
   if (activation !== 'linear' && activation !== 'relu')
     throw new ShapeError('conv2d', "activation 'linear' or 'relu'", `'${activation}'`);
+  for (const [name, operand] of Object.entries({ x, w, ...(bias && { bias }) }))
+    expectIsTensor('conv2d', name, operand);
   return op(bias ? [x, w, bias] : [x, w], { strides, padding, activation, maxPool, moments, variant });
 }
