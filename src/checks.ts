@@ -34,6 +34,7 @@ const SHOWN_PARTS = 6;
 
 function showObject(value: object): string {
   if (Array.isArray(value)) {
+    if (value.length === 0) return 'an empty array';
     if (
       value.length > SHOWN_PARTS ||
       value.some((element) => typeof element === 'object' && element !== null)

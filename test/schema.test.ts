@@ -22,7 +22,7 @@ describe('parseJson', () => {
 
   const cases: [what: string, text: string, message: string][] = [
     ['no JSON', '{"a', 'damaged JSON: '],
-    ['another kind', '[]', 'expected an object, got an array'],
+    ['another kind', '[]', 'expected an object, got an empty array'],
     ['null', 'null', 'expected an object, got null'],
     ['a key that is missing', '{"name":"a"}', 'epochs is missing'],
     ['a text for a number', withChanges({ epochs: '3' }), "epochs must be a whole number from 1, got '3'"],
