@@ -1,7 +1,9 @@
 import fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { WeftError } from '../errors.ts';
+import { undoing } from '../node/cleanUp.ts';
 import { atomicWrite, hasCode, writeError } from '../node/files.ts';
+import { type Lock, takeLock } from '../node/lock.ts';
 
 /*
  * Folders of work that goes on after it was broken off: what decides it is in one file, its manifest; every file is written whole or not
@@ -33,6 +35,8 @@ export async function readIfThere(path: string): Promise<Uint8Array<ArrayBuffer>
 }
 
 export abstract class ManifestFolder<M extends object> {
+  private held: Lock | undefined;
+
   protected constructor(
     readonly path: string,
     private readonly file: string,
@@ -46,43 +50,41 @@ export abstract class ManifestFolder<M extends object> {
     } catch (error) {
       throw writeError(this.path, error);
     }
-    const isOurs = (name: string) => name === LOCK || name.endsWith('.tmp');
-    if (!(await fs.readdir(this.path)).every(isOurs)) {
-      throw new WeftError(
-        `${this.path} holds files already: go on with it (--resume ${this.path}), or choose another folder`,
-      );
-    }
-    await this.lock();
-    await this.update({});
+    await this.checkNew();
+    await this.lockThen(async () => {
+      // Another process may have been at work between.
+      await this.checkNew();
+      await this.update({});
+    });
   }
 
   /** Writes the manifest with some of it changed. */
   async update(changes: Partial<M>): Promise<void> {
     this.manifest = { ...this.manifest, ...changes };
+    await this.checkLock();
     await atomicWrite(join(this.path, this.file), json(this.manifest));
   }
 
-  /** Keeps other processes from this work until `unlock()`, and clears away what a killed one left half-written. */
+  /**
+   * Keeps other processes from this work until `unlock()`, clears away what a killed one left half-written, and reads the manifest as it is
+   * now.
+   */
   async lock(): Promise<void> {
-    const file = join(this.path, LOCK);
-    while (!(await writeNew(file, `${process.pid}\n`))) {
-      const holder = Number.parseInt(await fs.readFile(file, 'utf8').catch(() => ''), 10);
-      if (holder > 0 && holder !== process.pid && isRunning(holder)) {
-        throw new WeftError(
-          `process ${holder} is at work on ${this.path}; if that is another program, delete ${file}`,
-        );
-      }
-      await fs.rm(file, { force: true });
-    }
-    for (const path of this.folders) {
-      const names = await fs.readdir(path).catch(() => []);
-      for (const name of names.filter((name) => name.endsWith('.tmp')))
-        await fs.rm(join(path, name), { force: true });
-    }
+    await this.lockThen(async () => {
+      this.manifest = await this.read();
+    });
   }
 
+  /** @throws WeftError where this process had the lock and has it no longer: the folder was deleted or moved, or another took it over */
+  async checkLock(): Promise<void> {
+    await this.held?.check();
+  }
+
+  /** @throws WeftError as `checkLock()` does */
   async unlock(): Promise<void> {
-    await fs.rm(join(this.path, LOCK), { force: true });
+    const { held } = this;
+    this.held = undefined;
+    await held?.release();
   }
 
   /** Takes away new work that couldn't even be begun. */
@@ -92,28 +94,42 @@ export abstract class ManifestFolder<M extends object> {
     await fs.rmdir(this.path).catch(() => {});
   }
 
+  /** The manifest in the folder. @throws WeftError where there is none, or it is damaged */
+  protected abstract read(): Promise<M>;
+
   /** Where files of this work are written. */
   protected get folders(): string[] {
     return [this.path];
   }
-}
 
-/** Writes a file that isn't there yet; says whether it did. */
-async function writeNew(path: string, contents: string): Promise<boolean> {
-  try {
-    await fs.writeFile(path, contents, { flag: 'wx' });
-    return true;
-  } catch (error) {
-    if (hasCode(error, 'EEXIST')) return false;
-    throw writeError(path, error);
+  /** Takes the lock; where what follows fails, the lock isn't kept. */
+  private async lockThen(work: () => Promise<void>): Promise<void> {
+    this.held = await takeLock(join(this.path, LOCK), this.path);
+    await undoing(
+      async () => {
+        await this.clearTemporary();
+        await work();
+      },
+      () => this.unlock(),
+    );
   }
-}
 
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return hasCode(error, 'EPERM');
+  private async clearTemporary(): Promise<void> {
+    for (const path of this.folders) {
+      const names = await fs.readdir(path).catch(() => []);
+      for (const name of names.filter((name) => name.endsWith('.tmp')))
+        await fs.rm(join(path, name), { force: true });
+    }
+  }
+
+  private async checkNew(): Promise<void> {
+    const isOurs = (name: string) => name === LOCK || name.startsWith(`${LOCK}.`) || name.endsWith('.tmp');
+    const names = await fs.readdir(this.path).catch((error) => {
+      throw writeError(this.path, error);
+    });
+    if (names.every(isOurs)) return;
+    throw new WeftError(
+      `${this.path} holds files already: go on with it (--resume ${this.path}), or choose another folder`,
+    );
   }
 }

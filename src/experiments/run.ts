@@ -78,7 +78,11 @@ const checkpointOf = (phase: number) => `checkpoint${phase === 0 ? '' : `-${phas
 
 /** The files of one repeat. */
 export class RepeatFolder {
-  constructor(readonly path: string) {}
+  /** @param checkLock called before each write */
+  constructor(
+    readonly path: string,
+    private readonly checkLock: () => Promise<void> = async () => {},
+  ) {}
 
   /** Of a phase, counted from 0. */
   readonly checkpoint = (phase = 0) => readIfThere(this.file(checkpointOf(phase)));
@@ -115,6 +119,8 @@ export class RepeatFolder {
   }
 
   private async write(name: string, contents: Uint8Array | string): Promise<void> {
+    // A folder that was deleted isn't made anew: what was in it is lost.
+    await this.checkLock();
     try {
       await fs.mkdir(this.path, { recursive: true });
     } catch (error) {
@@ -156,7 +162,7 @@ export class RunFolder extends ManifestFolder<Manifest> {
   /** The files of a repeat, counted from 1, of as many as the run has. */
   repeat(number: number): RepeatFolder {
     const repeats = this.manifest.choices?.plan.repeats ?? 1;
-    return new RepeatFolder(repeats === 1 ? this.path : join(this.path, `repeat-${number}`));
+    return this.files(repeats === 1 ? this.path : join(this.path, `repeat-${number}`));
   }
 
   get repeats(): RepeatFolder[] {
@@ -166,17 +172,25 @@ export class RunFolder extends ManifestFolder<Manifest> {
 
   /** What the repeats came to together; of a single one, its result. */
   async summary(): Promise<object | undefined> {
-    return new RepeatFolder(this.path).result();
+    return this.files(this.path).result();
   }
 
   /** Keeps the weights of the best of several repeats. */
   async saveWinner(weights: Uint8Array): Promise<void> {
-    await new RepeatFolder(this.path).saveBest(weights);
+    await this.files(this.path).saveBest(weights);
   }
 
   /** Writes what the repeats come to together. */
   async saveSummary(summary: object): Promise<void> {
-    await atomicWrite(join(this.path, 'result.json'), json(summary));
+    await this.files(this.path).saveResult(summary);
+  }
+
+  protected override read(): Promise<Manifest> {
+    return readManifest(this.path);
+  }
+
+  private files(path: string): RepeatFolder {
+    return new RepeatFolder(path, () => this.checkLock());
   }
 
   protected override get folders(): string[] {

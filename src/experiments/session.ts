@@ -1,6 +1,7 @@
 import { WeftError } from '../errors.ts';
 import { Gpu } from '../gpu/gpu.ts';
 import { openAdapter } from '../node/adapter.ts';
+import { undoing } from '../node/cleanUp.ts';
 import { findDawn } from '../node/dawn.ts';
 import { loadFashionMnist } from '../node/fashionMnist.ts';
 import { pinChoices } from '../tensor/choices.ts';
@@ -55,15 +56,17 @@ export async function openGpuFor(
   { adapter, allowOtherAdapter = false }: { adapter?: string; allowOtherAdapter?: boolean },
   out: Console,
 ): Promise<OpenGpu> {
-  try {
-    const gpu = await openGpu(adapter ?? folder.manifest.flags.adapter, out);
-    await settleAdapter(folder, gpu, allowOtherAdapter, !isNew, out);
-    pinKernels(gpu, folder.manifest.choices?.kernels ?? {}, out);
-    return gpu;
-  } catch (error) {
-    if (isNew) await folder.discard();
-    throw error;
-  }
+  return undoing(
+    async () => {
+      const gpu = await openGpu(adapter ?? folder.manifest.flags.adapter, out);
+      await settleAdapter(folder, gpu, allowOtherAdapter, !isNew, out);
+      pinKernels(gpu, folder.manifest.choices?.kernels ?? {}, out);
+      return gpu;
+    },
+    async () => {
+      if (isNew) await folder.discard();
+    },
+  );
 }
 
 /** Keeps work on the adapter that it was begun on, and writes down which. */

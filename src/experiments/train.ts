@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { WeftError } from '../errors.ts';
 import type { Model } from '../nn/model.ts';
 import { loadModel } from '../nn/modelFile.ts';
+import { cleaningUp } from '../node/cleanUp.ts';
 import { threeDigits } from '../report/numbers.ts';
 import { makeChoices } from './choices.ts';
 import { type Console, duration } from './console.ts';
@@ -75,25 +76,28 @@ export async function train(name: string, options: TrainOptions, out: Console): 
   const run = resumed ?? (await startRun(known, options, data, out));
   if (resumed) await run.lock();
   let stop: StopSignal | undefined;
-  try {
-    const experiment = withNetworkSettings(known, run.manifest.flags.set);
-    const gpu = await openGpuFor(run, resumed === undefined, options, out);
-    stop = new StopSignal(options.maxTime, () => out.line('finishing the step; once more ends at once'));
-    out.line(`\n${experiment.network(0).summary()}\n`);
-    const { plan } = await settleChoices(experiment, run, gpu, data, stop, out);
-    await runRepeats({ experiment, run, plan, data, stop, out });
-    out.line(`files: ${run.path}`);
-    return 0;
-  } catch (error) {
-    if (!(error instanceof Stopped)) throw error;
-    out.line(`${error.reason}; go on: weft train ${name} --resume ${run.path}`);
-    return error.exitCode;
-  } finally {
-    out.endProgress();
-    stop?.dispose();
-    await run.unlock();
-    close();
-  }
+  return cleaningUp(
+    async () => {
+      try {
+        const experiment = withNetworkSettings(known, run.manifest.flags.set);
+        const gpu = await openGpuFor(run, resumed === undefined, options, out);
+        stop = new StopSignal(options.maxTime, () => out.line('finishing the step; once more ends at once'));
+        out.line(`\n${experiment.network(0).summary()}\n`);
+        const { plan } = await settleChoices(experiment, run, gpu, data, stop, out);
+        await runRepeats({ experiment, run, plan, data, stop, out });
+        out.line(`files: ${run.path}`);
+        return 0;
+      } catch (error) {
+        if (!(error instanceof Stopped)) throw error;
+        out.line(`${error.reason}; go on: weft train ${name} --resume ${run.path}`);
+        return error.exitCode;
+      }
+    },
+    () => out.endProgress(),
+    () => stop?.dispose(),
+    () => run.unlock(),
+    close,
+  );
 }
 
 /** Makes the folder of a new run with its manifest. */

@@ -3,6 +3,7 @@ import fs from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { WeftError } from '../errors.ts';
+import { cleaningUp } from './cleanUp.ts';
 import { DISK_FULL, hasCode, writeError } from './files.ts';
 
 const TEMPORARY_PREFIX = 'tmp-';
@@ -69,13 +70,13 @@ export async function withTemporaryFolder<T>(use: (path: string) => Promise<T>):
       await fs.rm(join(cache, name), { recursive: true, force: true });
     }
   }
-  let path: string | undefined;
   try {
-    path = await fs.mkdtemp(join(cache, TEMPORARY_PREFIX));
-    return await use(path);
+    const path = await fs.mkdtemp(join(cache, TEMPORARY_PREFIX));
+    return await cleaningUp(
+      () => use(path),
+      () => fs.rm(path, { recursive: true, force: true }),
+    );
   } catch (error) {
     throw hasCode(error, ...DISK_FULL) ? writeError(cache, error) : error;
-  } finally {
-    if (path) await fs.rm(path, { recursive: true, force: true });
   }
 }

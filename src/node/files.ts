@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import fs from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { WeftError } from '../errors.ts';
+import { cleaningUp, undoing } from './cleanUp.ts';
 
 /** The codes of a full disk and of a user's used-up share of it. */
 export const DISK_FULL = ['ENOSPC', 'EDQUOT'];
@@ -23,19 +24,29 @@ export const DISK_FULL = ['ENOSPC', 'EDQUOT'];
 export async function atomicWrite(path: string, contents: Uint8Array | string): Promise<void> {
   const temporary = `${path}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
   try {
-    const file = await fs.open(temporary, 'wx');
-    try {
-      await file.writeFile(contents);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await fs.rename(temporary, path);
+    await undoing(
+      async () => {
+        await writeThrough(temporary, contents);
+        await fs.rename(temporary, path);
+      },
+      () => fs.rm(temporary, { force: true }),
+    );
   } catch (error) {
-    await fs.rm(temporary, { force: true }).catch(() => {});
     throw writeError(path, error);
   }
   await syncFolder(dirname(path));
+}
+
+/** Writes a file that isn't there yet, to the disk itself: what renames or links it then can't come before its contents. */
+export async function writeThrough(path: string, contents: Uint8Array | string): Promise<void> {
+  const file = await fs.open(path, 'wx');
+  await cleaningUp(
+    async () => {
+      await file.writeFile(contents);
+      await file.sync();
+    },
+    () => file.close(),
+  );
 }
 
 /**

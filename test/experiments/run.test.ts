@@ -97,20 +97,53 @@ describe("a run's folder", () => {
 
   it('belongs to one process at a time', async () => {
     const run = await RunFolder.create(path, manifest);
-    await fs.writeFile(join(path, 'lock'), `${process.ppid}\n`);
-    await expect(run.lock()).rejects.toThrow(`process ${process.ppid} is at work on ${path}`);
+    await expect((await RunFolder.open(path)).lock()).rejects.toThrow(
+      `process ${process.pid} is at work on ${path}`,
+    );
+    await run.unlock();
+    expect(await fs.readdir(path)).toEqual(['manifest.json']);
     // No process has this number.
     await fs.writeFile(join(path, 'lock'), '999999999\n');
     await run.lock();
-    expect(await fs.readFile(join(path, 'lock'), 'utf8')).toBe(`${process.pid}\n`);
-    await run.unlock();
-    expect(await fs.readdir(path)).toEqual(['manifest.json']);
+    expect(JSON.parse(await fs.readFile(join(path, 'lock'), 'utf8')).pid).toBe(process.pid);
+  });
+
+  it('is begun by one process at a time', async () => {
+    await fs.mkdir(path);
+    const begun = await Promise.allSettled(
+      [1, 2, 3].map((seed) => RunFolder.create(path, { ...manifest, seed })),
+    );
+    const [made] = begun.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
+    expect(begun.filter(({ status }) => status === 'rejected')).toHaveLength(2);
+    expect((await readManifest(path)).seed).toBe(made.manifest.seed);
+  });
+
+  it('is gone on with as the process before left it, not as it was when it was looked at', async () => {
+    const first = await RunFolder.create(path, manifest);
+    const second = await RunFolder.open(path);
+    await first.update({ choices: choices(2) });
+    await first.unlock();
+    await second.lock();
+    expect(second.manifest.choices).toEqual(choices(2));
+  });
+
+  it('that was deleted is not made anew: what was in it is lost', async () => {
+    const run = await RunFolder.create(path, { ...manifest, choices: choices(2) });
+    await run.repeat(1).saveBest(Uint8Array.of(1));
+    await fs.rm(path, { recursive: true });
+    const lost = `lock on ${path} is gone: while it was at work, ${join(path, 'lock')} was deleted`;
+    await expect(run.repeat(1).saveBest(Uint8Array.of(1))).rejects.toThrow(lost);
+    await expect(run.saveSummary({})).rejects.toThrow(lost);
+    await expect(run.update({})).rejects.toThrow(lost);
+    await expect(run.unlock()).rejects.toThrow(lost);
+    await expect(fs.stat(path)).rejects.toThrow('ENOENT');
   });
 
   it('is cleared of what a killed process left half-written', async () => {
     const run = await RunFolder.create(path, { ...manifest, choices: choices(2) });
     await run.repeat(1).saveBest(Uint8Array.of(1));
     await fs.writeFile(join(path, 'repeat-1', 'checkpoint.safetensors.4-5.tmp'), 'half');
+    await run.unlock();
     await run.lock();
     expect(await fs.readdir(join(path, 'repeat-1'))).toEqual(['best.safetensors']);
   });

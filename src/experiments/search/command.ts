@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { WeftError } from '../../errors.ts';
+import { cleaningUp } from '../../node/cleanUp.ts';
 import { Grid } from '../../search/grid.ts';
 import { type SearchMethod, search } from '../../search/search.ts';
 import type { Trial } from '../../search/trial.ts';
@@ -88,32 +89,35 @@ export async function searchExperiment(
   const data = groupSets(whole, known.recipe.classes);
   let folder = resumed;
   let stop: StopSignal | undefined;
-  try {
-    await folder?.lock();
-    const gpu = resumed
-      ? await openGpuFor(resumed, false, options, out)
-      : await openGpu(options.adapter, out);
-    folder ??= await startSearch(known, options, gpu, data, out);
-    stop = new StopSignal(options.maxTime, () => out.line('finishing the step; once more ends at once'));
-    if (options.trials !== undefined)
-      await folder.update({ search: { ...folder.manifest.search, trials: options.trials } });
-    const experiment = withNetworkSettings(known, folder.manifest.flags.set);
-    const plan = await settlePlan(experiment, folder, gpu, data, stop, out);
-    await runTrials({ experiment, folder, plan, data, stop, out }, gpu);
-    const chart = drawTrials(folder.manifest);
-    if (chart) await folder.saveChart(chart);
-    printOutcome(folder, out);
-    return 0;
-  } catch (error) {
-    if (!(error instanceof Stopped)) throw error;
-    out.line(`${error.reason}; go on: weft search ${name} --resume ${folder?.path}`);
-    return error.exitCode;
-  } finally {
-    out.endProgress();
-    stop?.dispose();
-    await folder?.unlock();
-    close();
-  }
+  return cleaningUp(
+    async () => {
+      try {
+        await folder?.lock();
+        const gpu = resumed
+          ? await openGpuFor(resumed, false, options, out)
+          : await openGpu(options.adapter, out);
+        folder ??= await startSearch(known, options, gpu, data, out);
+        stop = new StopSignal(options.maxTime, () => out.line('finishing the step; once more ends at once'));
+        if (options.trials !== undefined)
+          await folder.update({ search: { ...folder.manifest.search, trials: options.trials } });
+        const experiment = withNetworkSettings(known, folder.manifest.flags.set);
+        const plan = await settlePlan(experiment, folder, gpu, data, stop, out);
+        await runTrials({ experiment, folder, plan, data, stop, out }, gpu);
+        const chart = drawTrials(folder.manifest);
+        if (chart) await folder.saveChart(chart);
+        printOutcome(folder, out);
+        return 0;
+      } catch (error) {
+        if (!(error instanceof Stopped)) throw error;
+        out.line(`${error.reason}; go on: weft search ${name} --resume ${folder?.path}`);
+        return error.exitCode;
+      }
+    },
+    () => out.endProgress(),
+    () => stop?.dispose(),
+    () => folder?.unlock(),
+    close,
+  );
 }
 
 /** Makes the folder of a new search, once all that it was told makes sense. */

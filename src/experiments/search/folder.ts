@@ -50,6 +50,10 @@ export class SearchFolder extends ManifestFolder<SearchManifest> {
     await atomicWrite(join(this.path, 'search.svg'), svg);
   }
 
+  protected override read(): Promise<SearchManifest> {
+    return readSearch(this.path);
+  }
+
   /** The folder of a trial's run. */
   trialPath(number: number): string {
     return join(this.path, 'trials', String(number).padStart(3, '0'));

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { WeftError } from '../../errors.ts';
+import { cleaningUp } from '../../node/cleanUp.ts';
 import { readIfThere } from '../folder.ts';
 import { type Context, trainRepeat } from '../repeat.ts';
 import { type History, MANIFEST, RunFolder } from '../run.ts';
@@ -20,15 +21,16 @@ export async function runTrial(context: TrialContext, number: number, parameters
   const plan = withRecipeSettings(context.plan, parameters);
   const experiment = withNetworkSettings(context.experiment, parameters);
   const run = await openTrial(folder, number, parameters);
-  try {
-    const repeat = run.repeat(1);
-    await trainRepeat({ experiment, run, plan, data, stop, out }, 1, repeat);
-    const history = await repeat.history();
-    if (!history) throw new WeftError(`${repeat.path} has no history, though its training is over`);
-    return figureOf(folder.manifest.objective, history.epochs);
-  } finally {
-    await run.unlock();
-  }
+  return cleaningUp(
+    async () => {
+      const repeat = run.repeat(1);
+      await trainRepeat({ experiment, run, plan, data, stop, out }, 1, repeat);
+      const history = await repeat.history();
+      if (!history) throw new WeftError(`${repeat.path} has no history, though its training is over`);
+      return figureOf(folder.manifest.objective, history.epochs);
+    },
+    () => run.unlock(),
+  );
 }
 
 /** The run of a trial: as it was left, or a new one. */
