@@ -145,3 +145,15 @@ export function checkFunction(owner: string, name: string, value: unknown, examp
   if (typeof value !== 'function')
     throw new WeftError(`${owner}: ${name} must be a function, as ${example}, got ${showValue(value)}`);
 }
+
+/**
+ * Checks what should be the contents of a file.
+ * @param what what they are, for a message: 'a safetensors file'
+ * @throws WeftError unless it is a Uint8Array
+ */
+export function checkBytes(what: string, bytes: unknown): void {
+  // By its tag: arrays of another window or thread are no instances here.
+  if (Object.prototype.toString.call(bytes) === '[object Uint8Array]') return;
+  const hint = bytes instanceof ArrayBuffer ? ': new Uint8Array(buffer)' : '';
+  throw new WeftError(`${what} must be given as its bytes, a Uint8Array, got ${showValue(bytes)}${hint}`);
+}

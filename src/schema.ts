@@ -11,10 +11,14 @@ import { WeftError } from './errors.ts';
 /** What a schema makes of a value. */
 export type Schema<T> = v.GenericSchema<unknown, T>;
 
-/** Characters that a JSON text has at most, where the caller says nothing else. */
-const MAX_CHARACTERS = 2 ** 26;
-/** Objects and arrays of a JSON text, which take 20 times its memory where they are empty: with this bound, 100 MB. */
-const MAX_CONTAINERS = 2 ** 20;
+/** How much JSON is read. */
+export interface JsonLimits {
+  /** Characters of the text. Default 2^26. */
+  readonly maxCharacters?: number;
+  /** Objects and arrays in it, which take 20 times its memory where they are empty. Default 2^20, some 100 MB. */
+  readonly maxContainers?: number;
+}
+
 /** Objects and arrays within one another: what walks through them, calls itself. */
 const MAX_DEPTH = 100;
 
@@ -22,27 +26,25 @@ const MAX_DEPTH = 100;
  * A value that a JSON text holds, as a schema has it.
  *
  * @param what what error messages call the text: a file's path
- * @throws WeftError in one line: the text, the place in it, what was expected there and what there is
+ * @throws WeftError in one line: the text, the place in it, what was expected there and what there is; for a text over the limits
+ * before it is parsed, and for one that has a key of an object twice, of which parsers take the last without a word
  * @example
  * ```ts
- * const { epochs } = parseJson('runs/1/manifest.json', text, v.object({ epochs: wholeNumber({ min: 1 }) }));
+ * const { epochs } = parseJson('runs/1/manifest.json', text, object({ epochs: wholeNumber({ min: 1 }) }));
  * ```
  */
-export function parseJson<T>(
-  what: string,
-  text: string,
-  schema: Schema<T>,
-  { maxCharacters = MAX_CHARACTERS } = {},
-): T {
+export function parseJson<T>(what: string, text: string, schema: Schema<T>, limits: JsonLimits = {}): T {
+  const { maxCharacters = 2 ** 26, maxContainers = 2 ** 20 } = limits;
   if (text.length > maxCharacters)
     throw new WeftError(
       `${what}: a JSON text of ${text.length} characters; at most ${maxCharacters} are read`,
     );
-  const { depth, containers } = measure(text);
-  if (depth > MAX_DEPTH || containers > MAX_CONTAINERS)
+  const { depth, containers, repeated } = survey(text);
+  if (depth > MAX_DEPTH || containers > maxContainers)
     throw new WeftError(
-      `${what}: a JSON text of ${containers} objects and arrays, ${depth} within one another; at most ${MAX_CONTAINERS} and ${MAX_DEPTH} are read`,
+      `${what}: a JSON text of ${containers} objects and arrays, ${depth} within one another; at most ${maxContainers} and ${MAX_DEPTH} are read`,
     );
+  if (repeated !== undefined) throw new WeftError(`${what} has ${showValue(repeated)} twice`);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -132,6 +134,7 @@ function describe({ message, expected, input, type, ...issue }: v.BaseIssue<unkn
         .replace(/^\((.*)\)$/, '$1')
         .replace(/(?<!")\b(Array|Object|boolean|number|string)\b(?!")/g, (word) => WORDS[word])
         .replaceAll(' | ', ' or ')
+        .replaceAll('"', "'")
     : message;
   return `${place ? `${place} must be` : 'expected'} ${words}, got ${showValue(input)}`;
 }
@@ -142,23 +145,52 @@ const step = (key: unknown, isFirst: boolean): string => {
   return /^[A-Za-z_]\w{0,40}$/.test(name) ? `${isFirst ? '' : '.'}${name}` : `[${showValue(name)}]`;
 };
 
-const [QUOTE, BACKSLASH, OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = [...'"\\[]{}'].map((c) =>
-  c.charCodeAt(0),
+const [QUOTE, BACKSLASH, COLON, OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = [...'"\\:[]{}'].map(
+  (c) => c.charCodeAt(0),
 );
 
-/** How many objects and arrays a JSON text has, and how many within one another at most. */
-function measure(text: string): { depth: number; containers: number } {
-  let [open, depth, containers, inText] = [0, 0, 0, false];
+interface Survey {
+  readonly depth: number;
+  readonly containers: number;
+  /** A key that an object has twice. */
+  readonly repeated?: string;
+}
+
+/** How many objects and arrays a JSON text has, how many within one another at most, and whether keys repeat. Of other texts, anything. */
+function survey(text: string): Survey {
+  let [depth, containers] = [0, 0];
+  let repeated: string | undefined;
+  /** The keys of the objects that are open, as they are written; of arrays, and without keys, none. */
+  const open: (Set<string> | undefined)[] = [];
+  /** Where the last text begins and ends, with its quotes. */
+  let [begin, end] = [0, 0];
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
-    if (inText) {
-      if (code === BACKSLASH) i++;
-      else if (code === QUOTE) inText = false;
-    } else if (code === QUOTE) inText = true;
-    else if (code === OPEN_ARRAY || code === OPEN_OBJECT) {
+    if (code === QUOTE) {
+      begin = i;
+      for (i++; i < text.length && text.charCodeAt(i) !== QUOTE; i++)
+        if (text.charCodeAt(i) === BACKSLASH) i++;
+      end = i + 1;
+    } else if (code === OPEN_ARRAY || code === OPEN_OBJECT) {
       containers++;
-      depth = Math.max(depth, ++open);
-    } else if (code === CLOSE_ARRAY || code === CLOSE_OBJECT) open--;
+      depth = Math.max(depth, open.push(undefined));
+    } else if (code === CLOSE_ARRAY || code === CLOSE_OBJECT) open.pop();
+    else if (code === COLON && open.length > 0 && depth <= MAX_DEPTH) {
+      const key = unescaped(text.slice(begin, end));
+      open[open.length - 1] ??= new Set();
+      const keys = open[open.length - 1]!;
+      if (keys.has(key)) repeated ??= key;
+      keys.add(key);
+    }
   }
-  return { depth, containers };
+  return { depth, containers, repeated };
+}
+
+function unescaped(text: string): string {
+  if (!text.includes('\\')) return text.slice(1, -1);
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }

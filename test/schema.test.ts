@@ -42,7 +42,7 @@ describe('parseJson', () => {
     [
       'a name for another',
       withChanges({ optimizer: 'constructor' }),
-      `optimizer must be "sgd" or "adam", got 'constructor'`,
+      "optimizer must be 'sgd' or 'adam', got 'constructor'",
     ],
     [
       'a key of a dictionary',
@@ -78,8 +78,14 @@ describe('parseJson', () => {
     expect(() => parse(deep)).toThrow(/5000000 objects and arrays, 5000000 within one another/);
     expect(() => parse(`[${'{},'.repeat(2 ** 20)}{}]`)).toThrow(/1048578 objects and arrays/);
     expect(() => parse(' '.repeat(2 ** 26 + 1))).toThrow(/67108865 characters; at most 67108864/);
-    // Brackets in texts are none.
-    expect(parse(withChanges({ name: '\\"[['.repeat(1e6) })).epochs).toBe(3);
+    expect(() => parse('{"name":"a","epochs":1,"\\u0065pochs":2}')).toThrow(
+      "manifest.json has 'epochs' twice",
+    );
+    expect(() => parse(withChanges({ history: [{ loss: 1 }] }).replace('"loss"', '"loss":2,"loss"'))).toThrow(
+      /'loss' twice/,
+    );
+    // Brackets and colons in texts are none.
+    expect(parse(withChanges({ name: '\\"[[:'.repeat(1e6) })).epochs).toBe(3);
   });
 });
 

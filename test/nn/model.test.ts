@@ -182,7 +182,7 @@ describe('safetensors', () => {
       (file: Uint8Array) => file.subarray(0, file.length - 4),
       /'b' claims bytes 16 to 28 of 24/,
     ],
-    ['no JSON', (file: Uint8Array) => file.map((byte, i) => (i === 8 ? 0 : byte)), /no JSON/],
+    ['no JSON', (file: Uint8Array) => file.map((byte, i) => (i === 8 ? 0 : byte)), /damaged JSON/],
   ])('refuses a file that is %s', (_, damage, message) => {
     expect(() => decodeSafetensors(damage(encodeSafetensors(tensors)))).toThrow(message);
   });
