@@ -116,7 +116,7 @@ export {
 export * from './nn/layers/index.ts';
 export { type LayerCall, Model, type ModelParts } from './nn/model.ts';
 export { loadModel, type ModelConfig, modelFromConfig } from './nn/modelFile.ts';
-export { NonFiniteError } from './nn/nonFinite.ts';
+export { NonFiniteError, type NonFinitePlace } from './nn/nonFinite.ts';
 export * from './nn/optimizers/index.ts';
 export { Parameter, type ParameterOptions, type ParameterOwner } from './nn/parameter.ts';
 export type { PredictOptions } from './nn/predictor.ts';

@@ -379,6 +379,8 @@ export const withoutCounterpart = {
   drawPerspective: 'a random perspective for each image: no such op',
   eraseImages: 'a box of each image filled: no such op',
   gatherImages: 'images gathered from bytes: its tensors hold no bytes on the GPU',
+  haltUnlessFinite: 'values that are not finite, noted on the GPU: values are read back',
+  noteHalt: 'that a step was halted, noted on the GPU: no such op',
   noteNonFinite: 'a loss that is not finite, noted on the GPU: losses are read back',
   stepMetrics: "a step's loss and right answers, noted on the GPU: they are read back",
 };

@@ -1,7 +1,7 @@
 import { WeftError } from '../errors.ts';
 
 /** What one element of a binding is, as WGSL spells it. */
-export type ElementType = 'f32' | 'u32' | 'i32' | 'vec4f' | 'vec4u' | 'vec4i';
+export type ElementType = 'f32' | 'u32' | 'i32' | 'vec4f' | 'vec4u' | 'vec4i' | 'atomic<u32>';
 /** What a uniform scalar is, as WGSL spells it. */
 export type UniformType = 'u32' | 'i32' | 'f32';
 

@@ -41,12 +41,18 @@ export { reshape } from './reshape.ts';
 export { type ResizeBilinearOptions, resizeBilinear } from './resizeBilinear.ts';
 export { type SgdForm, type SgdTensors, type SgdUpdateOptions, sgdUpdate } from './sgd.ts';
 export type { Padding, Strides } from './shared/padding.ts';
-export type { Update, UpdatesOptions } from './shared/updates.ts';
+export { haltUnlessFinite, type Update, type UpdatesOptions } from './shared/updates.ts';
 export type { PoolOptions } from './shared/windows.ts';
 export { slice } from './slice.ts';
 export { logSoftmax, softmax } from './softmax.ts';
 export { type SoftmaxCrossEntropyOptions, softmaxCrossEntropy } from './softmaxCrossEntropy.ts';
-export { noteNonFinite, type StepLossTensors, type StepMetricsTensors, stepMetrics } from './stepMetrics.ts';
+export {
+  noteHalt,
+  noteNonFinite,
+  type StepLossTensors,
+  type StepMetricsTensors,
+  stepMetrics,
+} from './stepMetrics.ts';
 export { transpose } from './transpose.ts';
 export { abs, exp, leakyRelu, log, neg, pow, rescale, sigmoid, sqrt, square, tanh } from './unary.ts';
 export { upSampling2d } from './upSampling2d.ts';

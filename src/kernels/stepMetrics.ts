@@ -4,6 +4,7 @@ import { launch } from '../tensor/launch.ts';
 import { showShape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { expectTensor } from './shared/expectTensor.ts';
+import { HALTED_BY_LOSS, IS_FINITE_WGSL } from './shared/halt.ts';
 import { REDUCING_LANES, reduceLanesWgsl } from './shared/reduceLanes.ts';
 
 /*
@@ -11,12 +12,12 @@ import { REDUCING_LANES, reduceLanesWgsl } from './shared/reduceLanes.ts';
  *
  * N samples, K classes; logits [N,K], labels [N]
  *   log[2 * index]     = loss
- *   log[2 * index + 1] = number of n whose largest logit (the first of equals) is that of labels[n]; 0 without logits
- *   halt = 1 where the loss isn't finite: all bits of its exponent are set. Comparisons like x != x won't do,
- *          compilers take them for false.
+ *   log[2 * index + 1] = number of n whose largest logit (the first of equals) is that of labels[n]; 0 without logits;
+ *                        where the step was halted, -halt
+ *   halt = 1 at least where the loss isn't finite
  */
 
-const LOSS_IS_FINITE = '(bitcast<u32>(loss[0]) & 0x7f800000u) != 0x7f800000u';
+const LOOK_AT_LOSS = `if (!isFinite(vec4f(loss[0])).x) { halt[0] = max(halt[0], ${HALTED_BY_LOSS}u); }`;
 
 const COUNT_CORRECT = `
     for (var n = lane; n < u.N; n += ${REDUCING_LANES}u) {
@@ -42,7 +43,7 @@ const metricsKernel = kernelFamily(({ classifies }: { classifies: boolean }) => 
   },
   write: { log: 'f32' as const, halt: 'u32' as const },
   uniforms: { N: 'u32' as const, K: 'u32' as const },
-  declarations: reduceLanesWgsl('u32', 'a + b'),
+  declarations: reduceLanesWgsl('u32', 'a + b') + IS_FINITE_WGSL,
   body: `
     var correct = 0u;
     ${classifies ? COUNT_CORRECT : ''}
@@ -50,7 +51,7 @@ const metricsKernel = kernelFamily(({ classifies }: { classifies: boolean }) => 
     if (lane == 0u) {
       log[2u * index[0]] = loss[0];
       log[2u * index[0] + 1u] = f32(total);
-      if (!(${LOSS_IS_FINITE})) { halt[0] = 1u; }
+      ${LOOK_AT_LOSS}
     }`,
 }));
 
@@ -59,11 +60,18 @@ const furtherKernel = kernel({
   lanes: 1,
   read: { loss: 'f32', index: 'u32' },
   write: { log: 'f32', halt: 'u32' },
+  declarations: IS_FINITE_WGSL,
   body: `
-    if (!(${LOSS_IS_FINITE})) {
-      log[2u * index[0]] = loss[0];
-      halt[0] = 1u;
-    }`,
+    if (!isFinite(vec4f(loss[0])).x) { log[2u * index[0]] = loss[0]; }
+    ${LOOK_AT_LOSS}`,
+});
+
+const haltKernel = kernel({
+  name: 'note-halt',
+  lanes: 1,
+  read: { halt: 'u32', index: 'u32' },
+  write: { log: 'f32' },
+  body: 'if (halt[0] != 0u) { log[2u * index[0] + 1u] = -f32(halt[0]); }',
 });
 
 /** The tensors that `noteNonFinite` reads and writes. */
@@ -72,7 +80,7 @@ export interface StepLossTensors {
   loss: Tensor;
   /** f32 [2 * capacity], written at `index`. */
   log: Tensor;
-  /** u32 [1], set to 1 when the loss isn't finite, else left as it is. */
+  /** u32 [1], raised when the loss isn't finite, else left as it is. */
   halt: Tensor;
   /** u32 [1]: which entry of the log, 0 .. capacity - 1. */
   index: Tensor;
@@ -87,10 +95,15 @@ export interface StepMetricsTensors extends StepLossTensors {
 }
 
 /** @throws ShapeError */
-function check(op: string, { loss, log, halt, index }: StepLossTensors): void {
+function checkLoss(op: string, { loss, ...tensors }: StepLossTensors): void {
   if (loss.size !== 1) throw new ShapeError(op, 'a loss of one element', showShape(loss.shape));
-  if (log.size % 2 !== 0) throw new ShapeError(op, 'a log [2 * capacity]', showShape(log.shape));
   expectTensor(op, 'loss', loss, 'f32');
+  check(op, tensors);
+}
+
+/** @throws ShapeError */
+function check(op: string, { log, halt, index }: Omit<StepLossTensors, 'loss'>): void {
+  if (log.size % 2 !== 0) throw new ShapeError(op, 'a log [2 * capacity]', showShape(log.shape));
   expectTensor(op, 'log', log, 'f32');
   expectTensor(op, 'halt', halt, 'u32', [1]);
   expectTensor(op, 'index', index, 'u32', [1]);
@@ -103,7 +116,7 @@ function check(op: string, { loss, log, halt, index }: StepLossTensors): void {
  * @throws ShapeError; WeftError for logits without labels
  */
 export function stepMetrics({ logits, labels, ...tensors }: StepMetricsTensors): void {
-  check('stepMetrics', tensors);
+  checkLoss('stepMetrics', tensors);
   const { loss, log, halt, index } = tensors;
   if (!logits || !labels) {
     if (logits || labels) throw new WeftError('stepMetrics: logits and labels go together, one is missing');
@@ -132,6 +145,16 @@ export function stepMetrics({ logits, labels, ...tensors }: StepMetricsTensors):
  * @throws ShapeError
  */
 export function noteNonFinite({ loss, log, halt, index }: StepLossTensors): void {
-  check('noteNonFinite', { loss, log, halt, index });
+  checkLoss('noteNonFinite', { loss, log, halt, index });
   launch(furtherKernel, { loss, index, log, halt }, { items: 1 });
+}
+
+/**
+ * Notes in the log that a step was halted, after all that could halt it: the log then says which step was the first.
+ *
+ * @throws ShapeError
+ */
+export function noteHalt({ log, halt, index }: Omit<StepLossTensors, 'loss'>): void {
+  check('noteHalt', { log, halt, index });
+  launch(haltKernel, { halt, index, log }, { items: 1 });
 }

@@ -29,6 +29,8 @@ export interface StepProgress {
  * ```
  */
 export interface Callback {
+  /** When a run begins, before `restore` where it is a resumed one: a callback that was used before forgets what it knows. */
+  onBegin?(training: Training): void;
   /** After steps, about once a second. */
   onStep?(progress: StepProgress): void;
   /** After the last step of an epoch, before its validation. */

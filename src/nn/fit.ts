@@ -1,7 +1,8 @@
 import { BatchSampler, type SamplerState } from '../data/sampler.ts';
 import { WeftError } from '../errors.ts';
 import { add } from '../kernels/binary.ts';
-import { noteNonFinite, stepMetrics } from '../kernels/stepMetrics.ts';
+import { haltUnlessFinite } from '../kernels/shared/updates.ts';
+import { noteHalt, noteNonFinite, stepMetrics } from '../kernels/stepMetrics.ts';
 import { zeros } from '../tensor/create.ts';
 import { type Recorded, record } from '../tensor/record.ts';
 import { keep } from '../tensor/scope.ts';
@@ -21,7 +22,7 @@ import {
 } from './evaluate.ts';
 import type { Model } from './model.ts';
 import { keepStatistics } from './movingStatistics.ts';
-import { NonFiniteError, whereNonFinite } from './nonFinite.ts';
+import { type Finding, findNonFinite, type HaltedStep, NonFiniteError } from './nonFinite.ts';
 import type { Optimizer } from './optimizers/index.ts';
 import type { Parameter } from './parameter.ts';
 import { decodeSafetensors, encodeSafetensors, type NamedTensors } from './safetensors.ts';
@@ -90,7 +91,10 @@ export interface FitResult {
 interface SavedState {
   epoch: number;
   step: number;
+  /** The optimizer's. */
   iterations: number;
+  /** Those of each weight, by its name. Files of before lack it: all are `iterations`. */
+  steps?: Record<string, number>;
   sampler: SamplerState;
   streams: Record<string, number>;
   history: EpochLogs[];
@@ -108,6 +112,15 @@ export type BatchFigures = [loss: number, correct: number | null, size: number];
 /** Thrown between the last step of an epoch and the end of its validation, where `shouldStop` gave a reason. */
 class Stopped {
   constructor(readonly reason: string) {}
+}
+
+/** A step that was issued and whose figures weren't read yet. */
+interface IssuedStep {
+  readonly batch: Uint32Array;
+  /** What it was to change. */
+  readonly trained: readonly Parameter[];
+  /** Of the sources of randomness, before it. */
+  readonly positions: readonly number[];
 }
 
 /** Progress is read from the GPU at most this often. */
@@ -133,8 +146,7 @@ export class Training {
   private epoch = 0;
   private stepInEpoch = 0;
   private batches: BatchFigures[] = [];
-  /** Batches issued whose figures weren't read yet. */
-  private unread: Uint32Array[] = [];
+  private unread: IssuedStep[] = [];
   private finished: string | undefined;
 
   constructor(
@@ -201,7 +213,13 @@ export class Training {
   /** Trains to the last epoch, or until a callback or `shouldStop` ends it. */
   async run(): Promise<FitResult> {
     const { epochs, callbacks = [], checkpoint, shouldStop, resume } = this.options;
+    for (const callback of callbacks) callback.onBegin?.(this);
     if (resume) this.restore(resume);
+    // Of the weights that no step changes, too, none may be infinite or NaN: activations hide it.
+    haltUnlessFinite(
+      this.model.parameters.map(({ tensor }) => tensor),
+      this.halt,
+    );
     let lastSave = performance.now();
     const save = async () => {
       await checkpoint?.save(await this.snapshot(), this.history);
@@ -241,31 +259,49 @@ export class Training {
         }
       }
       await this.readBatches();
-      this.averages?.swap();
-      const validation = await this.validate();
-      if (validation instanceof Stopped) {
-        this.averages?.swap();
-        // All steps of the epoch are done: a resumed run begins with its validation.
-        await save();
-        return { history: this.history, stopped: validation.reason };
+      const stopped = await this.withAverages(() => this.endEpoch());
+      // All steps of the epoch are done: a resumed run begins with its validation.
+      if (stopped === undefined) {
+        this.epoch++;
+        this.stepInEpoch = 0;
+        this.batches = [];
       }
-      const logs: EpochLogs = {
-        epoch: this.epoch + 1,
-        ...meansOf(this.batches),
-        ...(validation && { valLoss: validation.loss }),
-        ...(validation && 'accuracy' in validation && { valAccuracy: validation.accuracy }),
-      };
-      this.history.push(logs);
-      for (const callback of callbacks) await callback.onEpochEnd?.(logs, this);
-      this.averages?.swap();
-      this.epoch++;
-      this.stepInEpoch = 0;
-      this.batches = [];
       await save();
+      if (stopped !== undefined) return { history: this.history, stopped };
     }
     this.averages?.swap();
-    for (const callback of callbacks) await callback.onEnd?.(this);
+    try {
+      for (const callback of callbacks) await callback.onEnd?.(this);
+    } catch (error) {
+      this.averages?.swap();
+      throw error;
+    }
     return { history: this.history, finished: this.finished };
+  }
+
+  /** Validates and tells the callbacks; or says why the run is to stop before that. */
+  private async endEpoch(): Promise<string | undefined> {
+    const validation = await this.validate();
+    if (validation instanceof Stopped) return validation.reason;
+    const logs: EpochLogs = {
+      epoch: this.epoch + 1,
+      ...meansOf(this.batches),
+      ...(validation && { valLoss: validation.loss }),
+      ...(validation && 'accuracy' in validation && { valAccuracy: validation.accuracy }),
+    };
+    this.history.push(logs);
+    for (const callback of this.options.callbacks ?? []) await callback.onEpochEnd?.(logs, this);
+    return undefined;
+  }
+
+  /** Runs `what` while the model has its averaged weights, where there are such. */
+  private async withAverages<T>(what: () => Promise<T>): Promise<T> {
+    this.averages?.swap();
+    try {
+      return await what();
+    } finally {
+      this.averages?.swap();
+    }
   }
 
   /** The whole state of the run: weights, optimizer, random counters, data cursor, history, callbacks. */
@@ -280,6 +316,9 @@ export class Training {
       epoch: this.epoch,
       step: this.stepInEpoch,
       iterations: optimizer.iterations,
+      steps: Object.fromEntries(
+        this.model.trainableParameters.map((parameter) => [parameter.name, optimizer.stepsOf(parameter)]),
+      ),
       sampler: this.sampler.state,
       streams: Object.fromEntries(this.streams.map(({ name, position }) => [name, position])),
       history: this.history,
@@ -344,6 +383,9 @@ export class Training {
     }
     if (this.averages) this.averages.updates = saved.averaged ?? 0;
     optimizer.iterations = saved.iterations;
+    const steps = new Map(Object.entries(saved.steps ?? {}));
+    for (const parameter of this.model.trainableParameters)
+      optimizer.setSteps(parameter, steps.get(parameter.name) ?? saved.iterations);
     this.sampler.state = saved.sampler;
     for (const stream of this.streams) stream.position = saved.streams[stream.name] ?? 0;
     this.history.splice(0, this.history.length, ...saved.history);
@@ -389,6 +431,10 @@ export class Training {
           if (!pass.updateStatistics) noteNonFinite({ loss: total, log, halt, index });
           else if (this.classifies) stepMetrics({ loss: total, logits: output, labels, log, halt, index });
           else stepMetrics({ loss: total, log, halt, index });
+          haltUnlessFinite(
+            statistics.map(({ tensor }) => tensor),
+            halt,
+          );
           return total;
         },
         trained,
@@ -396,6 +442,7 @@ export class Training {
       );
       restoreStatistics(halt);
       this.averages?.update(halt);
+      noteHalt({ log, halt, index });
       return {};
     });
   }
@@ -414,30 +461,71 @@ export class Training {
   private async makeStep(): Promise<number> {
     this.followTrainability();
     const batch = this.sampler.next();
+    const positions = this.streams.map(({ position }) => position);
     const indices = tensor(batch);
     await this.step(indices);
     indices.dispose();
     this.stepInEpoch++;
-    this.unread.push(batch);
+    this.unread.push({ batch, trained: this.trained, positions });
     return batch.length;
   }
 
-  /** Reads the figures of the batches issued since the last reading. @throws NonFiniteError naming step and layer. */
+  /** Reads the figures of the batches issued since the last reading. @throws NonFiniteError */
   private async readBatches(): Promise<void> {
     if (this.unread.length === 0) return;
     const log = await this.log.data();
-    for (const batch of this.unread) {
+    for (const [i, { batch }] of this.unread.entries()) {
       const step = this.batches.length;
       const [loss, correct] = log.subarray(2 * step, 2 * step + 2);
-      if (!Number.isFinite(loss)) {
-        const where = await whereNonFinite(this.model, this.options.train.source, batch);
-        throw new NonFiniteError(
-          `the loss is ${loss} at epoch ${this.epoch + 1}, step ${step + 1}: ${where}. The weights are those before that step; a lower learning rate may help`,
-        );
-      }
+      // What halts a step is noted so.
+      if (correct < 0) throw await this.nonFiniteError(this.unread.slice(i), loss, -correct);
       this.batches.push([loss, this.classifies ? correct : null, batch.length]);
     }
     this.unread = [];
+  }
+
+  /** What went wrong in the first of these steps, which changed nothing: they are taken back. */
+  private async nonFiniteError(
+    halted: readonly IssuedStep[],
+    loss: number,
+    halt: number,
+  ): Promise<NonFiniteError> {
+    const { model } = this;
+    const { train, optimizer, lossOf, loss: lossFunction = classLoss } = this.options;
+    const [{ batch, trained, positions }] = halted;
+    for (const { trained } of halted) {
+      optimizer.iterations--;
+      for (const parameter of trained) optimizer.setSteps(parameter, optimizer.stepsOf(parameter) - 1);
+      if (this.averages) this.averages.updates--;
+    }
+    const setStreams = () =>
+      this.streams.forEach((stream, i) => {
+        stream.position = positions[i];
+      });
+    setStreams();
+    const failed: HaltedStep = {
+      model,
+      source: train.source,
+      samples: batch,
+      trained,
+      loss: lossFunction,
+      lossOf,
+      halt,
+    };
+    const { what, layer, sample, cause }: Finding = await findNonFinite(failed).catch((error) => ({
+      what: `where it arises can't be told (${error.message})`,
+      cause: 'given',
+    }));
+    setStreams();
+    const [epoch, step] = [this.epoch + 1, this.batches.length + 1];
+    const stopped = Number.isFinite(loss) ? 'training stopped' : `the loss is ${loss}`;
+    const isFirst = epoch === 1 && step === 1;
+    const mayHelp = cause === 'step' || (cause === 'grown' && !isFirst);
+    const hint = mayHelp ? '; a lower learning rate may help' : '';
+    return new NonFiniteError(
+      `${stopped} at epoch ${epoch}, step ${step}: ${what}. The weights are those before that step${hint}`,
+      { epoch, step, layer, sample },
+    );
   }
 }
 
@@ -451,7 +539,8 @@ export function meansOf(batches: readonly BatchFigures[]): { loss: number; accur
 
 /**
  * Trains a model: a classifier, unless `metrics` is empty.
- * @throws NonFiniteError where the loss stops being a finite number.
+ * @throws NonFiniteError where a loss, a gradient, a weight or a moving statistic isn't a finite number: it names step, layer and sample,
+ * and nothing of that step is in the model, the optimizer or a file.
  * @example
  * ```ts
  * import { Adam, ArraySource, fit, layers, sequential } from 'weft-gpu';

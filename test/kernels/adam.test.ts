@@ -142,7 +142,8 @@ test('many parameters take a third of the dispatches, and the bits of one by one
   };
   const before = gpu.counters.dispatches;
   adamUpdates(together, ratesOf(0.1, 1), options, { halt });
-  expect(gpu.counters.dispatches - before).toBe(Math.ceil(SIZES.length / 3));
+  // The look at what the step makes binds the halt, too, and takes two at a time.
+  expect(gpu.counters.dispatches - before).toBe(Math.ceil(SIZES.length / 2) + Math.ceil(SIZES.length / 3));
   for (const update of alone) adamUpdates([update], ratesOf(0.1, 1), options, { halt });
   expectSameBits(await bits(together), await bits(alone), again);
 

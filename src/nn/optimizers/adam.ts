@@ -3,7 +3,7 @@ import type { Update, UpdatesOptions } from '../../kernels/shared/updates.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { LearningRate } from '../schedules.ts';
 import type { OptimizerConfig } from './optimizer.ts';
-import { type ClipOptions, RuleOptimizer } from './ruleOptimizer.ts';
+import { type ClipOptions, RuleOptimizer, type StepCount } from './ruleOptimizer.ts';
 
 /** Options of `Adam`. */
 export interface AdamOptions extends ClipOptions {
@@ -40,7 +40,6 @@ export interface AdamOptions extends ClipOptions {
  */
 export class Adam extends RuleOptimizer {
   protected readonly name: string = 'Adam';
-  protected readonly rateCount = 5;
   protected readonly options;
 
   constructor(options: AdamOptions = {}) {
@@ -57,11 +56,11 @@ export class Adam extends RuleOptimizer {
   /** Whether the weight decay acts on the weights themselves, past the moments. */
   protected readonly decoupled: boolean = false;
 
-  protected ratesAt(step: number, learningRate: number): Float32Array {
+  protected ratesAt(step: StepCount, learningRate: number): Float32Array {
     const { form, beta2, weightDecay } = this.options;
     const beta1 = this.momentumAt(step, this.options.beta1);
     const decoupledWeightDecay = this.decoupled ? weightDecay : 0;
-    return adamRates(step + 1, { form, learningRate, beta1, beta2, decoupledWeightDecay });
+    return adamRates(step.own + 1, { form, learningRate, beta1, beta2, decoupledWeightDecay });
   }
 
   protected update(

@@ -16,9 +16,12 @@ export interface OptimizerConfig {
   readonly [option: string]: unknown;
 }
 
-/** Changes weights so that a loss falls. Its state lives in GPU memory and in `iterations`. */
+/**
+ * Changes weights so that a loss falls. Its state lives in GPU memory and in counts of steps. It goes on for the weights whose state it
+ * has, as where a model is fitted again, and begins anew for others.
+ */
 export abstract class Optimizer {
-  /** Steps made so far. */
+  /** Steps made so far: schedules go by it. */
   abstract iterations: number;
   /** May be set between steps, also of a recorded step. */
   abstract learningRate: LearningRate;
@@ -28,13 +31,21 @@ export abstract class Optimizer {
    * Makes one step.
    *
    * @param loss a scalar on the tape, or what computes it, which every optimizer takes and one of several passes needs
-   * @param halt a u32 [1]: where it isn't 0, weights and state stay as they are
+   * @param halt a u32 [1]: where it isn't 0, weights and state stay as they are. Raised where a gradient, or what the step would make of a
+   * weight or its state, isn't finite: a loop of one's own that gives one, and reads it now and then, never takes a NaN into its weights.
+   * Without it nothing is looked at.
    * @returns the loss, of the first pass where there are several
    */
   abstract minimize(loss: Tensor | LossFunction, parameters: readonly Parameter[], halt?: Tensor): Tensor;
 
   /** The optimizer's state for these parameters, by name: `m of conv2d.kernel`. Part of a checkpoint. */
   abstract state(parameters: readonly Parameter[]): Map<string, Slot>;
+
+  /** Steps that a parameter took part in: what Adam's correction for bias goes by. Part of a checkpoint. */
+  abstract stepsOf(parameter: Parameter): number;
+
+  /** Takes back what `stepsOf` gave to a checkpoint. */
+  abstract setSteps(parameter: Parameter, steps: number): void;
 
   /** Frees its state. */
   abstract dispose(): void;

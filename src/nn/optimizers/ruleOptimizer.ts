@@ -1,6 +1,6 @@
 import { WeftError } from '../../errors.ts';
 import { clipScales } from '../../kernels/gradientScales.ts';
-import type { Update, UpdatesOptions } from '../../kernels/shared/updates.ts';
+import { SEGMENT_STEP, type Update, type UpdatesOptions } from '../../kernels/shared/updates.ts';
 import { gradients } from '../../tensor/autograd.ts';
 import { zeros } from '../../tensor/create.ts';
 import { keep, scope } from '../../tensor/scope.ts';
@@ -21,10 +21,23 @@ export interface ClipOptions {
   globalClipNorm?: number;
 }
 
+/** Where an optimizer stands. */
+export interface StepCount {
+  /** Steps that it made, counted from 0. */
+  readonly iteration: number;
+  /** Those that the parameter took part in. */
+  readonly own: number;
+}
+
+/** What is kept for a parameter. */
+interface Kept extends Segment {
+  steps: number;
+}
+
 /** An optimizer that follows one rule for every parameter and its gradient. */
 export abstract class RuleOptimizer extends Optimizer {
   iterations = 0;
-  private readonly segments = new Map<Parameter, Segment>();
+  private readonly kept = new Map<Parameter, Kept>();
 
   /**
    * @param kinds kinds of state
@@ -68,32 +81,36 @@ export abstract class RuleOptimizer extends Optimizer {
 
   /** Makes one step with the given gradients. */
   apply(parameters: readonly Parameter[], gradients: readonly Tensor[], halt?: Tensor): void {
-    this.allocate(parameters);
+    const kept = this.keptFor(parameters);
     const { clipNorm, globalClipNorm } = this.clip;
     const norm = clipNorm ?? globalClipNorm;
     const updates = parameters.map((parameter, i) => ({
       parameter: parameter.tensor,
       gradient: gradients[i],
-      ...this.segments.get(parameter)!,
+      ...kept[i],
     }));
     scope(() => {
       const gradientScales =
-        norm === undefined ? undefined : clipScales(gradients, norm, clipNorm === undefined);
-      const rates = hostTensor([this.rateCount], 'f32', () => {
-        const step = this.iterations++;
-        return this.ratesAt(step, rateAt(this.learningRate, step));
+        norm === undefined ? undefined : clipScales(gradients, norm, clipNorm === undefined, halt);
+      const rates = hostTensor([SEGMENT_STEP * parameters.length], 'f32', () => {
+        const iteration = this.iterations++;
+        const learningRate = rateAt(this.learningRate, iteration);
+        const values = new Float32Array(SEGMENT_STEP * parameters.length);
+        for (const [i, own] of kept.entries())
+          values.set(this.ratesAt({ iteration, own: own.steps++ }, learningRate), SEGMENT_STEP * i);
+        return values;
       });
       this.update(updates, rates, { halt, gradientScales });
     });
   }
 
-  /** How many scalars the rule has. */
-  protected abstract readonly rateCount: number;
+  /** The rule's scalars for a parameter. */
+  protected abstract ratesAt(step: StepCount, learningRate: number): Float32Array;
 
-  /** The rule's scalars at a step, counted from 0. */
-  protected abstract ratesAt(step: number, learningRate: number): Float32Array;
-
-  /** Issues the rule. */
+  /**
+   * Issues the rule.
+   * @param rates f32 [64 * updates]: each update's scalars, 64 elements from the next one's
+   */
   protected abstract update(
     updates: readonly Update[],
     rates: Tensor,
@@ -101,17 +118,16 @@ export abstract class RuleOptimizer extends Optimizer {
   ): void;
 
   /** The momentum that the schedule has for a step, else the one given. */
-  protected momentumAt(step: number, otherwise: number): number {
+  protected momentumAt({ iteration }: StepCount, otherwise: number): number {
     const { learningRate } = this;
-    return typeof learningRate === 'number' ? otherwise : (learningRate.momentum?.(step) ?? otherwise);
+    return typeof learningRate === 'number' ? otherwise : (learningRate.momentum?.(iteration) ?? otherwise);
   }
 
   state(parameters: readonly Parameter[]): Map<string, Slot> {
-    this.allocate(parameters);
+    const kept = this.keptFor(parameters);
     return new Map(
-      parameters.flatMap((parameter) => {
-        const { name, shape } = parameter;
-        const { state, offset } = this.segments.get(parameter)!;
+      parameters.flatMap(({ name, shape }, i) => {
+        const { state, offset } = kept[i];
         return this.kinds.map(
           (kind) => [`${kind} of ${name}`, new Slot(shape, state[kind], offset)] as const,
         );
@@ -119,18 +135,27 @@ export abstract class RuleOptimizer extends Optimizer {
     );
   }
 
-  /** Gives state to the parameters that have none, zeros at first. */
-  private allocate(parameters: readonly Parameter[]): void {
-    const open = parameters.filter((parameter) => !this.segments.has(parameter));
+  stepsOf(parameter: Parameter): number {
+    return this.kept.get(parameter)?.steps ?? 0;
+  }
+
+  setSteps(parameter: Parameter, steps: number): void {
+    this.keptFor([parameter])[0].steps = steps;
+  }
+
+  /** What is kept for each parameter: for one that is new, zeros at first. */
+  private keptFor(parameters: readonly Parameter[]): Kept[] {
+    const open = parameters.filter((parameter) => !this.kept.has(parameter));
     const made = layOut(open, this.kinds, (size) =>
       open[0].tensor.storage.gpu.unrecorded(() => keep(zeros([size]))),
     );
-    for (const [parameter, segment] of made) this.segments.set(parameter, segment);
+    for (const [parameter, segment] of made) this.kept.set(parameter, { ...segment, steps: 0 });
+    return parameters.map((parameter) => this.kept.get(parameter)!);
   }
 
   dispose(): void {
-    const tensors = [...this.segments.values()].flatMap(({ state }) => Object.values(state));
+    const tensors = [...this.kept.values()].flatMap(({ state }) => Object.values(state));
     for (const tensor of new Set(tensors)) tensor.dispose();
-    this.segments.clear();
+    this.kept.clear();
   }
 }

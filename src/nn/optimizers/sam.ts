@@ -76,7 +76,7 @@ export class SAM extends Optimizer {
         gradient: ascent[i],
         ...segments.get(parameter)!,
       }));
-      perturbWeights(updates, perturbationScale(ascent, this.rho));
+      perturbWeights(updates, perturbationScale(ascent, this.rho, halt));
       for (const gradient of ascent) gradient.dispose();
       const descent = gradients(loss({ updateStatistics: false }), tensors);
       restoreWeights(updates);
@@ -87,6 +87,14 @@ export class SAM extends Optimizer {
 
   state(parameters: readonly Parameter[]): Map<string, Slot> {
     return this.base.state(parameters);
+  }
+
+  stepsOf(parameter: Parameter): number {
+    return this.base.stepsOf(parameter);
+  }
+
+  setSteps(parameter: Parameter, steps: number): void {
+    this.base.setSteps(parameter, steps);
   }
 
   dispose(): void {

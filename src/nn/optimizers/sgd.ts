@@ -4,7 +4,7 @@ import type { Update, UpdatesOptions } from '../../kernels/shared/updates.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { LearningRate } from '../schedules.ts';
 import type { OptimizerConfig } from './optimizer.ts';
-import { type ClipOptions, RuleOptimizer } from './ruleOptimizer.ts';
+import { type ClipOptions, RuleOptimizer, type StepCount } from './ruleOptimizer.ts';
 
 /** Options of `SGD`. */
 export interface SgdOptions extends ClipOptions {
@@ -35,7 +35,6 @@ export interface SgdOptions extends ClipOptions {
  * ```
  */
 export class SGD extends RuleOptimizer {
-  protected readonly rateCount = 2;
   private readonly options;
 
   /** @throws WeftError for `nesterov` without momentum */
@@ -52,7 +51,7 @@ export class SGD extends RuleOptimizer {
     return { name: 'SGD', ...this.options };
   }
 
-  protected ratesAt(step: number, learningRate: number): Float32Array {
+  protected ratesAt(step: StepCount, learningRate: number): Float32Array {
     return Float32Array.of(learningRate, this.momentumAt(step, this.options.momentum));
   }
 
