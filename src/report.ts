@@ -1,6 +1,6 @@
 /**
  * Reports: charts as SVG, pictures as PNG, and pages of HTML that need nothing else. Charts need the package `echarts`, pictures the
- * package `pngjs`.
+ * package `fast-png`.
  * @module weft-gpu/report
  */
 export { type BarChartOptions, barChart } from './report/bars.ts';

@@ -1,17 +1,12 @@
-import fs from 'node:fs/promises';
-import jpeg from 'jpeg-js';
-import { PNG } from 'pngjs';
+import { createReadStream } from 'node:fs';
 import { WeftError } from '../errors.ts';
+import { type DecodedPicture, decodePicture } from '../node/pictures.ts';
 
 /** Width and height of the networks' images. */
 export const SIDE = 28;
 
-/** A picture in memory: row-major, red, green, blue and opacity of each pixel as bytes. */
-export interface Picture {
-  readonly width: number;
-  readonly height: number;
-  readonly data: Uint8Array;
-}
+/** Most bytes of a picture's file. */
+const MAX_FILE_BYTES = 2 ** 29;
 
 export interface PreparedImage {
   /** Grey values 0 to 255 of 28×28 pixels, the background dark. */
@@ -20,64 +15,77 @@ export interface PreparedImage {
   readonly steps: readonly string[];
 }
 
-/** Reads a PNG or JPEG file. @throws WeftError where it isn't there or is neither. */
-export async function readPicture(path: string): Promise<Picture> {
-  const file = await fs.readFile(path).catch((error) => {
-    throw new WeftError(`could not read ${path}: ${error.message}`, { cause: error });
-  });
-  const isPng = file.subarray(0, 4).equals(Buffer.from([0x89, 0x50, 0x4e, 0x47]));
-  const isJpeg = file[0] === 0xff && file[1] === 0xd8;
-  if (!isPng && !isJpeg) throw new WeftError(`${path} is neither a PNG nor a JPEG image`);
+/** Reads a PNG, JPEG or WebP file. @throws WeftError where it can't be read, as `decodePicture` says, and over 512 MiB */
+export async function readPicture(path: string): Promise<DecodedPicture> {
+  const pieces: Buffer[] = [];
+  let bytes = 0;
   try {
-    return isPng ? PNG.sync.read(file) : jpeg.decode(file, { useTArray: true });
+    // The end is included: a byte too many is asked for, and no more. Pipes and devices don't say how long they are.
+    for await (const piece of createReadStream(path, { end: MAX_FILE_BYTES })) {
+      pieces.push(piece);
+      bytes += piece.length;
+    }
   } catch (error) {
-    throw new WeftError(`${path} is damaged: ${(error as Error).message ?? error}`, { cause: error });
+    throw new WeftError(`could not read ${path}: ${(error as Error).message}`, { cause: error });
   }
+  if (bytes > MAX_FILE_BYTES)
+    throw new WeftError(`${path} has more than ${MAX_FILE_BYTES} bytes: no picture`);
+  return decodePicture(Buffer.concat(pieces), path);
 }
 
 /**
  * Makes of a picture what Fashion-MNIST's images are: grey on a dark background, the longer side 28 pixels, the shorter one
  * centred. A picture with a bright border is inverted.
  */
-export function prepare({ width, height, data }: Picture): PreparedImage {
+export function prepare(picture: DecodedPicture): PreparedImage {
+  const { width, height } = picture;
   const steps: string[] = [];
-  let grey = toGrey(data);
-  let isColoured = false;
-  for (let i = 0; i < data.length && !isColoured; i += 4)
-    isColoured = data[i] !== data[i + 1] || data[i] !== data[i + 2];
-  if (isColoured) steps.push('made grey');
+  if (isColoured(picture)) steps.push('made grey');
+  let grey = greyOf(picture);
   if (borderMean(grey, width, height) > 127) {
-    grey = grey.map((value) => 255 - value);
+    const straight = grey;
+    grey = (pixel) => 255 - straight(pixel);
     steps.push('inverted, since its border is bright');
   }
-  if (width === SIDE && height === SIDE) return { pixels: Uint8Array.from(grey, Math.round), steps };
-  steps.push(`resized from ${width}x${height} to ${SIDE}x${SIDE}`);
+  if (width !== SIDE || height !== SIDE) steps.push(`resized from ${width}x${height} to ${SIDE}x${SIDE}`);
   return { pixels: fitIn(grey, width, height), steps };
 }
 
-/** Luma (ITU-R BT.601) over white, where a picture is transparent. */
-function toGrey(data: Uint8Array): Float64Array {
-  return Float64Array.from({ length: data.length / 4 }, (_, pixel) => {
-    const [red, green, blue, opacity] = data.subarray(4 * pixel, 4 * pixel + 4);
-    const luma = 0.299 * red + 0.587 * green + 0.114 * blue;
-    return 255 + ((luma - 255) * opacity) / 255;
-  });
+/** Value of a pixel by its place in the rows one after the other: a large picture's are never all in memory. */
+type Grey = (pixel: number) => number;
+
+function isColoured({ channels, data }: DecodedPicture): boolean {
+  if (channels === 1) return false;
+  for (let i = 0; i < data.length; i += channels)
+    if (data[i] !== data[i + 1] || data[i] !== data[i + 2]) return true;
+  return false;
 }
 
-function borderMean(grey: Float64Array, width: number, height: number): number {
+/** Luma (ITU-R BT.601) over white, where a picture is transparent. */
+function greyOf({ channels, data }: DecodedPicture): Grey {
+  const [green, blue] = channels === 1 ? [0, 0] : [1, 2];
+  return (pixel) => {
+    const at = pixel * channels;
+    const luma = 0.299 * data[at] + 0.587 * data[at + green] + 0.114 * data[at + blue];
+    return 255 + ((luma - 255) * (channels === 4 ? data[at + 3] : 255)) / 255;
+  };
+}
+
+function borderMean(grey: Grey, width: number, height: number): number {
   let sum = 0;
   let count = 0;
-  for (let i = 0; i < grey.length; i++) {
-    const [x, y] = [i % width, Math.floor(i / width)];
-    if (x > 0 && x < width - 1 && y > 0 && y < height - 1) continue;
-    sum += grey[i];
-    count++;
+  for (let y = 0; y < height; y++) {
+    const isInside = y > 0 && y < height - 1;
+    for (let x = 0; x < width; x += isInside ? Math.max(1, width - 1) : 1) {
+      sum += grey(y * width + x);
+      count++;
+    }
   }
   return sum / count;
 }
 
 /** Scales the longer side to 28 pixels, each the mean of what it covers, and centres the rest on black. */
-function fitIn(grey: Float64Array, width: number, height: number): Uint8Array {
+function fitIn(grey: Grey, width: number, height: number): Uint8Array {
   const scale = Math.max(width, height) / SIDE;
   const [wide, high] = [width, height].map((length) => Math.max(1, Math.round(length / scale)));
   const [left, top] = [wide, high].map((length) => Math.floor((SIDE - length) / 2));
@@ -87,24 +95,30 @@ function fitIn(grey: Float64Array, width: number, height: number): Uint8Array {
   rows.forEach((row, y) => {
     columns.forEach((column, x) => {
       let sum = 0;
-      for (const [j, rowShare] of row)
-        for (const [i, share] of column) sum += grey[j * width + i] * rowShare * share;
+      for (let j = 0; j < row.shares.length; j++)
+        for (let i = 0; i < column.shares.length; i++)
+          sum += grey((row.first + j) * width + column.first + i) * row.shares[j] * column.shares[i];
       pixels[(top + y) * SIDE + left + x] = Math.round(sum);
     });
   });
   return pixels;
 }
 
-/** For each of `to` equal stretches of a line of `from` pixels: which of them it covers, and their shares in it. */
-function shares(from: number, to: number): [pixel: number, share: number][][] {
+/** Neighbouring pixels of a line, and the share of each in a mean. */
+interface Stretch {
+  readonly first: number;
+  readonly shares: Float64Array;
+}
+
+/** Divides a line of `from` pixels into `to` equal stretches, which may begin and end inside a pixel. */
+function shares(from: number, to: number): Stretch[] {
   const length = from / to;
   return Array.from({ length: to }, (_, stretch) => {
     const [begin, end] = [stretch * length, (stretch + 1) * length];
-    const covered: [number, number][] = [];
-    for (let pixel = Math.floor(begin); pixel < Math.min(end, from); pixel++) {
-      const share = (Math.min(end, pixel + 1) - Math.max(begin, pixel)) / length;
-      if (share > 0) covered.push([pixel, share]);
-    }
-    return covered;
+    const first = Math.floor(begin);
+    const last = Math.min(Math.ceil(end), from);
+    const share = (_: number, i: number) =>
+      (Math.min(end, first + i + 1) - Math.max(begin, first + i)) / length;
+    return { first, shares: new Float64Array(last - first).map(share) };
   });
 }

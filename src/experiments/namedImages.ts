@@ -11,7 +11,7 @@ export interface NamedImage extends PreparedImage {
 }
 
 /** What the words of the command line may be. */
-export const IMAGE_WORDS = 'test:123 or train:123 for an image of the data set, or a PNG or JPEG file';
+export const IMAGE_WORDS = 'test:123 or train:123 for an image of the data set, or a PNG, JPEG or WebP file';
 
 /**
  * The images that words name: `test:123` and `train:123` by their place in the data set's files, anything else is a picture's file.

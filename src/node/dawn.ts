@@ -1,9 +1,8 @@
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { WeftError } from '../errors.ts';
 import { isSoftwareAdapter } from '../gpu/gpu.ts';
 import { runCommand } from './command.ts';
+import { findPackage, PLATFORM } from './packages.ts';
 
 /** What the `webgpu` package offers. */
 interface Dawn {
@@ -47,16 +46,9 @@ const LIST_TIMEOUT_MS = 60_000;
  * @throws WeftError where it isn't installed.
  */
 export function findDawn(): { path: string; version: string } {
-  for (const base of [import.meta.url, pathToFileURL(join(process.cwd(), 'package.json')).href]) {
-    try {
-      const require = createRequire(base);
-      const path = require.resolve('webgpu');
-      return { path, version: require('webgpu/package.json').version };
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error;
-    }
-  }
-  throw new WeftError('WebGPU under Node needs the package `webgpu` (Dawn): npm install webgpu');
+  const found = findPackage('webgpu');
+  if (!found) throw new WeftError('WebGPU under Node needs the package `webgpu` (Dawn): npm install webgpu');
+  return { path: found.path, version: found.require('webgpu/package.json').version };
 }
 
 /** Loads Dawn into this process. @throws WeftError where its native part doesn't load here. */
@@ -65,12 +57,9 @@ export async function loadDawn(): Promise<Dawn> {
   try {
     return (await import(/* @vite-ignore */ pathToFileURL(path).href)) as Dawn;
   } catch (error) {
-    throw new WeftError(
-      `Dawn (${path}) doesn't load on ${process.platform}-${process.arch}: ${(error as Error).message}`,
-      {
-        cause: error,
-      },
-    );
+    throw new WeftError(`Dawn (${path}) doesn't load on ${PLATFORM}: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
 }
 
@@ -95,7 +84,7 @@ export async function listAdapters(env: Record<string, string> = {}): Promise<Ad
   }
   const answer = JSON.parse(child.stdout) as { list: string } | { failure: string };
   if ('failure' in answer) {
-    throw new WeftError(`Dawn doesn't load on ${process.platform}-${process.arch}: ${answer.failure}`);
+    throw new WeftError(`Dawn doesn't load on ${PLATFORM}: ${answer.failure}`);
   }
   return { adapters: parseAdapterList(answer.list), problem: complaints };
 }

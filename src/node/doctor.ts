@@ -6,6 +6,7 @@ import { type FoundAdapter, findDawn } from './dawn.ts';
 import { chosenDataFolder, fashionMnistCache, isFashionMnistCached, readFolder } from './fashionMnist.ts';
 import { isLavapipeCached, lavapipeFolder } from './lavapipe.ts';
 import { readOsRelease } from './osRelease.ts';
+import { PLATFORM } from './packages.ts';
 
 /** What this machine offers and what it lacks. */
 export interface DoctorReport {
@@ -77,7 +78,7 @@ export async function doctorReport(options: DoctorOptions = {}): Promise<DoctorR
     ok: missing.length === 0,
     system: {
       name: process.platform === 'linux' ? readOsRelease().prettyName : `${os.type()} ${os.release()}`,
-      platform: `${process.platform}-${process.arch}`,
+      platform: PLATFORM,
       node: process.version,
       cores: os.availableParallelism(),
       memoryBytes: os.totalmem(),

@@ -1,4 +1,4 @@
-import { PNG } from 'pngjs';
+import { encode } from 'fast-png';
 import { WeftError } from '../errors.ts';
 
 /** Pixels, row-major: grey, or red, green and blue. */
@@ -9,18 +9,18 @@ export interface Picture {
   readonly pixels: Uint8Array;
 }
 
-/** A picture as a PNG file. @throws WeftError where there are more or fewer pixels than its size says */
+/**
+ * A picture as a PNG file.
+ * @throws WeftError where width or height is no whole number above 0, or there are more or fewer pixels than they say
+ */
 export function encodePng({ width, height, channels, pixels }: Picture): Uint8Array {
+  if (![width, height].every((length) => Number.isInteger(length) && length > 0))
+    throw new WeftError(`encodePng: expected a width and height of whole pixels, got ${width}x${height}`);
   if (pixels.length !== width * height * channels)
     throw new WeftError(
       `encodePng: ${width}x${height} pixels of ${channels} channels are ${width * height * channels} bytes, got ${pixels.length}`,
     );
-  const png = new PNG({ width, height });
-  for (let i = 0; i < width * height; i++) {
-    for (let c = 0; c < 3; c++) png.data[4 * i + c] = pixels[channels * i + (channels === 3 ? c : 0)];
-    png.data[4 * i + 3] = 255;
-  }
-  return new Uint8Array(PNG.sync.write(png, { colorType: channels === 3 ? 2 : 0 }));
+  return encode({ width, height, channels, data: pixels }, { zlib: { level: 9 } });
 }
 
 /** A grey picture of 8-bit pixels [height, width], each `scale` pixels wide and high. */

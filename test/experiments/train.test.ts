@@ -294,7 +294,7 @@ describe('weft predict', () => {
     const beyond = await weft(['predict', path('whole'), 'test:10000']);
     expect(errorOf(beyond)).toContain('test images are numbered from test:0 to test:9999');
     const text = await weft(['predict', path('whole'), join(path('whole'), 'history.csv')]);
-    expect(errorOf(text)).toMatch(/history\.csv is neither a PNG nor a JPEG image$/);
+    expect(errorOf(text)).toMatch(/history\.csv is no picture: PNG, JPEG and WebP are read$/);
     expect([beyond.code, text.code]).toEqual([1, 1]);
   });
 });

@@ -120,8 +120,8 @@ describe('the packed package', () => {
     );
     const without = await run(project, 'node', 'report.mjs');
     expect(without.code).not.toBe(0);
-    expect(without.stderr).toMatch(/Cannot find package '(echarts|pngjs)'/);
-    for (const name of ['echarts', 'pngjs']) await lend(project, name);
+    expect(without.stderr).toMatch(/Cannot find package '(echarts|fast-png)'/);
+    for (const name of ['echarts', 'fast-png']) await lend(project, name);
     expect(await run(project, 'node', 'report.mjs')).toEqual({
       code: 0,
       stdout: '<!DOCTYPE html>\n',

@@ -1,24 +1,24 @@
-import { PNG } from 'pngjs';
+import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { colorMap, encodePng, grayPicture, type Picture, pictureGrid } from '../../src/report/pictures.ts';
 
-/** Red, green, blue of each pixel of a PNG file. */
-function decode(file: Uint8Array) {
-  const { width, height, data } = PNG.sync.read(Buffer.from(file));
-  const opaque = data.every((byte, i) => i % 4 !== 3 || byte === 255);
-  return { width, height, opaque, rgb: Array.from(data.filter((_, i) => i % 4 !== 3)) };
+/** A PNG file as another library reads it. */
+async function decode(file: Uint8Array) {
+  const { data, info } = await sharp(file).raw().toBuffer({ resolveWithObject: true });
+  const { format, channels, hasAlpha } = await sharp(file).metadata();
+  return { width: info.width, height: info.height, format, channels, hasAlpha, rgb: [...data] };
 }
 
 describe('PNG files', () => {
-  it('hold grey and coloured pixels as they are', () => {
-    const gray = grayPicture(Uint8Array.of(0, 7, 255, 128, 64, 1), 3, 2);
-    expect(decode(encodePng(gray))).toEqual({
-      ...{ width: 3, height: 2, opaque: true },
-      rgb: [0, 7, 255, 128, 64, 1].flatMap((value) => [value, value, value]),
+  it('hold grey and coloured pixels as they are', async () => {
+    const gray = Uint8Array.of(0, 7, 255, 128, 64, 1);
+    expect(await decode(encodePng(grayPicture(gray, 3, 2)))).toEqual({
+      ...{ width: 3, height: 2, format: 'png', channels: 1, hasAlpha: false },
+      rgb: [...gray].flatMap((value) => [value, value, value]),
     });
     const pixels = Uint8Array.of(1, 2, 3, 200, 100, 0);
-    expect(decode(encodePng({ width: 1, height: 2, channels: 3, pixels }))).toEqual({
-      ...{ width: 1, height: 2, opaque: true },
+    expect(await decode(encodePng({ width: 1, height: 2, channels: 3, pixels }))).toEqual({
+      ...{ width: 1, height: 2, format: 'png', channels: 3, hasAlpha: false },
       rgb: [...pixels],
     });
   });
@@ -26,6 +26,8 @@ describe('PNG files', () => {
   it('are refused where the size is another', () => {
     const wrong: Picture = { width: 2, height: 2, channels: 1, pixels: new Uint8Array(3) };
     expect(() => encodePng(wrong)).toThrow('encodePng: 2x2 pixels of 1 channels are 4 bytes, got 3');
+    const none = grayPicture([], 0, 1);
+    expect(() => encodePng(none)).toThrow('encodePng: expected a width and height of whole pixels, got 0x1');
   });
 });
 
