@@ -51,7 +51,12 @@ export class BatchSampler {
     return { pass: this.pass, cursor: this.cursor };
   }
 
+  /** @throws WeftError for a place that isn't among the samples */
   set state({ pass, cursor }: SamplerState) {
+    if (!(cursor < this.samples.length))
+      throw new WeftError(
+        `the sampler can't go on after ${cursor} samples: there are ${this.samples.length}`,
+      );
     this.pass = pass;
     this.cursor = cursor;
     this.order = undefined;

@@ -1,6 +1,9 @@
+import * as v from 'valibot';
 import { WeftError } from '../errors.ts';
+import { check, finiteNumber, object, wholeNumber } from '../schema.ts';
 import type { Shape } from '../tensor/shape.ts';
 import type { EpochLogs, Training } from './fit.ts';
+import { figure } from './savedState.ts';
 import { baseRate, withBaseRate } from './schedules.ts';
 
 /** Where a running epoch stands. */
@@ -78,6 +81,16 @@ class Best {
   }
 }
 
+const best = v.optional(figure);
+const earlyStoppingState = object({ best, wait: wholeNumber(), ended: v.boolean() });
+const reduceLROnPlateauState = object({
+  best,
+  wait: wholeNumber(),
+  cooling: wholeNumber(),
+  learningRate: v.optional(finiteNumber),
+});
+const bestCheckpointState = object({ best, epoch: wholeNumber() });
+
 /** What `EarlyStopping` watches, and how long it waits. */
 export interface EarlyStoppingOptions {
   /** Default `valLoss`. */
@@ -138,7 +151,7 @@ export class EarlyStopping implements Callback {
   }
 
   restore(state: unknown, _: Training, weights: Weights): void {
-    const saved = state as ReturnType<EarlyStopping['state']>;
+    const saved = check('the checkpoint: EarlyStopping', state, earlyStoppingState);
     ({ best: this.best.value, wait: this.wait, ended: this.ended } = saved);
     this.kept = weights;
   }
@@ -226,7 +239,7 @@ export class ReduceLROnPlateau implements Callback {
   }
 
   restore(state: unknown, { optimizer }: Training): void {
-    const saved = state as ReturnType<ReduceLROnPlateau['state']>;
+    const saved = check('the checkpoint: ReduceLROnPlateau', state, reduceLROnPlateauState);
     ({ best: this.best.value, wait: this.wait, cooling: this.cooling, learningRate: this.rate } = saved);
     if (saved.learningRate !== undefined)
       optimizer.learningRate = withBaseRate(optimizer.learningRate, saved.learningRate);
@@ -269,6 +282,7 @@ export class BestCheckpoint implements Callback {
   }
 
   restore(state: unknown): void {
-    ({ best: this.best.value, epoch: this.epoch } = state as ReturnType<BestCheckpoint['state']>);
+    const saved = check('the checkpoint: BestCheckpoint', state, bestCheckpointState);
+    ({ best: this.best.value, epoch: this.epoch } = saved);
   }
 }

@@ -1,4 +1,4 @@
-import { BatchSampler, type SamplerState } from '../data/sampler.ts';
+import { BatchSampler } from '../data/sampler.ts';
 import { WeftError } from '../errors.ts';
 import { add } from '../kernels/binary.ts';
 import { haltUnlessFinite } from '../kernels/shared/updates.ts';
@@ -6,6 +6,7 @@ import { noteHalt, noteNonFinite, stepMetrics } from '../kernels/stepMetrics.ts'
 import { zeros } from '../tensor/create.ts';
 import { type Recorded, record } from '../tensor/record.ts';
 import { keep } from '../tensor/scope.ts';
+import { sameShape, showShape } from '../tensor/shape.ts';
 import { hostTensor, type Tensor, tensor } from '../tensor/tensor.ts';
 import { type AveragingOptions, WeightAverage } from './averaging.ts';
 import type { Callback, Weights } from './callbacks.ts';
@@ -26,6 +27,7 @@ import { type Finding, findNonFinite, type HaltedStep, NonFiniteError } from './
 import type { Optimizer } from './optimizers/index.ts';
 import type { Parameter } from './parameter.ts';
 import { decodeSafetensors, encodeSafetensors, type NamedTensors } from './safetensors.ts';
+import { readSavedState, type SavedState } from './savedState.ts';
 import type { Slot } from './slots.ts';
 
 /** The figures of one epoch: means over its samples, weighted by batch. */
@@ -85,25 +87,6 @@ export interface FitResult {
   readonly finished?: string;
   /** Why the run was stopped by `shouldStop`: it can be resumed from its checkpoint. */
   readonly stopped?: string;
-}
-
-/** A checkpoint's scalars. */
-interface SavedState {
-  epoch: number;
-  step: number;
-  /** The optimizer's. */
-  iterations: number;
-  /** Those of each weight, by its name. Files of before lack it: all are `iterations`. */
-  steps?: Record<string, number>;
-  sampler: SamplerState;
-  streams: Record<string, number>;
-  history: EpochLogs[];
-  /** Of the running epoch. */
-  batches: BatchFigures[];
-  /** Of the weights' average. */
-  averaged?: number;
-  callbacks: unknown[];
-  finished?: string;
 }
 
 /** Loss, correct predictions (null: nothing was classified) and size of a batch. */
@@ -358,29 +341,34 @@ export class Training {
   private restore(file: Uint8Array): void {
     const { optimizer, callbacks = [] } = this.options;
     const { tensors, metadata } = decodeSafetensors(file);
-    const saved: SavedState | undefined = metadata.weft ? JSON.parse(metadata.weft).training : undefined;
-    if (!saved)
-      throw new WeftError('the file is no checkpoint of a training run: it holds no training state');
+    const saved = readSavedState(metadata);
+    if (saved.batches.length !== saved.step || saved.step > this.stepsPerEpoch)
+      throw new WeftError(
+        `the checkpoint is ${saved.step} steps into an epoch and has the figures of ${saved.batches.length}; an epoch has ${this.stepsPerEpoch} here`,
+      );
+    for (const [name, { data }] of tensors)
+      if (!(data instanceof Float32Array))
+        throw new WeftError(
+          `the checkpoint holds a ${data.constructor.name} '${name}'; all are Float32Array`,
+        );
     /** The arrays whose names begin so, under the rest of their names. */
     const under = (prefix: string): Weights =>
       new Map(
-        [...tensors]
+        [...(tensors as Weights)]
           .filter(([name]) => name.startsWith(prefix))
-          .map(([name, { shape, data }]) => [
-            name.slice(prefix.length),
-            { shape, data: data as Float32Array },
-          ]),
+          .map(([name, array]) => [name.slice(prefix.length), array]),
       );
     const isBeside = (name: string) => BESIDE_WEIGHTS.some((prefix) => name.startsWith(prefix));
-    this.model.setWeights(new Map([...under('')].filter(([name]) => !isBeside(name))));
-    for (const [name, slot] of this.slots) {
+    const { slots } = this;
+    for (const [name, slot] of slots) {
       const found = tensors.get(name);
-      if (!found || found.data.length !== slot.size)
+      if (!found || !sameShape(found.shape, slot.shape))
         throw new WeftError(
-          `the checkpoint holds no '${name}': it was made with another optimizer, model or averaging`,
+          `the checkpoint holds no '${name}' of shape ${showShape(slot.shape)}: it was made with another optimizer, model or averaging`,
         );
-      slot.set(found.data as Float32Array);
     }
+    this.model.setWeights(new Map([...under('')].filter(([name]) => !isBeside(name))));
+    for (const [name, slot] of slots) slot.set(under('').get(name)!.data);
     if (this.averages) this.averages.updates = saved.averaged ?? 0;
     optimizer.iterations = saved.iterations;
     const steps = new Map(Object.entries(saved.steps ?? {}));
@@ -388,7 +376,8 @@ export class Training {
       optimizer.setSteps(parameter, steps.get(parameter.name) ?? saved.iterations);
     this.sampler.state = saved.sampler;
     for (const stream of this.streams) stream.position = saved.streams[stream.name] ?? 0;
-    this.history.splice(0, this.history.length, ...saved.history);
+    this.history.length = 0;
+    for (const logs of saved.history) this.history.push(logs);
     this.batches = saved.batches;
     this.epoch = saved.epoch;
     this.stepInEpoch = saved.step;

@@ -111,8 +111,12 @@ export abstract class Layer<Config extends object = object> implements Parameter
    * @throws ShapeError where they don't suit the layer, or weights that it has already.
    */
   build(inputShapes: readonly Shape[]): Shape {
-    if (inputShapes.length !== 1 && !this.merges)
-      throw new ShapeError(this.name, 'one input', `${inputShapes.length}`);
+    if (inputShapes.length !== 1 && !(this.merges && inputShapes.length > 0))
+      throw new ShapeError(
+        this.name,
+        this.merges ? 'one input or more' : 'one input',
+        `${inputShapes.length}`,
+      );
     if (!isActivation(this.activation))
       throw new WeftError(
         `${this.name}: expected an activation of ${activationNames.join(', ')} or { leakyRelu: slope }, got ${JSON.stringify(this.activation)}`,

@@ -1,3 +1,4 @@
+import { printable, showValue } from '../checks.ts';
 import { ShapeError, WeftError } from '../errors.ts';
 import { add } from '../kernels/binary.ts';
 import { l2 } from '../kernels/l2.ts';
@@ -291,7 +292,7 @@ export abstract class Model {
       const weight = weights.get(name);
       if (!weight)
         throw new WeftError(
-          `the file holds no weight '${name}'; it has ${[...weights.keys()].slice(0, 8).join(', ')}`,
+          `the file holds no weight ${showValue(name)}; it has ${[...weights.keys()].slice(0, 8).map(printable).join(', ')}`,
         );
       if (!sameShape(weight.shape, shape))
         throw new WeftError(
@@ -300,7 +301,8 @@ export abstract class Model {
     }
     const known = new Set(parameters.map(({ name }) => name));
     const stranger = [...weights.keys()].find((name) => !known.has(name));
-    if (stranger) throw new WeftError(`the file holds a weight '${stranger}' that this model doesn't have`);
+    if (stranger !== undefined)
+      throw new WeftError(`the file holds a weight ${showValue(stranger)} that this model doesn't have`);
     for (const parameter of parameters) parameter.set(Float32Array.from(weights.get(parameter.name)!.data));
   }
 
