@@ -93,7 +93,6 @@ export {
   type LossEvaluation,
   type LossOperand,
   type Metric,
-  type Samples,
 } from './nn/evaluate.ts';
 export { extractor } from './nn/extractor.ts';
 export {
@@ -121,6 +120,7 @@ export * from './nn/optimizers/index.ts';
 export { Parameter, type ParameterOptions, type ParameterOwner } from './nn/parameter.ts';
 export type { PredictOptions } from './nn/predictor.ts';
 export { decodeSafetensors, encodeSafetensors, type NamedTensors } from './nn/safetensors.ts';
+export type { Samples } from './nn/samples.ts';
 export {
   type ConstantOptions,
   type CosineOptions,

@@ -1,6 +1,6 @@
-import { WeftError } from '../errors.ts';
+import { checkNumber } from '../checks.ts';
 import { gather } from '../kernels/gather.ts';
-import type { Samples } from '../nn/evaluate.ts';
+import { checkedSamples, type Samples } from '../nn/samples.ts';
 import { noGrad } from '../tensor/autograd.ts';
 import { record } from '../tensor/record.ts';
 import { Tensor, tensor } from '../tensor/tensor.ts';
@@ -16,12 +16,14 @@ export interface BatchOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** How many they are. @throws WeftError where there is none */
-export function countImages(op: string, images: Images): number {
-  const count = images instanceof Tensor ? images.shape[0] : images.indices.length;
-  if (count > 0) return count;
-  throw new WeftError(`${op}: there are no images to look at`);
-}
+/** How many they are. @throws WeftError where they are none */
+export const countImages = (op: string, images: Images): number => indicesOf(op, images).length;
+
+/** Their numbers, in a tensor or a source. @throws WeftError where they are none */
+const indicesOf = (op: string, images: Images): Uint32Array =>
+  images instanceof Tensor
+    ? Uint32Array.from({ length: images.shape[0] }, (_, i) => i)
+    : checkedSamples(op, 'images', images).indices;
 
 /**
  * Computes something of every batch, through a step that is recorded once for each batch size.
@@ -35,11 +37,9 @@ export async function forEachBatch(
   compute: (x: Tensor) => Tensor,
   take: (values: Float32Array, first: number) => void,
 ): Promise<void> {
-  const count = countImages(op, images);
-  if (!Number.isInteger(batchSize) || batchSize < 1)
-    throw new WeftError(`${op}: batchSize must be a whole number of at least 1, got ${batchSize}`);
-  const indices =
-    images instanceof Tensor ? Uint32Array.from({ length: count }, (_, i) => i) : images.indices;
+  const indices = indicesOf(op, images);
+  const count = indices.length;
+  checkNumber(op, 'batchSize', batchSize, { from: 1, whole: true });
   const step = record((part: Tensor) =>
     noGrad(() =>
       compute(images instanceof Tensor ? gather(images, part) : images.source.batch(part, false).x),

@@ -1,3 +1,4 @@
+import { showValue } from '../checks.ts';
 import { WeftError } from '../errors.ts';
 
 /*
@@ -188,7 +189,7 @@ function checkOptions(where: string, options: object, rules: Readonly<Record<str
     if (!rule)
       throw new WeftError(`${where}: no option '${name}'; there are ${Object.keys(rules).join(', ')}`);
     if (!rule.is(value))
-      throw new WeftError(`${where}: ${name} must be ${rule.what}, got ${JSON.stringify(value)}`);
+      throw new WeftError(`${where}: ${name} must be ${rule.what}, got ${showValue(value)}`);
   }
 }
 
@@ -207,7 +208,7 @@ export function checked<A extends Augmentation>(augmentation: A): A {
       const kind = (transform as TorchvisionTransform | null)?.kind;
       if (!kind || !Object.hasOwn(TRANSFORM_RULES, kind))
         throw new WeftError(
-          `torchvisionTransforms: transform ${i} must be one of ${Object.keys(TRANSFORM_RULES).join(', ')}, got ${JSON.stringify(transform)}`,
+          `torchvisionTransforms: transform ${i} must be one of ${Object.keys(TRANSFORM_RULES).join(', ')}, got ${showValue(transform)}`,
         );
       checkOptions(`torchvisionTransforms: ${kind}`, transform, TRANSFORM_RULES[kind]);
       if (transform.kind === 'randomRotation' && transform.degrees === undefined)
@@ -215,7 +216,7 @@ export function checked<A extends Augmentation>(augmentation: A): A {
     }
   } else {
     throw new WeftError(
-      `an augmentation is made by imageDataGenerator() or torchvisionTransforms(), got ${JSON.stringify(given)}`,
+      `an augmentation is made by imageDataGenerator() or torchvisionTransforms(), got ${showValue(given)}`,
     );
   }
   return augmentation;

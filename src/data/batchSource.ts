@@ -1,13 +1,16 @@
-import { ShapeError } from '../errors.ts';
+import { checkNumber, checkOptions, showValue } from '../checks.ts';
+import { ShapeError, WeftError } from '../errors.ts';
 import { mul } from '../kernels/binary.ts';
 import { gather } from '../kernels/gather.ts';
 import { gatherImages } from '../kernels/gatherImages.ts';
+import { elementsOf, type Nested } from '../tensor/elements.ts';
 import { RandomStream } from '../tensor/random.ts';
 import { keep, scope } from '../tensor/scope.ts';
-import { type Shape, showShape } from '../tensor/shape.ts';
-import { type Tensor, tensor } from '../tensor/tensor.ts';
+import { checkShape, type Shape, showShape, sizeOf } from '../tensor/shape.ts';
+import { type Tensor, type TypedArray, tensor } from '../tensor/tensor.ts';
 import { type Augmentation, checked, wholeShiftsAndFlips } from './augmentation.ts';
 import { augmentImages, workingScale } from './augmentImages.ts';
+import { checkedLabels } from './labels.ts';
 
 /** Inputs and integer class labels of some samples. */
 export interface Batch {
@@ -20,6 +23,8 @@ export interface BatchSource {
   readonly count: number;
   /** Shape of one sample. */
   readonly shape: Shape;
+  /** Each sample's label, where they are at hand: `fit` and `evaluate` compare them with the number of the model's outputs. */
+  readonly labels?: ArrayLike<number>;
   /** The samples at `indices` (u32 [N]); augmented, where the source augments, if `training`. */
   batch(indices: Tensor, training: boolean): Batch;
   /** Sources of the augmentation's randomness: their positions belong to a checkpoint. */
@@ -28,7 +33,7 @@ export interface BatchSource {
   dispose(): void;
 }
 
-/** 8-bit images with labels, as data-set files hold them: row-major [count, height, width, channels]. */
+/** 8-bit images with labels, as data-set files hold them: row-major [count, height, width, channels], pixels from 0 to 255. */
 export interface ImageSet {
   readonly images: Uint8Array;
   readonly labels: Uint8Array;
@@ -73,18 +78,27 @@ export class ImageSource implements BatchSource {
   readonly count: number;
   readonly shape: Shape;
   readonly randomStreams: readonly RandomStream[];
+  readonly labels: Int32Array;
   private readonly bytes: Tensor;
-  private readonly labels: Tensor;
+  private readonly classes: Tensor;
   private readonly repeat: number;
   private readonly scale: number;
   private readonly augment: Augmentation | undefined;
 
-  /** @throws ShapeError; WeftError where the augmentation isn't one */
+  /** @throws ShapeError; WeftError where pixels aren't bytes, a label is no class number, or the augmentation isn't one */
   constructor(
     private readonly set: ImageSet,
-    { augment, seed = 0, scale = 1, channels = set.channels }: ImageSourceOptions = {},
+    { augment, seed = 0, scale = 1, channels = set?.channels }: ImageSourceOptions = {},
   ) {
-    const { images, labels, count, height, width } = set;
+    const { images, count, height, width } = checkOptions('ImageSource', set, '{ images, labels, count, … }');
+    for (const name of ['count', 'height', 'width', 'channels'] as const)
+      checkNumber('ImageSource', name, set[name], { from: 1, whole: true });
+    checkNumber('ImageSource', 'scale', scale, { above: 0 });
+    if (![Uint8Array, Uint8ClampedArray].some((kind) => (images as object) instanceof kind))
+      throw new WeftError(
+        `ImageSource: images must be bytes from 0 to 255 in a Uint8Array, got ${showValue(images)}; ArraySource takes other numbers`,
+      );
+    this.labels = checkedLabels('ImageSource', set.labels);
     this.count = count;
     this.shape = [height, width, channels];
     this.repeat = channels / set.channels;
@@ -94,10 +108,17 @@ export class ImageSource implements BatchSource {
     if (images.length !== count * size)
       throw new ShapeError(
         'ImageSource',
-        `${count} images of ${showShape([height, width, set.channels])}`,
+        `${count} images of ${showShape([height, width, set.channels])}, ${count * size} bytes`,
         `${images.length} bytes`,
       );
-    if (labels.length !== count) throw new ShapeError('ImageSource', `${count} labels`, `${labels.length}`);
+    if (this.labels.length !== count)
+      throw new ShapeError('ImageSource', `${count} labels`, `${this.labels.length}`);
+    const classes = set.classNames?.length || Number.POSITIVE_INFINITY;
+    const unnamed = this.labels.findIndex((label) => label >= classes);
+    if (unnamed >= 0)
+      throw new WeftError(
+        `ImageSource: sample ${unnamed} has label ${this.labels[unnamed]}; by classNames there are ${classes} classes, from 0 to ${classes - 1}`,
+      );
     if (channels !== set.channels && !(set.channels === 1 && Number.isInteger(channels) && channels >= 1))
       throw new ShapeError(
         'ImageSource',
@@ -109,12 +130,12 @@ export class ImageSource implements BatchSource {
     const words = new Uint32Array(Math.ceil(images.length / 4));
     new Uint8Array(words.buffer).set(images);
     this.bytes = keep(tensor(words));
-    this.labels = keep(tensor(Int32Array.from(labels)));
+    this.classes = keep(tensor(this.labels));
     this.randomStreams = augment ? [new RandomStream(seed, 'augmentation')] : [];
   }
 
   batch(indices: Tensor, training: boolean): Batch {
-    return { x: this.images(indices, training), labels: gather(this.labels, indices) };
+    return { x: this.images(indices, training), labels: gather(this.classes, indices) };
   }
 
   private images(indices: Tensor, training: boolean): Tensor {
@@ -139,7 +160,7 @@ export class ImageSource implements BatchSource {
   /** Frees the images. */
   dispose(): void {
     this.bytes.dispose();
-    this.labels.dispose();
+    this.classes.dispose();
   }
 }
 
@@ -158,27 +179,43 @@ export class ImageSource implements BatchSource {
 export class ArraySource implements BatchSource {
   readonly count: number;
   readonly randomStreams: readonly RandomStream[] = [];
+  readonly labels: Int32Array;
   private readonly x: Tensor;
-  private readonly labels: Tensor;
+  private readonly classes: Tensor;
 
-  /** @param x the samples one after another, `labels.length` of them with the given shape */
+  /**
+   * @param x the samples one after another, `labels.length` of them with the given shape; other numbers than f32 are made so
+   * @param labels class numbers from 0
+   * @throws ShapeError; WeftError naming the first label that is no class number
+   */
   constructor(
-    x: Float32Array,
+    x: Nested | TypedArray,
     labels: ArrayLike<number>,
     readonly shape: Shape,
   ) {
-    this.count = labels.length;
-    this.x = keep(tensor(x, [this.count, ...shape]));
-    this.labels = keep(tensor(Int32Array.from(labels)));
+    checkShape('ArraySource', shape);
+    this.labels = checkedLabels('ArraySource', labels);
+    this.count = this.labels.length;
+    if (this.count === 0) throw new WeftError('ArraySource: there are no samples, labels is empty');
+    const { values } = elementsOf('ArraySource', x);
+    const size = this.count * sizeOf(shape);
+    if (values.length !== size)
+      throw new ShapeError(
+        'ArraySource',
+        `${this.count} samples of ${showShape(shape)}, ${size} numbers, as there are labels`,
+        `${values.length}`,
+      );
+    this.x = keep(tensor(values, [this.count, ...shape], 'f32'));
+    this.classes = keep(tensor(this.labels));
   }
 
   batch(indices: Tensor): Batch {
-    return { x: gather(this.x, indices), labels: gather(this.labels, indices) };
+    return { x: gather(this.x, indices), labels: gather(this.classes, indices) };
   }
 
   /** Frees the samples. */
   dispose(): void {
     this.x.dispose();
-    this.labels.dispose();
+    this.classes.dispose();
   }
 }

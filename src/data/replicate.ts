@@ -1,7 +1,8 @@
-import { WeftError } from '../errors.ts';
+import { checkNumber } from '../checks.ts';
 import { tensor } from '../tensor/tensor.ts';
 import type { Augmentation } from './augmentation.ts';
 import { type ImageSet, ImageSource } from './batchSource.ts';
+import { checkedIndices } from './labels.ts';
 
 /** How `replicate` makes its copies. */
 export interface ReplicateOptions {
@@ -28,12 +29,12 @@ export async function replicate(
   { copies = 1, seed = 0, batchSize = 500 }: ReplicateOptions = {},
 ): Promise<ImageSet> {
   for (const [name, value] of Object.entries({ copies, batchSize }))
-    if (!Number.isInteger(value) || value < 1)
-      throw new WeftError(`replicate: ${name} must be a whole number of at least 1, got ${value}`);
-  const chosen = indices ? Uint32Array.from(indices) : Uint32Array.from({ length: set.count }, (_, i) => i);
-  const outside = chosen.find((index) => index >= set.count);
-  if (outside !== undefined)
-    throw new WeftError(`replicate: there is no image ${outside}, the set has ${set.count}`);
+    checkNumber('replicate', name, value, { from: 1, whole: true });
+  const chosen = checkedIndices(
+    'replicate',
+    indices ?? Uint32Array.from({ length: set.count }, (_, i) => i),
+    set.count,
+  );
   const count = chosen.length * (1 + copies);
   const size = set.height * set.width * set.channels;
   const images = new Uint8Array(count * size);

@@ -1,5 +1,6 @@
+import { checkNumber } from '../checks.ts';
 import { WeftError } from '../errors.ts';
-import { RandomStream } from '../tensor/random.ts';
+import { checkSeed, RandomStream } from '../tensor/random.ts';
 
 /** Where a `BatchSampler` stands. */
 export interface SamplerState {
@@ -18,14 +19,15 @@ export class BatchSampler {
   private cursor = 0;
   private order: Uint32Array | undefined;
 
+  /** @throws WeftError without samples, for a batch size or a seed out of its range */
   constructor(
     private readonly samples: Uint32Array,
     readonly batchSize: number,
     private readonly seed: number,
   ) {
     if (samples.length === 0) throw new WeftError('there are no samples to train on');
-    if (!Number.isInteger(batchSize) || batchSize < 1)
-      throw new WeftError(`batch size must be a whole number of at least 1, got ${batchSize}`);
+    checkNumber('BatchSampler', 'batchSize', batchSize, { from: 1, whole: true });
+    checkSeed('BatchSampler', seed);
   }
 
   /** Batches in one pass, a last smaller one included. */

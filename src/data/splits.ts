@@ -1,9 +1,11 @@
+import { checkNumber, showValue } from '../checks.ts';
 import { WeftError } from '../errors.ts';
 import type { RandomStream } from '../tensor/random.ts';
 
 /**
  * Splits 0 .. count-1 at random into parts of the given sizes (what they don't use is left out).
  *
+ * @throws WeftError where the sizes are no whole numbers, or need more than there are
  * @example
  * ```ts
  * import { RandomStream, randomSplit } from 'weft-gpu';
@@ -13,9 +15,7 @@ import type { RandomStream } from '../tensor/random.ts';
  * ```
  */
 export function randomSplit(count: number, sizes: readonly number[], stream: RandomStream): Uint32Array[] {
-  const wanted = sizes.reduce((total, size) => total + size, 0);
-  if (wanted > count)
-    throw new WeftError(`a split into ${sizes.join(' + ')} samples needs ${wanted}, there are ${count}`);
+  checkSizes('randomSplit', sizes, count);
   const order = stream.permutation(count);
   let at = 0;
   return sizes.map((size) => {
@@ -28,6 +28,7 @@ export function randomSplit(count: number, sizes: readonly number[], stream: Ran
  * Splits at random like `randomSplit`, with the same share of every class in each part: counts of a class differ by one at most
  * where the size is no multiple of the number of classes, as far as the set has that many.
  *
+ * @throws WeftError where the sizes are no whole numbers, or need more than there are
  * @example
  * ```ts
  * import { RandomStream, stratifiedSplit } from 'weft-gpu';
@@ -42,6 +43,7 @@ export function stratifiedSplit(
   sizes: readonly number[],
   stream: RandomStream,
 ): Uint32Array[] {
+  checkSizes('stratifiedSplit', sizes, labels.length);
   const byClass = new Map<number, number[]>();
   for (const sample of stream.permutation(labels.length)) {
     const label = labels[sample];
@@ -54,14 +56,19 @@ export function stratifiedSplit(
   const deck: number[] = [];
   for (let round = 0; deck.length < labels.length; round++)
     for (const queue of queues) if (round < queue.length) deck.push(queue[round]);
-  const wanted = sizes.reduce((total, size) => total + size, 0);
-  if (wanted > deck.length)
-    throw new WeftError(
-      `a split into ${sizes.join(' + ')} samples needs ${wanted}, there are ${deck.length}`,
-    );
   let at = 0;
   return sizes.map((size) => {
     at += size;
     return Uint32Array.from(deck.slice(at - size, at));
   });
+}
+
+function checkSizes(op: string, sizes: readonly number[], count: number): void {
+  if (!Array.isArray(sizes)) throw new WeftError(`${op}: sizes must be a list, got ${showValue(sizes)}`);
+  sizes.forEach((size, i) => {
+    checkNumber(op, `size ${i}`, size, { from: 0, whole: true });
+  });
+  const wanted = sizes.reduce((total, size) => total + size, 0);
+  if (wanted > count)
+    throw new WeftError(`a split into ${sizes.join(' + ')} samples needs ${wanted}, there are ${count}`);
 }

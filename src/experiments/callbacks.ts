@@ -1,6 +1,6 @@
 import type { Callback, StepProgress } from '../nn/callbacks.ts';
-import type { Samples } from '../nn/evaluate.ts';
 import { type EpochLogs, meansOf, type Training } from '../nn/fit.ts';
+import type { Samples } from '../nn/samples.ts';
 import { updateBatchNorm } from '../nn/updateBatchNorm.ts';
 import { type Console, duration } from './console.ts';
 import type { History } from './run.ts';

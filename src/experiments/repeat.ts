@@ -1,8 +1,8 @@
 import { ImageSource } from '../data/batchSource.ts';
 import { replicate } from '../data/replicate.ts';
 import { BestCheckpoint, type Callback, EarlyStopping, ReduceLROnPlateau } from '../nn/callbacks.ts';
-import type { Samples } from '../nn/evaluate.ts';
 import { type EpochLogs, fit } from '../nn/fit.ts';
+import type { Samples } from '../nn/samples.ts';
 import { drawCurves } from '../report/curves.ts';
 import { Display, FreshStatistics, Stretches } from './callbacks.ts';
 import type { Console } from './console.ts';

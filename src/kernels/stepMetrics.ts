@@ -13,7 +13,8 @@ import { REDUCING_LANES, reduceLanesWgsl } from './shared/reduceLanes.ts';
  * N samples, K classes; logits [N,K], labels [N]
  *   log[2 * index]     = loss
  *   log[2 * index + 1] = number of n whose largest logit (the first of equals) is that of labels[n]; 0 without logits;
- *                        where the step was halted, -halt
+ *                        where the step was halted, -halt. Where K = 1, class 1 is that of a logit above the
+ *                        threshold, class 0 of another
  *   halt = 1 at least where the loss isn't finite
  */
 
@@ -30,6 +31,7 @@ const COUNT_CORRECT = `
           best = k;
         }
       }
+      if (u.K == 1u && largest > u.threshold) { best = 1u; }
       correct += select(0u, 1u, best == labels[n]);
     }`;
 
@@ -42,7 +44,7 @@ const metricsKernel = kernelFamily(({ classifies }: { classifies: boolean }) => 
     index: 'u32' as const,
   },
   write: { log: 'f32' as const, halt: 'u32' as const },
-  uniforms: { N: 'u32' as const, K: 'u32' as const },
+  uniforms: { N: 'u32' as const, K: 'u32' as const, threshold: 'f32' as const },
   declarations: reduceLanesWgsl('u32', 'a + b') + IS_FINITE_WGSL,
   body: `
     var correct = 0u;
@@ -92,6 +94,8 @@ export interface StepMetricsTensors extends StepLossTensors {
   logits?: Tensor;
   /** i32 or u32 [N] */
   labels?: Tensor;
+  /** Of one column of logits: what that of class 1 is above. Default 0. */
+  threshold?: number;
 }
 
 /** @throws ShapeError */
@@ -115,7 +119,7 @@ function check(op: string, { log, halt, index }: Omit<StepLossTensors, 'loss'>):
  *
  * @throws ShapeError; WeftError for logits without labels
  */
-export function stepMetrics({ logits, labels, ...tensors }: StepMetricsTensors): void {
+export function stepMetrics({ logits, labels, threshold = 0, ...tensors }: StepMetricsTensors): void {
   checkLoss('stepMetrics', tensors);
   const { loss, log, halt, index } = tensors;
   if (!logits || !labels) {
@@ -123,7 +127,7 @@ export function stepMetrics({ logits, labels, ...tensors }: StepMetricsTensors):
     launch(
       metricsKernel({ classifies: false }),
       { loss, index, log, halt },
-      { items: 1, workgroups: () => 1, uniforms: { N: 0, K: 0 } },
+      { items: 1, workgroups: () => 1, uniforms: { N: 0, K: 0, threshold: 0 } },
     );
     return;
   }
@@ -134,7 +138,7 @@ export function stepMetrics({ logits, labels, ...tensors }: StepMetricsTensors):
   launch(
     metricsKernel({ classifies: true }),
     { loss, logits, labels, index, log, halt },
-    { items: 1, workgroups: () => 1, uniforms: { N, K } },
+    { items: 1, workgroups: () => 1, uniforms: { N, K, threshold } },
   );
 }
 

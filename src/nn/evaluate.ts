@@ -1,10 +1,12 @@
-import type { BatchSource } from '../data/batchSource.ts';
+import { checkNumber } from '../checks.ts';
 import { softmaxCrossEntropy } from '../kernels/softmaxCrossEntropy.ts';
 import { noGrad } from '../tensor/autograd.ts';
 import { type Recorded, record } from '../tensor/record.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
+import { checkLabels, type Scores, scoresOf, thresholdOf } from './classifier.ts';
 import type { CallOptions } from './layer.ts';
 import type { Model } from './model.ts';
+import { checkedSamples, type Samples } from './samples.ts';
 
 /**
  * From what the model gives for a batch (see `LossOperand`), its labels [N], and its inputs to a scalar. An autoencoder's takes the
@@ -23,17 +25,11 @@ export const lossOperand = (
   options: CallOptions = {},
 ): Tensor => (lossOf === 'logits' ? model.logits(x, options) : model.call(x, options));
 
-/** `accuracy`: the share of the samples whose largest output is that of their label. */
+/** `accuracy`: the share of the samples whose largest output is that of their label; of one output, whose probability of class 1 is above a half where that is their label. */
 export type Metric = 'accuracy';
 
 /** The loss where none is given: from logits [N, classes] and integer labels [N]. */
 export const classLoss: Loss = (logits, labels) => softmaxCrossEntropy(logits, labels);
-
-/** Some samples of a source. */
-export interface Samples {
-  readonly source: BatchSource;
-  readonly indices: Uint32Array;
-}
 
 /** What every model has. */
 export interface LossEvaluation {
@@ -44,8 +40,12 @@ export interface LossEvaluation {
 /** What a classifier has, too. */
 export interface Evaluation extends LossEvaluation {
   readonly accuracy: number;
-  /** Softmax of the logits, [samples, classes] row-major, in the order of the indices. */
+  /**
+   * [samples, classes] row-major, in the order of the indices: what a last softmax or sigmoid gives, without one the softmax of the outputs.
+   * Of a model with one output the probability of class 1, [samples, 1].
+   */
   readonly probabilities: Float32Array;
+  /** Columns of `probabilities`. */
   readonly classes: number;
 }
 
@@ -67,13 +67,23 @@ export interface EvaluateOptions {
 export class Evaluator {
   private readonly step: Recorded<[Tensor], { loss: Tensor; logits: Tensor; labels: Tensor }>;
   private readonly penalty: Recorded<[], { penalty: Tensor | undefined }>;
+  private readonly samples: Samples;
+  private readonly batchSize: number;
+  /** Undefined where nothing is classified. */
+  private readonly scores: Scores | undefined;
 
+  /** @throws WeftError naming the option, index or label that is wrong */
   constructor(
     model: Model,
-    private readonly samples: Samples,
+    given: Samples,
     private readonly options: EvaluateOptions = {},
   ) {
-    const { loss = classLoss, lossOf } = options;
+    const { loss = classLoss, lossOf, batchSize = 256 } = options;
+    this.batchSize = checkNumber('evaluate', 'batchSize', batchSize, { from: 1, whole: true });
+    this.scores = scoresOf('evaluate', model, options);
+    const samples = checkedSamples('evaluate', 'samples', given);
+    this.samples = samples;
+    if (this.scores || loss === classLoss) checkLabels('evaluate', 'samples', model, samples);
     this.step = record((indices: Tensor) =>
       noGrad(() => {
         const { x, labels } = samples.source.batch(indices, false);
@@ -87,8 +97,9 @@ export class Evaluator {
   /** Figures of a classifier, unless `metrics` is empty. */
   async run(): Promise<Evaluation | LossEvaluation> {
     const { indices } = this.samples;
-    const { batchSize = 256, metrics = ['accuracy'], onProgress } = this.options;
-    const classes = metrics.includes('accuracy') ? new Classes(indices.length) : undefined;
+    const { batchSize, scores } = this;
+    const { onProgress } = this.options;
+    const classes = scores && new Classes(indices.length, scores);
     let lossSum = 0;
     for (let at = 0; at < indices.length; at += batchSize) {
       const part = indices.subarray(at, at + batchSize);
@@ -117,7 +128,10 @@ class Classes {
   private classes = 0;
   private correct = 0;
 
-  constructor(private readonly count: number) {}
+  constructor(
+    private readonly count: number,
+    private readonly scores: Scores,
+  ) {}
 
   /** Reads the logits [N, classes] and labels [N] of the samples from number `at` on. */
   async take(at: number, logits: Tensor, labels: Tensor): Promise<void> {
@@ -125,9 +139,11 @@ class Classes {
     this.classes = logits.shape[1];
     if (at === 0) this.probabilities = new Float32Array(this.count * this.classes);
     truth.forEach((label, i) => {
-      const row = softmaxRow(values.subarray(i * this.classes, (i + 1) * this.classes));
+      const scores = values.subarray(i * this.classes, (i + 1) * this.classes);
+      const row = toProbabilities[this.scores](scores);
       this.probabilities.set(row, (at + i) * this.classes);
-      if (argmaxRow(row) === label) this.correct++;
+      const answer = this.classes === 1 ? Number(scores[0] > thresholdOf(this.scores)) : argmaxRow(row);
+      if (answer === label) this.correct++;
     });
   }
 
@@ -140,6 +156,7 @@ class Classes {
 /**
  * Evaluates a model on samples, in inference mode: a classifier, unless `metrics` is empty.
  *
+ * @throws WeftError naming the option, the index or the label that is wrong, before anything is computed
  * @example
  * ```ts
  * import { ArraySource, evaluate, layers, sequential } from 'weft-gpu';
@@ -172,6 +189,12 @@ export async function evaluate(
     evaluator.dispose();
   }
 }
+
+const toProbabilities: Readonly<Record<Scores, (scores: ArrayLike<number>) => ArrayLike<number>>> = {
+  softmax: softmaxRow,
+  sigmoid: (scores) => Array.from(scores, (score) => 1 / (1 + Math.exp(-score))),
+  probabilities: (scores) => scores,
+};
 
 function softmaxRow(logits: ArrayLike<number>): Float64Array {
   const values = Float64Array.from(logits);

@@ -10,6 +10,7 @@ import { sameShape, showShape } from '../tensor/shape.ts';
 import { hostTensor, type Tensor, tensor } from '../tensor/tensor.ts';
 import { type AveragingOptions, WeightAverage } from './averaging.ts';
 import type { Callback, Weights } from './callbacks.ts';
+import { type Scores, thresholdOf } from './classifier.ts';
 import {
   classLoss,
   type Evaluation,
@@ -19,14 +20,15 @@ import {
   type LossOperand,
   lossOperand,
   type Metric,
-  type Samples,
 } from './evaluate.ts';
+import { checkedFit } from './fitOptions.ts';
 import type { Model } from './model.ts';
 import { keepStatistics } from './movingStatistics.ts';
 import { type Finding, findNonFinite, type HaltedStep, NonFiniteError } from './nonFinite.ts';
 import type { Optimizer } from './optimizers/index.ts';
 import type { Parameter } from './parameter.ts';
 import { decodeSafetensors, encodeSafetensors, type NamedTensors } from './safetensors.ts';
+import type { Samples } from './samples.ts';
 import { readSavedState, type SavedState } from './savedState.ts';
 import type { Slot } from './slots.ts';
 
@@ -117,6 +119,9 @@ const BESIDE_WEIGHTS = [OPTIMIZER, AVERAGING, CALLBACK];
 /** A training run: what `fit` does, as an object that callbacks can look at. */
 export class Training {
   readonly history: EpochLogs[] = [];
+  private readonly options: FitOptions;
+  /** Undefined where nothing is classified. */
+  private readonly scores: Scores | undefined;
   private readonly sampler: BatchSampler;
   private readonly stepsPerEpoch: number;
   private readonly log: Tensor;
@@ -132,10 +137,14 @@ export class Training {
   private unread: IssuedStep[] = [];
   private finished: string | undefined;
 
+  /** @throws WeftError naming the option, the index or the label that is wrong */
   constructor(
     readonly model: Model,
-    private readonly options: FitOptions,
+    given: FitOptions,
   ) {
+    const { options, scores } = checkedFit(model, given);
+    this.options = options;
+    this.scores = scores;
     const {
       train,
       validation,
@@ -397,10 +406,6 @@ export class Training {
     }
   }
 
-  private get classifies(): boolean {
-    return (this.options.metrics ?? ['accuracy']).includes('accuracy');
-  }
-
   private recordStep(): Recorded<[Tensor], Record<string, never>> {
     const { model, trained } = this;
     const { train, optimizer, loss = classLoss } = this.options;
@@ -418,8 +423,11 @@ export class Training {
           const total = penalty ? add(own, penalty) : own;
           // What a step reports is the loss at its weights, which the first pass computes.
           if (!pass.updateStatistics) noteNonFinite({ loss: total, log, halt, index });
-          else if (this.classifies) stepMetrics({ loss: total, logits: output, labels, log, halt, index });
-          else stepMetrics({ loss: total, log, halt, index });
+          else if (!this.scores) stepMetrics({ loss: total, log, halt, index });
+          else {
+            const threshold = thresholdOf(this.scores);
+            stepMetrics({ loss: total, logits: output, labels, threshold, log, halt, index });
+          }
           haltUnlessFinite(
             statistics.map(({ tensor }) => tensor),
             halt,
@@ -468,7 +476,7 @@ export class Training {
       const [loss, correct] = log.subarray(2 * step, 2 * step + 2);
       // What halts a step is noted so.
       if (correct < 0) throw await this.nonFiniteError(this.unread.slice(i), loss, -correct);
-      this.batches.push([loss, this.classifies ? correct : null, batch.length]);
+      this.batches.push([loss, this.scores ? correct : null, batch.length]);
     }
     this.unread = [];
   }
@@ -530,6 +538,7 @@ export function meansOf(batches: readonly BatchFigures[]): { loss: number; accur
  * Trains a model: a classifier, unless `metrics` is empty.
  * @throws NonFiniteError where a loss, a gradient, a weight or a moving statistic isn't a finite number: it names step, layer and sample,
  * and nothing of that step is in the model, the optimizer or a file.
+ * @throws WeftError, before anything is computed, naming the option, the index or the label that is wrong
  * @example
  * ```ts
  * import { Adam, ArraySource, fit, layers, sequential } from 'weft-gpu';

@@ -1,9 +1,10 @@
-import type { BatchSource } from '../data/batchSource.ts';
+import { checkNumber } from '../checks.ts';
 import { noGrad } from '../tensor/autograd.ts';
 import { scope } from '../tensor/scope.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { BatchNormalization } from './layers/batchNormalization.ts';
 import type { Model } from './model.ts';
+import { checkedSamples, type Samples } from './samples.ts';
 
 /** How `updateBatchNorm` goes through the samples. */
 export interface UpdateBatchNormOptions {
@@ -18,6 +19,7 @@ export interface UpdateBatchNormOptions {
  * weights as they are now (as PyTorch's `update_bn` does). After few steps a moving average with momentum 0.99 still holds much of
  * its start. Nothing else of the model changes: inputs aren't augmented, dropout drops nothing.
  *
+ * @throws WeftError for a batch size or an index out of its range
  * @example
  * ```ts
  * import { ArraySource, layers, sequential, updateBatchNorm } from 'weft-gpu';
@@ -30,9 +32,11 @@ export interface UpdateBatchNormOptions {
  */
 export async function updateBatchNorm(
   model: Model,
-  { source, indices }: { source: BatchSource; indices: Uint32Array },
+  samples: Samples,
   { batchSize = 32, onProgress }: UpdateBatchNormOptions = {},
 ): Promise<void> {
+  const { source, indices } = checkedSamples('updateBatchNorm', 'samples', samples);
+  checkNumber('updateBatchNorm', 'batchSize', batchSize, { from: 1, whole: true });
   const norms = model.layers.filter((layer) => layer instanceof BatchNormalization);
   const momenta = norms.map((norm) => norm.momentum);
   const size = Math.min(batchSize, indices.length);

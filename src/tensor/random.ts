@@ -1,3 +1,4 @@
+import { checkNumber, showValue } from '../checks.ts';
 import { WeftError } from '../errors.ts';
 import { hostTensor, type Tensor } from './tensor.ts';
 
@@ -80,6 +81,12 @@ function hashName(name: string): number {
   return hash >>> 0;
 }
 
+/** @throws WeftError unless it is a whole number from 0 to 2^53 - 1 */
+export function checkSeed(owner: string, seed: number): void {
+  if (!Number.isSafeInteger(seed) || seed < 0)
+    throw new WeftError(`${owner}: a seed is a whole number from 0 to 2^53 - 1, got ${showValue(seed)}`);
+}
+
 /**
  * A stream of random draws: the seed and the name fix every number in it; `position` is all that changes.
  *
@@ -99,12 +106,12 @@ export class RandomStream {
   private readonly id: number;
   private readonly key: readonly [number, number];
 
+  /** @throws WeftError unless the seed is a whole number from 0 to 2^53 - 1 */
   constructor(
     readonly seed: number,
     readonly name: string,
   ) {
-    if (!Number.isSafeInteger(seed) || seed < 0)
-      throw new WeftError(`a seed is a whole number from 0 to 2^53 - 1, got ${seed}`);
+    checkSeed('RandomStream', seed);
     this.id = hashName(name);
     this.key = [seed >>> 0, Math.floor(seed / 2 ** 32)];
   }
@@ -119,8 +126,9 @@ export class RandomStream {
     return hostTensor([4], 'u32', () => this.nextWords());
   }
 
-  /** The next draw on the CPU: `count` random 32-bit words. */
+  /** The next draw on the CPU: `count` random 32-bit words. @throws WeftError unless that is a whole number */
   words(count: number): Uint32Array {
+    checkNumber('RandomStream', 'count', count, { from: 0, whole: true });
     const [draw, id, k0, k1] = this.nextWords();
     const out = new Uint32Array(Math.ceil(count / 4) * 4);
     for (let block = 0; block * 4 < count; block++) philox([block, draw, id, 0], [k0, k1], out, block * 4);
@@ -134,8 +142,8 @@ export class RandomStream {
 
   /** The next draw as a random permutation of 0 .. count-1 (Fisher and Yates, as in Knuth, TAOCP 2, 3.4.2, algorithm P). */
   permutation(count: number): Uint32Array {
-    const order = Uint32Array.from({ length: count }, (_, i) => i);
     const words = this.words(count);
+    const order = Uint32Array.from({ length: count }, (_, i) => i);
     for (let last = count - 1; last > 0; last--) {
       // The bias of the scaled product is at most count / 2^32.
       const other = Math.floor((words[last] / 2 ** 32) * (last + 1));

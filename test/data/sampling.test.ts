@@ -31,7 +31,7 @@ describe('BatchSampler', () => {
 
   it('refuses no samples and bad batch sizes', () => {
     expect(() => new BatchSampler(new Uint32Array(0), 4, 1)).toThrow(/no samples/);
-    expect(() => new BatchSampler(samples, 0, 1)).toThrow(/batch size.*got 0/);
+    expect(() => new BatchSampler(samples, 0, 1)).toThrow(/batchSize must be .* got 0/);
   });
 });
 

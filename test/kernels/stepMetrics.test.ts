@@ -13,8 +13,9 @@ await testGpu();
 
 const u32 = (...values: number[]): Tensor => tensor(Uint32Array.from(values));
 
-/** How many rows have their first largest logit at the label. */
-function correctOf(logits: ArrayLike<number>, labels: readonly number[], K: number): number {
+/** How many rows have their first largest logit at the label; of one column, are above the threshold where that is 1. */
+function correctOf(logits: ArrayLike<number>, labels: readonly number[], K: number, threshold = 0): number {
+  if (K === 1) return labels.filter((label, n) => label === (logits[n] > threshold ? 1 : 0)).length;
   return labels.filter((label, n) => {
     const row = Array.from({ length: K }, (_, k) => logits[n * K + k]);
     return row.indexOf(Math.max(...row)) === label;
@@ -52,6 +53,23 @@ test('loss and right predictions go into their place of the log', async () => {
   }
   expect([...(await log.data())], again).toEqual(expected);
   expect([...(await halt.data())]).toEqual([0]);
+});
+
+test('of one column, what is above the threshold is of class 1', async () => {
+  const random = createRandom(seed);
+  const N = 300;
+  const logits = [Number.NaN, 0.5, 0, -0, ...random.uniform([N - 4]).data];
+  const labels = random.integers(N, 2);
+  for (const threshold of [undefined, 0.5]) {
+    const log = tensor([0, 0]);
+    const operands = {
+      loss: tensor(0),
+      logits: tensor(logits, [N, 1]),
+      labels: tensor(Int32Array.from(labels)),
+    };
+    stepMetrics({ ...operands, threshold, log, halt: u32(0), index: u32(0) });
+    expect((await log.data())[1], again).toBe(correctOf(Float32Array.from(logits), labels, 1, threshold));
+  }
 });
 
 test('only a loss that is not finite raises the halt, and nothing takes it down', async () => {

@@ -1,5 +1,4 @@
 import { beforeAll, describe, expect, it, test } from 'vitest';
-import { WeftError } from '../../src/errors.ts';
 import * as ops from '../../src/kernels/index.ts';
 import { gradients, variable } from '../../src/tensor/autograd.ts';
 import { full, ones, zeros } from '../../src/tensor/create.ts';
@@ -7,23 +6,9 @@ import { record } from '../../src/tensor/record.ts';
 import { scope } from '../../src/tensor/scope.ts';
 import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
 import { testGpu } from '../support/gpu.ts';
+import { any, expectError, named, type WrongCall } from '../support/wrongCalls.ts';
 
 beforeAll(testGpu);
-
-/** What plain JavaScript lets through, and the error that it gets. */
-type WrongCall = readonly [message: string, call: () => unknown];
-
-/** What isn't of the type that is asked for. */
-const any = <T>(value: unknown): T => value as T;
-
-async function expectError([message, call]: WrongCall): Promise<void> {
-  const error = await (async () => call())().then(
-    () => new Error('accepted'),
-    (thrown: Error) => thrown,
-  );
-  expect(error.message).toBe(message);
-  expect(error).toBeInstanceOf(WeftError);
-}
 
 const deep: unknown[] = [];
 deep.push(deep);
@@ -153,7 +138,7 @@ describe.each([
   ['shapes', shapes],
   ['operands', operands],
 ])('wrong %s', (_, calls) => {
-  it.each(calls.map((call) => [call[0], call] as const))('%s', (_, call) => expectError(call));
+  it.each(named(calls))('%s', (_, call) => expectError(call));
 });
 
 test('the device lives after all of them', async () => {
@@ -177,5 +162,5 @@ describe('tensors of another dtype', () => {
     ['conv2d: expected x f32, got i32 [1, 4, 4, 1]', () => ops.conv2d(i32([1, 4, 4, 1]), ones([3, 3, 1, 1]))],
     ['conv2d: expected w f32, got i32 [3, 3, 1, 1]', () => ops.conv2d(image(), i32([3, 3, 1, 1]))],
   ];
-  it.fails.each(calls.map((call) => [call[0], call] as const))('%s', (_, call) => expectError(call));
+  it.fails.each(named(calls))('%s', (_, call) => expectError(call));
 });

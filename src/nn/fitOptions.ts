@@ -1,0 +1,44 @@
+import { checkFunction, checkOptions, showValue } from '../checks.ts';
+import { WeftError } from '../errors.ts';
+import { checkLabels, type Scores, scoresOf } from './classifier.ts';
+import type { FitOptions } from './fit.ts';
+import { Model } from './model.ts';
+import { checkedSamples } from './samples.ts';
+
+/** What a run is given, as far as it isn't numbers: those are checked where they are used. */
+export interface CheckedFit {
+  readonly options: FitOptions;
+  /** Undefined where nothing is classified. */
+  readonly scores: Scores | undefined;
+}
+
+/** @throws WeftError naming what isn't what `fit` takes, or a label that is no class of the model */
+export function checkedFit(model: Model, options: FitOptions): CheckedFit {
+  if (!(model instanceof Model))
+    throw new WeftError(`fit: its first argument must be a model, got ${showValue(model)}`);
+  checkOptions('fit', options, '{ train, optimizer, epochs }');
+  const { optimizer, loss, callbacks = [], checkpoint, shouldStop } = options;
+  if (typeof optimizer?.minimize !== 'function')
+    throw new WeftError(
+      `fit: optimizer must be one, as new Adam({ learningRate: 0.001 }), got ${showValue(optimizer)}`,
+    );
+  if (!Array.isArray(callbacks))
+    throw new WeftError(
+      `fit: callbacks must be a list, as [new EarlyStopping()], got ${showValue(callbacks)}`,
+    );
+  callbacks.forEach((callback, i) => {
+    if (typeof callback !== 'object' || callback === null)
+      throw new WeftError(`fit: callback ${i} must be an object with methods, got ${showValue(callback)}`);
+  });
+  if (checkpoint !== undefined)
+    checkFunction('fit', 'checkpoint.save', checkpoint?.save, 'async (file) => {…}');
+  if (shouldStop !== undefined) checkFunction('fit', 'shouldStop', shouldStop, '() => undefined');
+  const scores = scoresOf('fit', model, options);
+  const samplesOf = (name: 'train' | 'validation') => {
+    const samples = checkedSamples('fit', name, options[name]!);
+    if (scores || loss === undefined) checkLabels('fit', name, model, samples);
+    return samples;
+  };
+  const validation = options.validation === undefined ? undefined : samplesOf('validation');
+  return { options: { ...options, train: samplesOf('train'), validation }, scores };
+}

@@ -1,0 +1,276 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { ArraySource, ImageSource } from '../../src/data/batchSource.ts';
+import { BatchSampler } from '../../src/data/sampler.ts';
+import { randomSplit } from '../../src/data/splits.ts';
+import { meanSquaredError } from '../../src/kernels/meanSquaredError.ts';
+import { Evaluator, evaluate } from '../../src/nn/evaluate.ts';
+import { type FitOptions, fit } from '../../src/nn/fit.ts';
+import { layers } from '../../src/nn/layers/index.ts';
+import { SGD } from '../../src/nn/optimizers/index.ts';
+import { sequential } from '../../src/nn/sequential.ts';
+import { updateBatchNorm } from '../../src/nn/updateBatchNorm.ts';
+import { RandomStream } from '../../src/tensor/random.ts';
+import { tensor } from '../../src/tensor/tensor.ts';
+import { testGpu } from '../support/gpu.ts';
+import { any, expectError, named, type WrongCall } from '../support/wrongCalls.ts';
+
+beforeAll(testGpu);
+
+const x = Float32Array.from({ length: 16 }, (_, i) => i / 8);
+const labels = [0, 1, 0, 1, 0, 1, 0, 1];
+const source = (given: unknown = labels, shape = [2]) => new ArraySource(x, any(given), shape);
+const indices = Uint32Array.from({ length: 8 }, (_, i) => i);
+const model = (units = 2, activation?: 'sigmoid' | 'softmax') =>
+  sequential([layers.dense({ units, activation })], { inputShape: [2] });
+
+const CLASS = 'a label is a class number, a whole number from 0';
+const image = {
+  images: new Uint8Array(4),
+  labels: [0],
+  count: 1,
+  height: 2,
+  width: 2,
+  channels: 1,
+  classNames: ['a'],
+};
+const imageSource = (change: object) => new ImageSource(any({ ...image, ...change }));
+const BYTES = 'ImageSource: images must be bytes from 0 to 255 in a Uint8Array';
+const data: readonly WrongCall[] = [
+  [
+    `ArraySource: sample 0 has label [0, 1]; ${CLASS}: of a one-hot row the place of its 1`,
+    () =>
+      source([
+        [0, 1],
+        [1, 0],
+      ]),
+  ],
+  [
+    `ArraySource: sample 0 has label a Uint8Array of 2; ${CLASS}: of a one-hot row the place of its 1`,
+    () => source([Uint8Array.of(0, 1)]),
+  ],
+  [`ArraySource: sample 0 has label 'cat'; ${CLASS}`, () => source(['cat', 'dog'])],
+  [`ArraySource: sample 0 has label '1'; ${CLASS}`, () => source(['1'])],
+  [`ArraySource: sample 1 has label 0.5; ${CLASS}`, () => source([0, 0.5])],
+  [`ArraySource: sample 1 has label 1.5; ${CLASS}`, () => source(Float32Array.of(1, 1.5))],
+  [`ArraySource: sample 0 has label NaN; ${CLASS}`, () => source([Number.NaN])],
+  [`ArraySource: sample 1 has label -1; ${CLASS}`, () => source([0, -1])],
+  [`ArraySource: sample 0 has label 4294967296; ${CLASS}`, () => source([2 ** 32])],
+  [
+    `ArraySource: sample 0 has label a bigint; ${CLASS}: Array.from(labels, Number) makes numbers of bigints`,
+    () => source(BigInt64Array.of(1n)),
+  ],
+  [
+    'ArraySource: labels must be a list of class numbers, got undefined',
+    () => new ArraySource(x, any(undefined), [2]),
+  ],
+  ["ArraySource: labels must be a list of class numbers, got '01'", () => source('01')],
+  ['ArraySource: there are no samples, labels is empty', () => source([])],
+  [
+    'ArraySource: expected 8 samples of [3], 24 numbers, as there are labels, got 16',
+    () => source(labels, [3]),
+  ],
+  ['ArraySource: expected a shape, as [2, 3], got 2', () => source(labels, any(2))],
+  [
+    'ArraySource: expected numbers, nested arrays of them or typed arrays, got a tensor [1]',
+    () => new ArraySource(any(tensor([1])), [0], [1]),
+  ],
+  [
+    `${BYTES}, got a Float32Array of 4; ArraySource takes other numbers`,
+    () => imageSource({ images: new Float32Array(4) }),
+  ],
+  [
+    `${BYTES}, got a Uint16Array of 4; ArraySource takes other numbers`,
+    () => imageSource({ images: new Uint16Array(4) }),
+  ],
+  [
+    `${BYTES}, got [1, 2, 3, 4]; ArraySource takes other numbers`,
+    () => imageSource({ images: [1, 2, 3, 4] }),
+  ],
+  [
+    'ImageSource: expected 1 images of [2, 2, 1], 4 bytes, got 8 bytes',
+    () => imageSource({ images: new Uint8Array(8) }),
+  ],
+  ['ImageSource: expected 1 labels, got 2', () => imageSource({ labels: [0, 0] })],
+  [
+    'ImageSource: sample 0 has label 7; by classNames there are 1 classes, from 0 to 0',
+    () => imageSource({ labels: [7] }),
+  ],
+  [
+    `ImageSource: sample 0 has label [1, 0]; ${CLASS}: of a one-hot row the place of its 1`,
+    () => imageSource({ labels: [[1, 0]] }),
+  ],
+  ["ImageSource: count must be a whole number of at least 1, got '1'", () => imageSource({ count: '1' })],
+  [
+    'ImageSource: scale must be a number above 0, got NaN',
+    () => new ImageSource(any(image), { scale: Number.NaN }),
+  ],
+  [
+    'ImageSource: its options must be an object, as { images, labels, count, … }, got undefined',
+    () => new ImageSource(any(undefined)),
+  ],
+  [
+    'BatchSampler: batchSize must be a whole number of at least 1, got NaN',
+    () => new BatchSampler(indices, Number.NaN, 0),
+  ],
+  [
+    'BatchSampler: a seed is a whole number from 0 to 2^53 - 1, got -1',
+    () => new BatchSampler(indices, 1, -1),
+  ],
+  [
+    'randomSplit: size 1 must be a whole number of at least 0, got -1',
+    () => randomSplit(4, [1, -1], new RandomStream(0, '')),
+  ],
+  ['randomSplit: sizes must be a list, got 2', () => randomSplit(4, any(2), new RandomStream(0, ''))],
+  [
+    'RandomStream: count must be a whole number of at least 0, got 1.5',
+    () => new RandomStream(0, '').permutation(1.5),
+  ],
+];
+
+const train = { source: any<ArraySource>(undefined), indices };
+const fitted = (change: Partial<Record<keyof FitOptions, unknown>>, of = model()) =>
+  fit(
+    of,
+    any({
+      train: { source: source(), indices },
+      optimizer: new SGD({ learningRate: 0.1 }),
+      epochs: 1,
+      ...change,
+    }),
+  );
+const SAMPLES = 'must be { source, indices }, a source and which of its samples';
+const own = { loss: meanSquaredError };
+const training: readonly WrongCall[] = [
+  ['fit: its first argument must be a model, got undefined', () => fit(any(undefined), any(undefined))],
+  [
+    'fit: its options must be an object, as { train, optimizer, epochs }, got undefined',
+    () => fit(model(), any(undefined)),
+  ],
+  [`fit: train ${SAMPLES}, got undefined`, () => fitted({ train: undefined })],
+  [`fit: train ${SAMPLES}, got an object { x, y }`, () => fitted({ train: { x, y: labels } })],
+  [`fit: train ${SAMPLES}, got an ArraySource`, () => fitted({ train: source() })],
+  [`fit: train ${SAMPLES}, got a tensor [1]`, () => fitted({ train: tensor([1]) })],
+  [`fit: train ${SAMPLES}, got an object { source, indices }`, () => fitted({ train })],
+  [
+    'fit: train: index 2 is 99; the source has 8 samples, from 0 to 7',
+    () => fitted({ train: { source: source(), indices: Uint32Array.of(0, 1, 99) } }),
+  ],
+  [
+    'fit: train: index 0 is 0.5; the source has 8 samples, from 0 to 7',
+    () => fitted({ train: { source: source(), indices: [0.5] } }),
+  ],
+  [
+    'fit: train has no samples, its indices are empty',
+    () => fitted({ train: { source: source(), indices: [] } }),
+  ],
+  [
+    'fit: validation has no samples, its indices are empty',
+    () => fitted({ validation: { source: source(), indices: new Uint32Array(0) } }),
+  ],
+  [
+    "fit: optimizer must be one, as new Adam({ learningRate: 0.001 }), got 'adam'",
+    () => fitted({ optimizer: 'adam' }),
+  ],
+  [
+    'fit: optimizer must be one, as new Adam({ learningRate: 0.001 }), got undefined',
+    () => fitted({ optimizer: undefined }),
+  ],
+  [
+    "fit: loss must be a function, as (logits, labels) => softmaxCrossEntropy(logits, labels), got 'mse'",
+    () => fitted({ loss: 'mse' }),
+  ],
+  [
+    "fit: lossOf must be 'logits' or 'output', got 'probabilities'",
+    () => fitted({ lossOf: 'probabilities' }),
+  ],
+  ["fit: metrics must be a list, as ['accuracy'], got 'accuracy'", () => fitted({ metrics: 'accuracy' })],
+  ["fit: metrics must be 'accuracy', got 'precision'", () => fitted({ metrics: ['precision'] })],
+  [
+    'fit: callbacks must be a list, as [new EarlyStopping()], got an object { onEpochEnd }',
+    () => fitted({ callbacks: { onEpochEnd() {} } }),
+  ],
+  ['fit: callback 0 must be an object with methods, got null', () => fitted({ callbacks: [null] })],
+  [
+    'fit: checkpoint.save must be a function, as async (file) => {…}, got undefined',
+    () => fitted({ checkpoint: {} }),
+  ],
+  [
+    'fit: train: sample 2 has label 7; the model has 2 outputs, for labels from 0 to 1',
+    () => fitted({ train: { source: source([0, 1, 7, 0, 1, 0, 1, 0]), indices } }),
+  ],
+  [
+    'fit: validation: sample 0 has label 2; the model has 2 outputs, for labels from 0 to 1',
+    () => fitted({ validation: { source: source([2, 1, 0, 0, 1, 0, 1, 0]), indices } }),
+  ],
+  [
+    'fit: the default loss, softmaxCrossEntropy, needs an output for each class, and the model has one: give binaryCrossEntropy as loss, or the model 2 outputs',
+    () => fitted({}, model(1, 'sigmoid')),
+  ],
+  [
+    "fit: a softmax of one output is always 1: 'sigmoid' is what it needs",
+    () => fitted(own, model(1, 'softmax')),
+  ],
+  [
+    'fit: the accuracy of one output is that of a sigmoid, and the model has none: metrics: [] leaves it out',
+    () => fitted({ ...own, lossOf: 'output' }, model(1)),
+  ],
+  [
+    'fit: train: sample 0 has label 2; the model has one output, for labels from 0 to 1',
+    () => fitted({ ...own, train: { source: source([2, 1, 0, 0, 1, 0, 1, 0]), indices } }, model(1)),
+  ],
+  [
+    'fit: an accuracy is of [classes], and the model gives [1, 2] a sample: metrics: [] leaves it out',
+    () => fitted(own, sequential([layers.reshape({ targetShape: [1, 2] })], { inputShape: [2] })),
+  ],
+  [
+    'fit: the default loss, softmaxCrossEntropy, takes [classes], and the model gives [1, 2] a sample: give another loss',
+    () => fitted({ metrics: [] }, sequential([layers.reshape({ targetShape: [1, 2] })], { inputShape: [2] })),
+  ],
+  [`evaluate: samples ${SAMPLES}, got undefined`, () => evaluate(model(), any(undefined))],
+  [
+    'evaluate: samples has no samples, its indices are empty',
+    () => evaluate(model(), { source: source(), indices: new Uint32Array(0) }),
+  ],
+  [
+    'evaluate: samples: index 1 is 99; the source has 8 samples, from 0 to 7',
+    () => evaluate(model(), { source: source(), indices: Uint32Array.of(0, 99) }),
+  ],
+  [
+    'evaluate: samples: sample 0 has label 2; the model has 2 outputs, for labels from 0 to 1',
+    () => new Evaluator(model(), { source: source([2, 1, 0, 0, 1, 0, 1, 0]), indices }),
+  ],
+  [
+    'evaluate: batchSize must be a whole number of at least 1, got 0',
+    () => evaluate(model(), { source: source(), indices }, { batchSize: 0 }),
+  ],
+  [
+    'updateBatchNorm: samples: index 0 is 8; the source has 8 samples, from 0 to 7',
+    () => updateBatchNorm(model(), { source: source(), indices: Uint32Array.of(8) }),
+  ],
+];
+
+describe.each([
+  ['data', data],
+  ['training', training],
+])('wrong %s', (_, calls) => {
+  it.each(named(calls))('%s', (_, call) => expectError(call));
+});
+
+describe('what plain JavaScript gives', () => {
+  it('is taken where it is meant so: other arrays of numbers, lists of indices', async () => {
+    const kinds = [x, Float64Array.from(x), Array.from(x), [[...x.subarray(0, 8)], [...x.subarray(8)]]];
+    for (const given of kinds) {
+      const batch = new ArraySource(given, Uint8Array.from(labels), [2]).batch(tensor(Uint32Array.of(7)));
+      expect([...(await batch.x.data()), ...(await batch.labels.data())]).toEqual([...x.subarray(14), 1]);
+    }
+    const integers = new ArraySource(Int32Array.of(-1, 2), [0, 1], [1]).batch(tensor(Uint32Array.of(0)));
+    expect([integers.x.dtype, await integers.x.item()]).toEqual(['f32', -1]);
+    const { loss } = await evaluate(model(), { source: source(), indices: any([0, 1]) });
+    expect(loss).toBe((await evaluate(model(), { source: source(), indices: Uint32Array.of(0, 1) })).loss);
+  });
+
+  it('leaves the device in order', async () => {
+    const { history } = await fitted({});
+    expect(any<FitOptions[]>(history).length).toBe(1);
+  });
+});
