@@ -14,6 +14,7 @@ import { convertFile } from './modelFiles.ts';
 import { listModels } from './models.ts';
 import { IMAGE_WORDS } from './namedImages.ts';
 import { folderName, positiveNumber, setting, timeSpan, wholeNumber } from './options.ts';
+import { endWithOutput } from './output.ts';
 import { type PredictOptions, predict } from './predict.ts';
 import { type ProfileOptions, profileStep } from './profile.ts';
 import { type ReportOptions, report } from './report/report.ts';
@@ -24,6 +25,7 @@ import { type TrainOptions, train } from './train.ts';
 import { type TsneCommandOptions, tsneCommand } from './tsne/command.ts';
 import { type TuneCommandOptions, tuneExperiment } from './tune.ts';
 
+endWithOutput();
 const out = new Console();
 
 /** What decides a run: a run that is gone on with, or repeated, has it in its manifest. */

@@ -1,3 +1,5 @@
+import { CLOSED_PIPE } from './output.ts';
+
 /** Thrown where work ends early because it was asked to: no failure. */
 export class Stopped extends Error {
   override name = 'Stopped';
@@ -9,14 +11,16 @@ export class Stopped extends Error {
   }
 }
 
-const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
+const EXIT_CODES = { SIGINT: 130, SIGTERM: 143, SIGPIPE: CLOSED_PIPE } as const;
 
-/** Knows whether work is to end early: by Ctrl-C or SIGTERM, or because the time it was given is over. */
+/** Knows whether work is to end early: by Ctrl-C, SIGTERM or a closed pipe, or because the time it was given is over. */
 export class StopSignal {
   /** Set once a signal came. */
   signalled: Stopped | undefined;
   private readonly handlers = Object.entries(EXIT_CODES).map(([signal, exitCode]) => {
     const handle = () => {
+      // A closed pipe says so again with every line that is written.
+      if (this.signalled && signal === 'SIGPIPE') return;
       // The second time there is no patience left; the newest checkpoint is on the disk.
       if (this.signalled) process.exit(exitCode);
       this.signalled = new Stopped(`stopped by ${signal}`, exitCode);

@@ -1,16 +1,18 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import fs from 'node:fs/promises';
-import { join } from 'node:path';
+import os from 'node:os';
+import { dirname, join } from 'node:path';
 import { WeftError } from '../errors.ts';
 import { freeBytes } from './cacheDir.ts';
-import { lastLines, mustRun, runCommand } from './command.ts';
+import { cleaningUp } from './cleanUp.ts';
+import { hasProgram, lastLines, mustRun, runCommand } from './command.ts';
 import { isDebianLike, type OsRelease, readOsRelease } from './osRelease.ts';
 import type { Reporting } from './progress.ts';
 
 /*
  * Packages of Debian and Ubuntu, unpacked into a folder of ours. All of apt's state is private, so that nothing of the
  * system is asked for or changed: no root, no package lists, no installed packages. From the machine's own configuration
- * come the mirrors' addresses, the keys and the proxies.
+ * come the mirrors' addresses, the keys, the proxies and, where root runs it, the user that apt downloads as.
  */
 
 /** One source of packages: the fields of a stanza of a `.sources` file (man sources.list). */
@@ -157,6 +159,8 @@ export function aptProblem(): string | undefined {
   if (process.platform !== 'linux' || !isDebianLike(os))
     return `${os.prettyName} has no packages of Debian or Ubuntu`;
   if (!ARCHITECTURES[process.arch]) return `there is no ${process.arch} build of Dawn for Linux`;
+  const missing = ['apt-get', 'dpkg-deb'].find((program) => !hasProgram(program));
+  if (missing) return `there is no ${missing} here`;
   if (isOffline()) return 'WEFT_OFFLINE=1 forbids downloads';
   return undefined;
 }
@@ -180,7 +184,7 @@ export interface UnpackOptions extends Reporting {
 /**
  * Downloads packages with all that they depend on and unpacks them.
  *
- * @param folder an empty folder; apt's private state lies beside the result in it, so remove it afterwards.
+ * @param folder an empty folder; what apt needs may lie beside the result in it, so remove it afterwards.
  * @returns the folder that holds the packages' files, and the packages as `name=version`.
  * @throws WeftError with apt's own words where that fails.
  */
@@ -191,18 +195,51 @@ export async function unpackPackages(
 ): Promise<{ root: string; unpacked: string[] }> {
   const problem = aptProblem();
   if (problem) throw new WeftError(`${packages.join(', ')} can't be fetched: ${problem}`);
-  const { what, backports, sources = readMachineSources(), bytes = 0, onProgress } = options;
-  const free = freeBytes(folder) ?? Infinity;
-  if (free < bytes) {
-    const [has, needs] = [free, bytes].map((size) => `${Math.floor(size / 1e6)} MB`);
-    throw new WeftError(
-      `the disk of ${folder} is too full: ${has} are free, ${what} needs ${needs} for a moment`,
-    );
-  }
-  const apt = await privateApt(folder, distributionSources(sources, readOsRelease(), backports));
-  const downloads = join(folder, 'downloads');
+  const { what, bytes = 0 } = options;
+  checkRoom(folder, bytes, what);
   const root = join(folder, 'root');
-  await Promise.all([fs.mkdir(downloads), fs.mkdir(root)]);
+  await fs.mkdir(root);
+  if (process.getuid?.() !== 0) return unpackWith(join(folder, 'apt'), packages, root, options);
+  const shared = sharedFolder();
+  checkRoom(shared, bytes, what);
+  const state = await fs.mkdtemp(join(shared, 'weft-apt-'));
+  return cleaningUp(
+    () => unpackWith(state, packages, root, options),
+    () => fs.rm(state, { recursive: true, force: true }),
+  );
+}
+
+function checkRoom(folder: string, bytes: number, what: string): void {
+  const free = freeBytes(folder) ?? Infinity;
+  if (free >= bytes) return;
+  const [has, needs] = [free, bytes].map((size) => `${Math.floor(size / 1e6)} MB`);
+  throw new WeftError(
+    `the disk of ${folder} is too full: ${has} are free, ${what} needs ${needs} for a moment`,
+  );
+}
+
+/** Where root's apt works: it downloads as a user of its own, who can't see root's folders. */
+function sharedFolder(): string {
+  const found = [os.tmpdir(), '/tmp', '/var/tmp'].find(isOpenToAll);
+  if (found) return found;
+  throw new WeftError(`apt's own user can't enter ${os.tmpdir()}: set TMPDIR to a folder that all can`);
+}
+
+/** Whether every user can reach what is in a folder. */
+function isOpenToAll(folder: string): boolean {
+  const mode = statSync(folder, { throwIfNoEntry: false })?.mode ?? 0;
+  return (mode & 0o001) !== 0 && (dirname(folder) === folder || isOpenToAll(dirname(folder)));
+}
+
+/** Unpacks packages into `root`. @param state a folder for apt alone, there or not */
+async function unpackWith(
+  state: string,
+  packages: string[],
+  root: string,
+  { what, backports, sources = readMachineSources(), onProgress }: UnpackOptions,
+): Promise<{ root: string; unpacked: string[] }> {
+  const apt = await privateApt(state, distributionSources(sources, readOsRelease(), backports));
+  const downloads = join(state, ARCHIVES);
 
   onProgress?.({ what: `${what}: package lists`, done: 0, total: 0 });
   // A source that doesn't answer isn't fatal: what counts is whether the packages can be had.
@@ -210,25 +247,33 @@ export async function unpackPackages(
     env: PLAIN,
     timeoutMs: UPDATE_TIMEOUT_MS,
   });
-  const unpacked = await resolvePackages(packages, apt, backports).catch((error) => {
-    if (!(error instanceof WeftError)) throw error;
-    const reason = update.stderr ? `; the package lists: ${lastLines(update.stderr)}` : '';
-    throw new WeftError(`${error.message}${reason}`, { cause: error });
-  });
+  const install = [...apt, ...(backports ? ['-t', backports] : []), 'install', ...packages];
+  const unpacked = await mustRun('apt-get', ['--simulate', ...install], { env: PLAIN }).then(
+    parseSimulatedInstall,
+    (error) => {
+      if (!(error instanceof WeftError)) throw error;
+      const reason = update.stderr ? `; the package lists: ${lastLines(update.stderr)}` : '';
+      throw new WeftError(`${error.message}${reason}`, { cause: error });
+    },
+  );
 
-  const uris = await mustRun('apt-get', [...apt, '--print-uris', 'download', ...unpacked], {
-    cwd: downloads,
-    env: PLAIN,
-  });
+  const uris = await mustRun('apt-get', ['--print-uris', ...install], { env: PLAIN });
   const total = parseDownloadBytes(uris);
   const tick = async () =>
-    onProgress?.({ what: `${what}: download`, done: await folderBytes(downloads), total });
+    onProgress?.({
+      what: `${what}: download`,
+      done: (await folderBytes(downloads)) + (await folderBytes(join(downloads, 'partial'))),
+      total,
+    });
   const timer = setInterval(tick, 250);
-  try {
-    await mustRun('apt-get', [...apt, 'download', ...unpacked], { cwd: downloads, env: PLAIN });
-  } finally {
-    clearInterval(timer);
-  }
+  await cleaningUp(
+    () =>
+      mustRun('apt-get', ['--download-only', '--yes', ...install], {
+        env: PLAIN,
+        timeoutMs: DOWNLOAD_TIMEOUT_MS,
+      }),
+    () => clearInterval(timer),
+  );
   const archives = (await fs.readdir(downloads)).filter((name) => name.endsWith('.deb'));
   for (const [i, archive] of archives.entries()) {
     onProgress?.({ what: `${what}: unpack`, done: i, total: archives.length });
@@ -240,25 +285,30 @@ export async function unpackPackages(
 
 /** For the package lists, about 10 MB. */
 const UPDATE_TIMEOUT_MS = 10 * 60_000;
+/** For the packages, about 60 MB. */
+const DOWNLOAD_TIMEOUT_MS = 30 * 60_000;
 
 /** apt's messages are read, so they have to be in English. */
 const PLAIN = { LC_ALL: 'C' };
 
-async function resolvePackages(packages: string[], apt: string[], backports?: string): Promise<string[]> {
-  const target = backports ? ['-t', backports] : [];
-  return parseSimulatedInstall(
-    await mustRun('apt-get', [...apt, ...target, '--simulate', 'install', ...packages], { env: PLAIN }),
-  );
-}
+/** Where apt keeps packages that it has downloaded and checked, in its private state. */
+const ARCHIVES = 'cache/archives';
 
 /** Lays out a private state of apt in `folder`; returns the arguments that make apt-get use it. */
 async function privateApt(folder: string, sources: AptSource[]): Promise<string[]> {
   const inFolder = (name: string) => join(folder, name);
   const { name: arch } = architecture();
-  await fs.mkdir(inFolder('lists/partial'), { recursive: true });
-  await fs.mkdir(inFolder('cache/archives/partial'), { recursive: true });
+  await fs.mkdir(inFolder(ARCHIVES), { recursive: true });
+  await fs.mkdir(inFolder('lists'));
+  // Whatever the umask: apt's own user must get at those of his folders in them.
+  for (const name of ['', 'lists', 'cache', ARCHIVES]) await fs.chmod(inFolder(name), 0o755);
   await fs.mkdir(inFolder('sources'));
-  await fs.writeFile(inFolder('sources/weft.sources'), formatAptSources(sources));
+  // apt would leave packages of `file:` where they are.
+  const copied = sources.map((source) => ({
+    ...source,
+    uris: source.uris.map((uri) => uri.replace(/^file:/, 'copy:')),
+  }));
+  await fs.writeFile(inFolder('sources/weft.sources'), formatAptSources(copied));
   await fs.writeFile(inFolder('status'), installedStatus(arch));
   await fs.writeFile(inFolder('apt.conf'), aptConfiguration(folder, arch));
   return ['-c', inFolder('apt.conf'), '-q'];
@@ -287,7 +337,6 @@ Acquire::IndexTargets::deb::Packages {
 APT::Architectures { "${arch}"; };
 APT::Architecture "${arch}";
 APT::Install-Recommends "false";
-APT::Sandbox::User "root";
 Acquire::Retries "2";
 Acquire::http::Timeout "20";
 Acquire::https::Timeout "20";
@@ -296,7 +345,7 @@ Dir::State::lists "${folder}/lists";
 Dir::State::status "${folder}/status";
 Dir::Log "${folder}";
 Dir::Cache "${folder}/cache";
-Dir::Cache::archives "${folder}/cache/archives";
+Dir::Cache::archives "${folder}/${ARCHIVES}";
 Dir::Etc::sourcelist "/dev/null";
 Dir::Etc::sourceparts "${folder}/sources";
 Dir::Etc::preferences "/dev/null";
@@ -321,10 +370,12 @@ function architecture(): { name: string; triplet: string } {
   return found;
 }
 
+/** Bytes of a folder's files; 0 where there is no such folder yet, or any more. */
 async function folderBytes(folder: string): Promise<number> {
-  const sizes = (await fs.readdir(folder)).map((name) =>
+  const names = await fs.readdir(folder).catch(() => []);
+  const sizes = names.map((name) =>
     fs.stat(join(folder, name)).then(
-      (info) => info.size,
+      (info) => (info.isFile() ? info.size : 0),
       () => 0,
     ),
   );

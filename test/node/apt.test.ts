@@ -15,7 +15,7 @@ import {
   unpackPackages,
 } from '../../src/node/apt.ts';
 import { mustRun, runCommand } from '../../src/node/command.ts';
-import { parseOsRelease } from '../../src/node/osRelease.ts';
+import { isDebianLike, parseOsRelease, readOsRelease } from '../../src/node/osRelease.ts';
 import type { Progress } from '../../src/node/progress.ts';
 
 const BOOKWORM = parseOsRelease(
@@ -187,6 +187,24 @@ test('a command that fails is an error with its last words, one that is not ther
   await expect(mustRun('no-such-program', [])).rejects.toThrow('could not run no-such-program');
 });
 
+test('a command is ended when its time is over, with all that it started; one that is not there keeps nobody waiting', async () => {
+  const start = performance.now();
+  const slow = mustRun('sh', ['-c', 'sleep 20 & wait'], { timeoutMs: 200 });
+  await expect(slow).rejects.toThrow("sh didn't end within 0.2 s");
+  const waiting = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+  const before = waiting();
+  await expect(mustRun('no-such-program', [], { timeoutMs: 600_000 })).rejects.toThrow('could not run');
+  expect(waiting()).toBe(before);
+  expect(performance.now() - start).toBeLessThan(10_000);
+});
+
+test('where apt is missing, that is the reason', () => {
+  vi.stubEnv('PATH', '/nonexistent');
+  const isDebian = isDebianLike(readOsRelease());
+  expect(aptProblem()).toMatch(isDebian ? 'there is no apt-get here' : 'has no packages');
+  vi.unstubAllEnvs();
+});
+
 test('apt’s answers are read', () => {
   const simulated = `Reading package lists...
 Inst libz3-4 (4.8.12-3.1 Debian:12/stable [amd64])
@@ -206,6 +224,8 @@ describe('unpackPackages', () => {
 
   beforeEach(async () => {
     folder = await fs.mkdtemp(join(os.tmpdir(), 'weft-apt-'));
+    // Where root runs this, apt reads the mirror as another user.
+    await fs.chmod(folder, 0o755);
   });
 
   afterEach(async () => {
@@ -273,6 +293,27 @@ describe('unpackPackages', () => {
       sources: await makeMirror(),
     });
     await expect(missing).rejects.toThrow('Unable to locate package no-such-package');
+  });
+
+  test('lets apt download as a user of its own where root runs it', async () => {
+    vi.stubEnv('WEFT_OFFLINE', undefined);
+    const asRoot = process.getuid?.() === 0 && aptProblem() === undefined;
+    if (!asRoot || execFileSync('apt-config', ['dump', 'APT::Sandbox::User']).includes('"root"')) return;
+    // An apt-get that says whose the folder of unfinished downloads is, named by `-c STATE/apt.conf`.
+    const apt = execFileSync('which', ['apt-get'], { encoding: 'utf8' }).trim();
+    const log = join(folder, 'owners');
+    const spy = join(folder, 'bin', 'apt-get');
+    await fs.mkdir(join(folder, 'bin'));
+    await fs.writeFile(
+      spy,
+      `#!/bin/sh\n${apt} "$@"; code=$?\nwhile [ "$1" != -c ]; do shift; done\n` +
+        `stat -c %U "$(dirname "$2")/cache/archives/partial" >>${log}; exit $code\n`,
+      { mode: 0o755 },
+    );
+    vi.stubEnv('PATH', `${join(folder, 'bin')}:${process.env.PATH}`);
+    await fs.mkdir(join(folder, 'target'));
+    await unpackPackages(['tool'], join(folder, 'target'), { what: 'test', sources: await makeMirror() });
+    expect((await fs.readFile(log, 'utf8')).trim().split('\n').at(-1)).toBe('_apt');
   });
 
   test('is refused where the disk hasn’t room for it, before anything is fetched', async () => {
