@@ -45,7 +45,6 @@ export function transposedGeometryOf(
   if (x.length !== 4) throw new ShapeError(NAME, 'x [N, H, W, C]', showShape(x));
   if (w.length !== 4 || w[3] !== x[3])
     throw new ShapeError(NAME, `filters [kernel height, kernel width, filters, ${x[3]}]`, showShape(w));
-  expectIsTensor(NAME, 'bias', bias);
   checkBias(NAME, bias, w[2]);
   const both = stridesOf(NAME, strides);
   const added = typeof outputPadding === 'number' ? [outputPadding, outputPadding] : outputPadding;
