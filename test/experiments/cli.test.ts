@@ -151,6 +151,11 @@ describe('weft', () => {
     await expect(fs.access(out)).rejects.toThrow('ENOENT');
   });
 
+  it('ends without a word where nobody reads on, as other programs do', async () => {
+    const closed = await weft(['models'], { control: (child) => child.stdout!.destroy() });
+    expect([closed.code, closed.stderr]).toEqual([141, '']);
+  });
+
   it('has a doctor, whose exit code says whether anything is missing', async () => {
     const well = await weft(['doctor']);
     expect(well.stdout).toMatch(/^adapter +\S/m);
