@@ -11,7 +11,21 @@ export class ShapeError extends WeftError {
   }
 }
 
-/** An error reported by the GPU: a shader that doesn't compile, a dispatch that fails validation, a lost device. */
+/**
+ * An error of the GPU: a kernel that doesn't compile, memory that there isn't, a lost device. It fails those that need what failed;
+ * only a lost or closed device fails everything.
+ */
 export class GpuError extends WeftError {
   override name = 'GpuError';
+  readonly #wgsl: string | undefined;
+
+  constructor(message: string, { wgsl, ...options }: ErrorOptions & { wgsl?: string } = {}) {
+    super(message, options);
+    this.#wgsl = wgsl;
+  }
+
+  /** Of a kernel that doesn't compile: the whole WGSL, its lines numbered. Not part of what a console prints. */
+  get wgsl(): string | undefined {
+    return this.#wgsl;
+  }
 }

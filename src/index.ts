@@ -64,6 +64,7 @@ export { Gpu, type GpuCounters } from './gpu/gpu.ts';
 export {
   type ElementType,
   type Kernel,
+  type KernelBinding,
   type KernelSpec,
   kernel,
   kernelFamily,

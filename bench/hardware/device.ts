@@ -9,11 +9,11 @@ export async function openDevice({ given }: RunContext, dawnFeatures: readonly s
   return useGpu(await Gpu.open(adapter, { onClose: close, whileWaiting }));
 }
 
-/** Characters of a failure that are kept: a kernel that doesn't compile comes with its whole text. */
+/** Characters of a failure that are kept. */
 const KEPT = 2000;
 
 /**
- * Runs some work. If it fails, the device may be dead (one that refused a kernel computes nothing more), and a new one is opened.
+ * Runs some work. If it fails because the device was lost, a new one is opened.
  * @returns what went wrong, or null
  */
 export async function failureOf(context: RunContext, work: () => Promise<void>): Promise<string | null> {
@@ -22,7 +22,7 @@ export async function failureOf(context: RunContext, work: () => Promise<void>):
     return null;
   } catch (error) {
     try {
-      currentGpu().throwIfFailed();
+      currentGpu().throwIfLost();
     } catch {
       close();
       await openDevice(context);

@@ -29,8 +29,7 @@ export async function timeInTurns(
   try {
     for (const [name, issue] of Object.entries(works)) {
       const work = new RepeatedWork(gpu, issue);
-      const refused = await gpu.tryKernels(() => work.prepare());
-      if (refused.length > 0) {
+      if ((await work.refused()) !== undefined) {
         work.dispose();
         continue;
       }

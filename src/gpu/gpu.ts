@@ -1,17 +1,18 @@
 import { GpuError } from '../errors.ts';
-import { type Operand, planDispatches } from './dispatch.ts';
+import { Answers } from './answers.ts';
+import { Check, type Doubts, failureOf, remaining } from './checks.ts';
+import { planDispatches } from './dispatch.ts';
 import { type Kernel, kernel, UNIFORM_SLOT_BYTES } from './kernel.ts';
+import { oneLine } from './oneLine.ts';
+import { type Binding, operandsOf } from './operands.ts';
+import { Pipelines } from './pipelines.ts';
 import { Arenas, bind, type Command, type Draft, encode, Recording, type Work } from './plan.ts';
-import { BufferPool, type GpuBuffer } from './pool.ts';
+import { BufferPool, type BufferSource, type DeviceBuffer, type GpuBuffer, PoolBuffer } from './pool.ts';
+import { Staging } from './staging.ts';
 import { timeByCpu, timeByGpu } from './timing.ts';
+import { UNIFORM_BLOCK_BYTES, UniformBlock } from './uniforms.ts';
 
-/** A byte range of a buffer, bound to a kernel: whole, or split along the items of the launch. */
-export interface Binding {
-  readonly buffer: GpuBuffer;
-  readonly offset: number;
-  readonly bytes: number;
-  readonly bytesPerItem: number;
-}
+export type { Binding };
 
 export interface Launch {
   readonly kernel: Kernel;
@@ -42,39 +43,15 @@ export interface GpuOptions {
   whileWaiting?: (answer: Promise<unknown>) => void;
 }
 
-/** Bytes of the eager uniform ring and of each block that a recording takes. */
-const UNIFORM_BLOCK_BYTES = 1 << 16;
 /** Commands are submitted at the latest after this many, so that the GPU has work while the CPU encodes. */
 const COMMANDS_PER_SUBMIT = 64;
 const EAGER_KEPT_FREE_BYTES = 1 << 30;
 
-/** Uniform slots in one buffer, written in one go before the commands that read them. */
-class UniformBlock {
-  readonly shadow = new DataView(new ArrayBuffer(UNIFORM_BLOCK_BYTES));
-  used = 0;
-  constructor(readonly buffer: GPUBuffer) {}
-
-  get full(): boolean {
-    return this.used + UNIFORM_SLOT_BYTES > UNIFORM_BLOCK_BYTES;
-  }
-
-  push(slots: Kernel['uniformSlots'], values: Readonly<Record<string, number>>, kernelName: string): number {
-    const start = this.used;
-    slots.forEach(([name, type], i) => {
-      const value = values[name];
-      if (value === undefined) throw new GpuError(`kernel ${kernelName}: uniform '${name}' was not given`);
-      if (type === 'f32') this.shadow.setFloat32(start + 4 * i, value, true);
-      else if (type === 'i32') this.shadow.setInt32(start + 4 * i, value, true);
-      else this.shadow.setUint32(start + 4 * i, value, true);
-    });
-    this.used += UNIFORM_SLOT_BYTES;
-    return start;
-  }
-}
-
 /**
  * One WebGPU device with its memory, pipelines and queue of commands. Commands are issued in order and run in order; what is
  * pending is submitted when somebody reads, and at the latest after a few dozen commands.
+ *
+ * What fails fails those that need it (see `Check`). Only a device that is lost or closed fails everything.
  */
 export class Gpu {
   readonly counters: GpuCounters = {
@@ -98,30 +75,24 @@ export class Gpu {
   /** @internal */
   readonly pool: BufferPool;
 
-  private readonly pipelines = new Map<
-    string,
-    { pipeline: GPUComputePipeline; layout: GPUBindGroupLayout }
-  >();
-  private readonly staging = new Map<number, GPUBuffer[]>();
+  private readonly pipelines: Pipelines;
+  private readonly staging: Staging;
+  private readonly answers: Answers;
   private readonly uniformRing: UniformBlock;
-  private pending: Command[] = [];
+  /** Commands that wait to be submitted, with what they depend on. */
+  private pending: { command: Command; doubts: Doubts }[] = [];
   private recording: Recording | undefined;
+  /** Why nothing computes here any more. */
   private failure: GpuError | undefined;
-  /** Compilations whose outcome isn't known yet. */
-  private readonly pipelineChecks = new Set<Promise<void>>();
-  /** Where kernels that don't compile are noted while some are tried. */
-  private refused: GpuError[] | undefined;
-  /** Questions to the device that it hasn't answered yet. */
-  private readonly unanswered = new Set<Promise<unknown>>();
+  /** What the device complained of without saying whose it is: told once, to whoever waits next. */
+  private stray: GpuError | undefined;
   private closed = false;
-  private rejectLost: (error: GpuError) => void = () => {};
-  private readonly lost: Promise<never>;
 
   private constructor(
     private readonly device: GPUDevice,
     adapter: GPUAdapter,
     private readonly onClose: () => void,
-    private readonly whileWaiting: GpuOptions['whileWaiting'],
+    whileWaiting: GpuOptions['whileWaiting'],
   ) {
     this.limits = device.limits;
     const info = adapter.info;
@@ -133,19 +104,16 @@ export class Gpu {
     this.subgroupSize =
       fixed && device.features.has('subgroups' as GPUFeatureName) ? info.subgroupMinSize : 0;
     this.clock = device.features.has('timestamp-query') ? 'gpu' : 'cpu';
+    this.answers = new Answers(whileWaiting);
+    this.pipelines = new Pipelines(device, this.answers, () => void this.counters.pipelines++);
     this.pool = new BufferPool(this.bufferSource(), EAGER_KEPT_FREE_BYTES);
-    this.uniformRing = new UniformBlock(this.makeUniformBuffer());
-    this.lost = new Promise<never>((_, reject) => {
-      this.rejectLost = reject;
-    });
-    this.lost.catch(() => {});
-    this.asked(device.lost).then((info) => {
-      if (!this.closed) this.fail(new GpuError(`the GPU device was lost (${info.reason}): ${info.message}`));
+    this.staging = new Staging(this.bufferSource());
+    this.uniformRing = this.makeUniformBlock();
+    this.answers.asked(device.lost).then(({ reason, message }) => {
+      this.fail(new GpuError(`the GPU device was lost (${reason}): ${message}; init() opens another`));
     });
     device.onuncapturederror = (event) => {
-      const error = new GpuError(event.error.message);
-      // Where a pipeline didn't compile, its own check says why; this error only says that it was used.
-      Promise.all(this.pipelineChecks).then(() => this.fail(error));
+      this.noteStray(event.error.message);
       (event as Event).preventDefault?.();
     };
   }
@@ -171,35 +139,32 @@ export class Gpu {
     return gpu;
   }
 
+  /** Whether the device was lost or closed: nothing computes on it any more, and `init()` opens another. */
+  get isLost(): boolean {
+    return this.failure !== undefined;
+  }
+
   /** @internal Issues one kernel over its items, in as many dispatches as the limits ask for. */
   launch({ kernel, bindings, uniforms = {}, items, workgroups, work }: Launch): void {
-    this.throwIfFailed();
+    this.throwIfLost();
     const { spec } = kernel;
-    const operands: Operand[] = kernel.bindings.slice(1).map(({ name, type }) => {
-      const binding = bindings[name];
-      if (!binding) throw new GpuError(`kernel ${spec.name}: nothing was bound to '${name}'`);
-      return {
-        name,
-        uniform: type === 'uniform',
-        offset: binding.offset,
-        bytes: binding.bytes,
-        bytesPerItem: binding.bytesPerItem,
-      };
-    });
-    const { pipeline, layout } = this.pipelineOf(kernel);
+    const operands = operandsOf(kernel, bindings, this.limits.minStorageBufferOffsetAlignment);
+    const { pipeline, layout, check } = this.pipelines.of(kernel);
+    const buffers = operands.map(({ name }) => bindings[name].buffer);
+    const doubts = this.doubtsOf(buffers, check);
     const workgroupsOf = workgroups ?? ((count: number) => Math.ceil(count / spec.lanes));
     for (const chunk of planDispatches(spec.name, operands, items, workgroupsOf, this.limits)) {
       const block = this.uniformBlock();
       const values = { ...uniforms, items: chunk.items, first: chunk.first, workgroups: chunk.workgroups };
       const slot = block.push(kernel.uniformSlots, values, spec.name);
-      this.issue({
+      const draft: Draft = {
         kind: 'dispatch',
         name: spec.name,
         pipeline,
         layout,
-        scalars: { buffer: block.buffer, offset: slot, size: UNIFORM_SLOT_BYTES },
-        operands: operands.map(({ name }, i) => ({
-          buffer: bindings[name].buffer,
+        scalars: { buffer: block.buffer.handle, offset: slot, size: UNIFORM_SLOT_BYTES },
+        operands: buffers.map((buffer, i) => ({
+          buffer,
           ...chunk.ranges[i],
           writes: kernel.bindings[i + 1].type === 'storage',
         })),
@@ -207,68 +172,99 @@ export class Gpu {
         y: chunk.grid[1],
         bytes: chunk.ranges.reduce((total, { size }) => total + size, 0),
         work,
-      });
+      };
+      this.issue(draft, doubts);
     }
   }
 
   /** @internal Copies bytes between buffers, from and to the bytes that `at` says (multiples of 4), in order with the launches around it. */
   copy(from: GpuBuffer, to: GpuBuffer, bytes: number, at?: { from?: number; to?: number }): void {
-    this.throwIfFailed();
-    this.issue({ kind: 'copy', from, to, bytes, at });
+    this.throwIfLost();
+    this.issue({ kind: 'copy', from, to, bytes, at }, this.doubtsOf([from, to]));
   }
 
   /** @internal Writes CPU bytes into a buffer, after everything issued so far. */
   write(buffer: GpuBuffer, data: ArrayBufferView): void {
-    this.throwIfFailed();
+    this.throwIfLost();
+    if (data.byteLength > buffer.capacity)
+      throw new GpuError(`${data.byteLength} bytes don't go into a buffer of ${buffer.capacity}`);
+    if (buffer instanceof PoolBuffer && data.byteLength === buffer.contentBytes) buffer.renew();
     // A queue write overtakes commands that aren't submitted yet, which may still use this buffer for its last owner.
     this.flush();
     const { handle, offset } = buffer;
-    this.device.queue.writeBuffer(handle, offset, data as ArrayBufferView<ArrayBuffer>);
+    const write = () => this.device.queue.writeBuffer(handle, offset, data as ArrayBufferView<ArrayBuffer>);
+    const doubts = remaining(buffer.doubts);
+    if (doubts) this.doubted(doubts, write);
+    else write();
   }
 
-  /** @internal Reads `bytes` from a buffer once everything issued so far has run. */
-  async read(buffer: GpuBuffer, bytes: number): Promise<ArrayBuffer> {
-    this.throwIfFailed();
+  /**
+   * @internal Reads `bytes` from a buffer once everything issued so far has run.
+   * @param what is read, for the error where what it depends on failed
+   */
+  async read(buffer: GpuBuffer, bytes: number, what: string): Promise<ArrayBuffer> {
+    this.throwIfLost();
     if (this.recording)
       throw new GpuError(
         'a tensor was read inside record(): read what the recorded function returns instead',
       );
     this.counters.readbacks++;
-    const capacity = Math.max(256, 2 ** Math.ceil(Math.log2(bytes)));
-    const staging =
-      this.staging.get(capacity)?.pop() ??
-      this.makeBuffer(capacity, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
     const { handle: from, offset: fromOffset } = buffer;
     const copied = Math.ceil(bytes / 4) * 4;
-    this.enqueue({ kind: 'copy', from, fromOffset, to: staging, toOffset: 0, bytes: copied });
+    const staging = this.staging.take(copied);
+    const { handle: to, check } = staging;
+    const doubts = remaining(buffer.doubts, new Set([check]));
+    this.enqueue({ kind: 'copy', from, fromOffset, to, toOffset: 0, bytes: copied }, doubts);
     this.flush();
-    await this.workDone(staging.mapAsync(GPUMapMode.READ, 0, copied));
-    const data = staging.getMappedRange(0, copied).slice(0, bytes);
-    staging.unmap();
-    const free = this.staging.get(capacity);
-    if (free) free.push(staging);
-    else this.staging.set(capacity, [staging]);
-    this.throwIfFailed();
+    const map = () => to.mapAsync(GPUMapMode.READ, 0, copied);
+    const mapped = this.done(doubts ? this.doubted(doubts, map) : map());
+    const free = () => {
+      if (this.failure) return;
+      to.unmap();
+      this.staging.giveBack(staging);
+    };
+    try {
+      // Where a check fails, its words say more than a failed mapping's.
+      if (doubts) await this.settle(doubts, what);
+      await mapped;
+    } catch (error) {
+      mapped.then(free, free);
+      throw error;
+    }
+    const data = to.getMappedRange(0, copied).slice(0, bytes);
+    free();
     return data;
   }
 
   /** Submits what is pending. */
   flush(): void {
     if (this.pending.length === 0) return;
+    const { pending } = this;
+    this.pending = [];
     this.writeUniforms(this.uniformRing);
     this.uniformRing.used = 0;
-    const encoder = this.device.createCommandEncoder();
-    encode(encoder, this.pending);
-    this.counters.submits++;
-    this.device.queue.submit([encoder.finish()]);
-    this.pending = [];
+    let together: Command[] = [];
+    const submitTogether = () => {
+      if (together.length > 0) this.submit(together);
+      together = [];
+    };
+    for (const { command, doubts } of pending) {
+      const open = doubts && remaining(doubts);
+      if (!open) {
+        together.push(command);
+        continue;
+      }
+      // One invalid command voids all that is submitted with it, so what is in doubt goes alone.
+      submitTogether();
+      this.doubted(open, () => this.submit([command]));
+    }
+    submitTogether();
   }
 
   /** Submits what is pending and waits until the GPU has done it. */
   async sync(): Promise<void> {
     this.flush();
     await this.submittedWorkDone();
-    this.throwIfFailed();
   }
 
   /**
@@ -285,12 +281,15 @@ export class Gpu {
     this.recording = recording;
     try {
       const results = fn(recording);
-      recording.complete(this.device, results, (bytes) => this.pool.acquire(bytes));
+      const complete = () =>
+        recording.complete(this.device, results, (bytes, contents) => this.pool.acquire(bytes, contents));
+      // What is wrong with a command is told when the step runs first.
+      this.inScope(complete);
       this.counters.bindGroups += recording.commands.filter(({ kind }) => kind === 'dispatch').length;
       for (const block of recording.uniformBlocks) this.writeUniforms(block);
       return recording;
     } catch (error) {
-      recording.release();
+      recording.release('after the recording of its step failed');
       throw error;
     } finally {
       this.recording = undefined;
@@ -314,14 +313,25 @@ export class Gpu {
     return this.recording;
   }
 
-  /** @internal Writes a recording's host inputs, encodes its commands and submits them. */
-  replay(recording: Recording): void {
+  /**
+   * @internal Writes a recording's host inputs, encodes its commands and submits them.
+   * @returns the first time, what resolves when the device has taken the commands
+   * @throws what a host input's callback throws; GpuError, by the promise, where the device refuses the commands
+   */
+  replay(recording: Recording): Promise<void> | undefined {
     this.writeHostInputs(recording);
-    const encoder = this.device.createCommandEncoder();
-    encode(encoder, recording.commands);
     this.counters.dispatches += recording.commands.length;
-    this.counters.submits++;
-    this.device.queue.submit([encoder.finish()]);
+    recording.renew();
+    if (recording.proven) {
+      this.submit(recording.commands);
+      return undefined;
+    }
+    const [, complaint] = this.inScope(() => this.submit(recording.commands));
+    return this.answers.orLost(complaint).then((error) => {
+      if (error)
+        throw new GpuError(`the GPU refuses the commands of a recorded step: ${oneLine(error.message)}`);
+      recording.proven = true;
+    });
   }
 
   /** @internal Runs a recording as `replay` does, with each dispatch timed on `clock`. Milliseconds of each, in order. */
@@ -330,17 +340,19 @@ export class Gpu {
     // What came before isn't part of the first dispatch.
     await this.submittedWorkDone();
     this.counters.dispatches += recording.commands.length;
+    recording.renew();
     const time = this.clock === 'gpu' ? timeByGpu : timeByCpu;
     const host = {
       device: this.device,
-      makeBuffer: (bytes: number, usage: GPUBufferUsageFlags) => this.makeBuffer(bytes, usage),
-      settled: <T>(promise: Promise<T>) => this.workDone(promise),
+      makeBuffer: (bytes: number, usage: GPUBufferUsageFlags) =>
+        this.makeBuffer(bytes, usage, 'timing').handle,
+      settled: <T>(promise: Promise<T>) => this.done(promise),
     };
     return time(host, recording.commands);
   }
 
   private writeHostInputs({ hostInputs }: Recording): void {
-    this.throwIfFailed();
+    this.throwIfLost();
     this.flush();
     for (const { buffer, produce } of hostInputs) {
       const { handle, offset } = buffer;
@@ -350,7 +362,18 @@ export class Gpu {
 
   /** Resolves when what was submitted so far is done. */
   submittedWorkDone(): Promise<undefined> {
-    return this.workDone(this.device.queue.onSubmittedWorkDone());
+    return this.done(this.device.queue.onSubmittedWorkDone());
+  }
+
+  /**
+   * @internal Waits until each of these checks is answered.
+   * @param what depends on them
+   * @throws GpuError for the first that failed
+   */
+  async settle(doubts: Doubts, what: string): Promise<void> {
+    await this.answers.orLost(Promise.all([...(doubts ?? [])].map(({ done }) => done)));
+    const cause = failureOf(doubts);
+    if (cause) throw new GpuError(`${what}: ${cause.message}`, { cause, wgsl: cause.wgsl });
   }
 
   /** @internal Memory for recordings that never run at the same time. */
@@ -366,34 +389,90 @@ export class Gpu {
     this.fail(new GpuError('the GPU device was closed'));
     this.device.destroy();
     // Dawn still works through what it was asked. Letting go of it before its last answer crashes or hangs the process.
-    Promise.allSettled(this.unanswered).then(() => this.onClose());
+    this.answers.settled().then(() => this.onClose());
   }
 
-  private workDone<T>(answer: Promise<T>): Promise<T> {
-    this.whileWaiting?.(answer);
-    return this.orLost(this.asked(answer));
+  /** Resolves as `answer` does, which comes when the GPU has done its work. */
+  private async done<T>(answer: Promise<T>): Promise<T> {
+    const value = await this.answers.workDone(answer);
+    const { stray } = this;
+    this.stray = undefined;
+    if (stray) throw stray;
+    return value;
   }
 
-  private asked<T>(answer: Promise<T>): Promise<T> {
-    this.unanswered.add(answer);
-    const answered = () => void this.unanswered.delete(answer);
-    answer.then(answered, answered);
-    return answer;
+  /** What commands on these buffers depend on. Of recorded ones, the recording keeps account. */
+  private doubtsOf(buffers: readonly GpuBuffer[], check?: Check): Doubts {
+    if (this.recording) {
+      if (check) this.recording.needs(check);
+      return undefined;
+    }
+    let found: Doubts = check && !check.passed ? new Set([check]) : undefined;
+    for (const buffer of buffers) if (buffer.doubts) found = remaining(found, buffer.doubts);
+    return found;
   }
 
-  private issue(draft: Draft): void {
+  private issue(draft: Draft, doubts: Doubts): void {
     if (this.recording) {
       this.recording.add(draft);
       return;
     }
     if (draft.kind === 'dispatch') this.counters.bindGroups++;
-    this.enqueue(bind(this.device, draft));
+    if (!doubts) {
+      this.enqueue(bind(this.device, draft), undefined);
+      return;
+    }
+    const written =
+      draft.kind === 'copy'
+        ? [draft.to]
+        : draft.operands.filter(({ writes }) => writes).map(({ buffer }) => buffer);
+    for (const buffer of written) buffer.doubts = doubts;
+    if (!failureOf(doubts))
+      this.enqueue(
+        this.doubted(doubts, () => bind(this.device, draft)),
+        doubts,
+      );
   }
 
-  private enqueue(command: Command): void {
+  private enqueue(command: Command, doubts: Doubts): void {
     this.counters.dispatches++;
-    this.pending.push(command);
+    this.pending.push({ command, doubts });
     if (this.pending.length >= COMMANDS_PER_SUBMIT) this.flush();
+  }
+
+  private submit(commands: readonly Command[]): void {
+    const encoder = this.device.createCommandEncoder();
+    encode(encoder, commands);
+    this.counters.submits++;
+    this.device.queue.submit([encoder.finish()]);
+  }
+
+  /** Calls `fn`, and hears of what the device complains of in it. */
+  private inScope<T>(fn: () => T): readonly [T, Promise<GPUError | null>] {
+    this.device.pushErrorScope('validation');
+    try {
+      return [fn(), this.answers.asked(this.device.popErrorScope())];
+    } catch (error) {
+      this.answers.asked(this.device.popErrorScope()).catch(() => {});
+      throw error;
+    }
+  }
+
+  /** Calls `fn`, which the device may complain of where one of the checks fails. */
+  private doubted<T>(doubts: NonNullable<Doubts>, fn: () => T): T {
+    const [result, complaint] = this.inScope(fn);
+    const explain = async () => {
+      const error = await complaint;
+      if (!error) return;
+      await Promise.all([...doubts].map(({ done }) => done));
+      if (!failureOf(doubts)) this.noteStray(error.message);
+    };
+    explain().catch(() => {});
+    return result;
+  }
+
+  private noteStray(message: string): void {
+    this.stray ??= new GpuError(`the GPU refused a command: ${oneLine(message)}`);
   }
 
   private uniformBlock(): UniformBlock {
@@ -401,138 +480,70 @@ export class Gpu {
       if (this.uniformRing.full) this.flush();
       return this.uniformRing;
     }
-    const blocks = this.recording.uniformBlocks as UniformBlock[];
-    let block = blocks[blocks.length - 1];
+    const { uniformBlocks } = this.recording;
+    let block = uniformBlocks[uniformBlocks.length - 1];
     if (!block || block.full) {
-      block = new UniformBlock(this.makeUniformBuffer());
-      blocks.push(block);
+      block = this.makeUniformBlock();
+      this.recording.needs(block.buffer.check);
+      uniformBlocks.push(block);
     }
     return block;
   }
 
-  private writeUniforms({
-    buffer,
-    shadow,
-    used,
-  }: {
-    buffer: GPUBuffer;
-    shadow: DataView<ArrayBuffer>;
-    used: number;
-  }): void {
-    if (used > 0) this.device.queue.writeBuffer(buffer, 0, shadow.buffer, 0, used);
+  private writeUniforms({ buffer: { handle }, shadow, used }: UniformBlock): void {
+    if (used > 0) this.device.queue.writeBuffer(handle, 0, shadow.buffer, 0, used);
   }
 
-  /**
-   * Resolves with what the compiler says of the kernels that `issue` is the first to use and that don't compile, which fails the device
-   * otherwise. `issue` may only record them. Such a kernel is compiled again when it is used again.
-   */
-  async tryKernels(issue: () => void | Promise<void>): Promise<GpuError[]> {
-    const refused: GpuError[] = [];
-    this.refused = refused;
-    try {
-      await issue();
-    } finally {
-      this.refused = undefined;
-    }
-    await Promise.all(this.pipelineChecks);
-    return refused;
+  private makeUniformBlock(): UniformBlock {
+    const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
+    return new UniformBlock(this.makeBuffer(UNIFORM_BLOCK_BYTES, usage, "kernels' scalars"));
   }
 
-  private pipelineOf(kernel: Kernel): { pipeline: GPUComputePipeline; layout: GPUBindGroupLayout } {
-    const found = this.pipelines.get(kernel.code);
-    if (found) return found;
-    const { name } = kernel.spec;
-    this.counters.pipelines++;
-    const { refused } = this;
-    // What a driver's own compiler refuses is an internal error.
-    this.device.pushErrorScope('internal');
-    this.device.pushErrorScope('validation');
-    const layout = this.device.createBindGroupLayout({
-      label: name,
-      entries: kernel.bindings.map(({ type }, binding) => ({
-        binding,
-        visibility: GPUShaderStage.COMPUTE,
-        buffer: { type },
-      })),
-    });
-    const module = this.device.createShaderModule({ label: name, code: kernel.code });
-    const pipeline = this.device.createComputePipeline({
-      label: name,
-      layout: this.device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-      compute: { module, entryPoint: 'main' },
-    });
-    const errors = [this.device.popErrorScope(), this.device.popErrorScope()];
-    const check = this.asked(Promise.all(errors)).then(
-      async (found) => {
-        const error = found.find((error) => error !== null);
-        if (!error) return;
-        const failure = new GpuError(await describeShaderError(name, kernel.code, module, error.message));
-        if (!refused) return this.fail(failure);
-        this.pipelines.delete(kernel.code);
-        refused.push(failure);
-      },
-      () => {},
-    );
-    this.pipelineChecks.add(check);
-    check.then(() => this.pipelineChecks.delete(check));
-    const made = { pipeline, layout };
-    this.pipelines.set(kernel.code, made);
-    return made;
-  }
-
-  private bufferSource() {
+  private bufferSource(): BufferSource {
     return {
-      createBuffer: (bytes: number, usage: GPUBufferUsageFlags) => this.makeBuffer(bytes, usage),
+      createBuffer: (bytes, usage, what) => this.makeBuffer(bytes, usage, what),
       flush: () => this.flush(),
       maxBufferSize: this.limits.maxBufferSize,
     };
   }
 
-  private makeUniformBuffer(): GPUBuffer {
-    return this.makeBuffer(UNIFORM_BLOCK_BYTES, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
-  }
-
-  private makeBuffer(size: number, usage: GPUBufferUsageFlags): GPUBuffer {
+  private makeBuffer(size: number, usage: GPUBufferUsageFlags, what: string): DeviceBuffer {
+    this.throwIfLost();
     this.counters.buffers++;
+    this.device.pushErrorScope('validation');
     this.device.pushErrorScope('out-of-memory');
-    const buffer = this.device.createBuffer({ size, usage });
-    this.asked(this.device.popErrorScope()).then(
-      (error) => {
-        if (error)
-          this.fail(
-            new GpuError(
-              `the GPU has no memory for a buffer of ${size} bytes (${this.pool.allocatedBytes} are allocated)`,
-            ),
-          );
-      },
-      () => {},
-    );
-    return buffer;
+    const handle = this.device.createBuffer({ size, usage });
+    const errors = Promise.all([this.device.popErrorScope(), this.device.popErrorScope()]);
+    const outcome = this.answers.asked(errors).then((found) => {
+      const error = found.find((error) => error !== null);
+      if (!error) return undefined;
+      const { allocatedBytes } = this.pool;
+      // The next attempt may find what is kept free here.
+      this.pool.trim();
+      return new GpuError(
+        `the GPU has no memory for ${what}: ${size} bytes, with ${allocatedBytes} allocated (${oneLine(error.message)})`,
+      );
+    });
+    return { handle, check: new Check(outcome) };
   }
 
   private fail(error: GpuError): void {
-    this.failure ??= error;
-    this.rejectLost(this.failure);
+    if (this.failure) return;
+    this.failure = error;
+    this.answers.lose(error);
   }
 
-  /** @throws GpuError where the device was lost, or refused something: nothing computes on it any more. */
-  throwIfFailed(): void {
+  /** @throws GpuError where the device was lost or closed: nothing computes on it any more. */
+  throwIfLost(): void {
     if (this.failure) throw this.failure;
-  }
-
-  private async orLost<T>(promise: Promise<T>): Promise<T> {
-    const result = await Promise.race([promise, this.lost]);
-    await Promise.all(this.pipelineChecks);
-    this.throwIfFailed();
-    return result;
   }
 
   /** An adapter that executes nothing must not pass: the GPU adds the numbers 0 to 1023 and the CPU knows the sum. */
   private async selfCheck(): Promise<void> {
-    const result = this.pool.acquire(4);
+    const result = this.pool.acquire(4, { shape: [1] });
     const binding = { buffer: result, offset: 0, bytes: 4, bytesPerItem: 0 };
     this.launch({ kernel: selfCheckKernel, bindings: { sum: binding }, items: 1, workgroups: () => 1 });
-    const [sum] = new Uint32Array(await this.read(result, 4));
+    const [sum] = new Uint32Array(await this.read(result, 4, 'the sum of 0..1023'));
     result.release();
     if (sum !== (1023 * 1024) / 2)
       throw new GpuError(`${this.adapterName} computes wrongly: the sum of 0..1023 came out as ${sum}`);
@@ -570,21 +581,4 @@ export function isSoftwareAdapter(info: GPUAdapterInfo): boolean {
     info.isFallbackAdapter ||
     /llvmpipe|lavapipe|swiftshader|software/i.test(`${info.description} ${info.device} ${info.architecture}`)
   );
-}
-
-/** The compiler's messages, each with its line of WGSL, or the device's own words where it has none. */
-async function describeShaderError(
-  name: string,
-  code: string,
-  module: GPUShaderModule,
-  message: string,
-): Promise<string> {
-  const info = await module.getCompilationInfo();
-  const errors = info.messages.filter(({ type }) => type === 'error');
-  const lines = code.split('\n');
-  const details = errors.map(
-    ({ lineNum, message }) => `  line ${lineNum}: ${message}\n    ${lines[lineNum - 1]?.trim() ?? ''}`,
-  );
-  const listing = lines.map((line, i) => `${String(i + 1).padStart(4)} ${line}`).join('\n');
-  return `kernel ${name} doesn't compile:\n${details.length > 0 ? details.join('\n') : message}\n${listing}`;
 }

@@ -29,11 +29,19 @@ export interface KernelSpec {
   readonly subgroups?: boolean;
 }
 
+/** One binding of a kernel. */
+export interface KernelBinding {
+  readonly name: string;
+  readonly type: GPUBufferBindingType;
+  /** Fewer are refused by the device: one element, or the whole of an array whose length is known. */
+  readonly leastBytes: number;
+}
+
 /** A kernel with its whole WGSL and the layout of its bindings: uniforms first, then `read`, `write`, `uniformArrays`. */
 export interface Kernel {
   readonly spec: KernelSpec;
   readonly code: string;
-  readonly bindings: readonly { readonly name: string; readonly type: GPUBufferBindingType }[];
+  readonly bindings: readonly KernelBinding[];
   /** Scalars in the order of their 4-byte slots. */
   readonly uniformSlots: readonly (readonly [name: string, type: UniformType])[];
 }
@@ -42,6 +50,8 @@ export interface Kernel {
 const builtinUniforms = { items: 'u32', first: 'u32', workgroups: 'u32' } as const;
 
 export const UNIFORM_SLOT_BYTES = 256;
+
+const bytesOf = (element: ElementType): number => (element.startsWith('vec4') ? 16 : 4);
 
 /**
  * Makes a kernel of its description.
@@ -53,21 +63,29 @@ export function kernel(spec: KernelSpec): Kernel {
   const uniformSlots = Object.entries({ ...builtinUniforms, ...spec.uniforms }) as [string, UniformType][];
   if (uniformSlots.length * 4 > UNIFORM_SLOT_BYTES)
     throw new WeftError(`kernel ${spec.name}: more than ${UNIFORM_SLOT_BYTES / 4} uniforms`);
-  const bindings: { name: string; type: GPUBufferBindingType }[] = [{ name: 'u', type: 'uniform' }];
+  const bindings: KernelBinding[] = [{ name: 'u', type: 'uniform', leastBytes: 4 * uniformSlots.length }];
   const declarations = [
     `struct Uniforms { ${uniformSlots.map(([name, type]) => `${name}: ${type}`).join(', ')} }`,
     '@group(0) @binding(0) var<uniform> u: Uniforms;',
   ];
-  const bind = (name: string, type: GPUBufferBindingType, space: string, element: string) => {
-    declarations.push(`@group(0) @binding(${bindings.length}) var<${space}> ${name}: ${element};`);
-    bindings.push({ name, type });
+  const bind = (binding: KernelBinding, space: string, array: string) => {
+    declarations.push(`@group(0) @binding(${bindings.length}) var<${space}> ${binding.name}: ${array};`);
+    bindings.push(binding);
   };
   for (const [name, element] of Object.entries(spec.read ?? {}))
-    bind(name, 'read-only-storage', 'storage, read', `array<${element}>`);
+    bind(
+      { name, type: 'read-only-storage', leastBytes: bytesOf(element) },
+      'storage, read',
+      `array<${element}>`,
+    );
   for (const [name, element] of Object.entries(spec.write ?? {}))
-    bind(name, 'storage', 'storage, read_write', `array<${element}>`);
+    bind({ name, type: 'storage', leastBytes: bytesOf(element) }, 'storage, read_write', `array<${element}>`);
   for (const [name, [element, length]] of Object.entries(spec.uniformArrays ?? {}))
-    bind(name, 'uniform', 'uniform', `array<${element}, ${length}>`);
+    bind(
+      { name, type: 'uniform', leastBytes: length * bytesOf(element) },
+      'uniform',
+      `array<${element}, ${length}>`,
+    );
   const code = `${spec.subgroups ? 'enable subgroups;\n' : ''}${declarations.join('\n')}
 ${spec.declarations ?? ''}
 @compute @workgroup_size(${spec.lanes})

@@ -1,6 +1,18 @@
-import { GpuError } from '../errors.ts';
+import { GpuError, WeftError } from '../errors.ts';
 import { aligned, livePeak, planArenas, type Temporary } from './arena.ts';
-import { type BufferSource, type GpuBuffer, memoryUsage, ownerOf } from './pool.ts';
+import { type Check, type Doubts, failureOf, remaining } from './checks.ts';
+import {
+  type BufferSource,
+  type Contents,
+  checkSize,
+  type DeviceBuffer,
+  describeContents,
+  type GpuBuffer,
+  memoryUsage,
+  ownerOf,
+  PoolBuffer,
+} from './pool.ts';
+import type { UniformBlock } from './uniforms.ts';
 
 /** What commands are issued for, as a profile shows it. */
 export interface Work {
@@ -90,13 +102,13 @@ export interface HostInput {
 
 /** The buffers that hold the temporaries of recorded steps which never run at the same time. */
 export class Arenas {
-  private readonly buffers: GPUBuffer[] = [];
+  private buffers: DeviceBuffer[] = [];
 
   constructor(private readonly source: BufferSource) {}
 
   /** Bytes of each. */
   get sizes(): number[] {
-    return this.buffers.map(({ size }) => size);
+    return this.buffers.map(({ handle }) => handle.size);
   }
 
   get maxBufferSize(): number {
@@ -104,19 +116,28 @@ export class Arenas {
   }
 
   /** The arena of that number, made with `bytes` where it is the next. */
-  take(arena: number, bytes: number): GPUBuffer {
-    this.buffers[arena] ??= this.source.createBuffer(bytes, memoryUsage());
+  take(arena: number, bytes: number): DeviceBuffer {
+    this.buffers[arena] ??= this.source.createBuffer(
+      bytes,
+      memoryUsage(),
+      'the temporaries of a recorded step',
+    );
     return this.buffers[arena];
   }
 
   owns(buffer: GpuBuffer): boolean {
-    return this.buffers.includes(buffer.handle);
+    return this.buffers.some(({ handle }) => handle === buffer.handle);
+  }
+
+  /** Lets go of arenas that there was no memory for. No plan may need them any more. */
+  dropFailed(): void {
+    this.buffers = this.buffers.filter(({ check }) => !check.error);
   }
 
   destroy(): void {
     this.source.flush();
-    for (const buffer of this.buffers) buffer.destroy();
-    this.buffers.length = 0;
+    for (const { handle } of this.buffers) handle.destroy();
+    this.buffers = [];
   }
 }
 
@@ -126,12 +147,21 @@ class PlannedBuffer implements GpuBuffer {
   first = Number.POSITIVE_INFINITY;
   last = Number.NEGATIVE_INFINITY;
   released = false;
+  doubts: Doubts;
   readonly conflicts = new Set<PlannedBuffer>();
   /** What each command that uses it is, in words. */
   readonly users = new Set<string>();
   private spot: { handle: GPUBuffer; offset: number } | undefined;
+  /** Memory of its own, which outlives the recording. */
+  private kept: PoolBuffer | undefined;
+  /** Why the memory is no longer its own. */
+  private lost: string | undefined;
 
-  constructor(readonly capacity: number) {}
+  constructor(
+    readonly recording: Recording,
+    readonly capacity: number,
+    readonly contents: Contents,
+  ) {}
 
   get handle(): GPUBuffer {
     return this.placed.handle;
@@ -139,6 +169,17 @@ class PlannedBuffer implements GpuBuffer {
 
   get offset(): number {
     return this.placed.offset;
+  }
+
+  get place() {
+    return this.spot && !this.lost
+      ? { of: this.spot.handle, offset: this.spot.offset }
+      : { of: this, offset: 0 };
+  }
+
+  /** Whether the recording that it belongs to is gone, and its memory with it. */
+  get gone(): boolean {
+    return this.lost !== undefined;
   }
 
   use(command: number, user: string): void {
@@ -151,11 +192,24 @@ class PlannedBuffer implements GpuBuffer {
     this.spot = { handle, offset };
   }
 
+  /** Puts it in memory of its own. */
+  keepIn(buffer: PoolBuffer): void {
+    this.kept = buffer;
+    this.putAt(buffer.handle, buffer.offset);
+  }
+
+  /** Ends its life with its recording's. */
+  lose(why: string): void {
+    if (!this.kept) this.lost = why;
+  }
+
   release(): void {
     this.released = true;
+    this.kept?.release();
   }
 
   private get placed() {
+    if (this.lost) throw new WeftError(`a result of a recorded step was used ${this.lost}`);
     if (!this.spot)
       throw new GpuError(
         'a tensor that record() made was written, or used by commands that are not recorded, before the step was complete',
@@ -183,43 +237,91 @@ const inWords = (draft: Draft): string => {
 /** The commands of one step with everything they hold on to. */
 export class Recording {
   readonly hostInputs: HostInput[] = [];
-  /**
-   * Buffers of host inputs and constants, from the device's own pool: they are written before the commands run, so no command may
-   * have them as a temporary.
-   */
-  readonly pinned: GpuBuffer[] = [];
   /** Scalars of the kernels, written once. */
-  readonly uniformBlocks: {
-    readonly buffer: GPUBuffer;
-    readonly shadow: DataView<ArrayBuffer>;
-    used: number;
-  }[] = [];
+  readonly uniformBlocks: UniformBlock[] = [];
   /** Ready to be encoded, once the recording is complete. */
   commands: readonly Command[] = [];
   /** Bytes of what the step has neither released nor returned. */
   keptBytes = 0;
   memory: RecordedMemory = { livePeakBytes: 0, peakCommand: '', atPeak: [] };
+  /** Whether the device has taken the commands without a complaint. */
+  proven = false;
+  /** Whether its kernels compile and its memory is there. */
+  private checks: Doubts;
   private drafts: Draft[] = [];
   private buffers: PlannedBuffer[] = [];
+  private results: readonly PlannedBuffer[] = [];
+  /**
+   * Buffers of the device's own pool, pinned: of host inputs and constants, which are written before the commands run, so that no
+   * command may have them as a temporary; and of what the step keeps.
+   */
+  private readonly own = new Set<PoolBuffer>();
+  /** What the step uses and didn't make. Pinned: its memory can't become another's. */
+  private readonly outside = new Set<PoolBuffer | PlannedBuffer>();
 
   /** @param arenas where temporaries lie; shared with the recordings that never run at the same time as this one */
   constructor(private readonly arenas: Arenas) {}
 
   /** Memory for a temporary. It is taken from its first use to its last one, and to the end of the step where it isn't released. */
-  acquire(bytes: number): GpuBuffer {
+  acquire(bytes: number, contents: Contents): GpuBuffer {
     const { maxBufferSize } = this.arenas;
-    if (bytes > maxBufferSize)
-      throw new GpuError(`a buffer of ${bytes} bytes was asked for, maxBufferSize is ${maxBufferSize}`);
-    const buffer = new PlannedBuffer(Math.min(aligned(bytes), maxBufferSize));
+    checkSize(bytes, contents, maxBufferSize);
+    const buffer = new PlannedBuffer(this, Math.min(aligned(bytes), maxBufferSize), contents);
     this.buffers.push(buffer);
     return buffer;
   }
 
   /** Memory for an argument, which is written before the commands run. */
-  acquireArgument(bytes: number): GpuBuffer {
-    const buffer = this.acquire(bytes) as PlannedBuffer;
+  acquireArgument(bytes: number, contents: Contents): GpuBuffer {
+    const buffer = this.acquire(bytes, contents) as PlannedBuffer;
     buffer.use(-1, 'argument');
     return buffer;
+  }
+
+  /** Makes a buffer of the pool the step's: it stays as long as the step does, whatever its owner does. */
+  keep(buffer: PoolBuffer): void {
+    buffer.pin();
+    this.own.add(buffer);
+    this.needs(buffer.check);
+  }
+
+  /** Whether a buffer was made in the step. */
+  made(buffer: GpuBuffer): boolean {
+    const owner = ownerOf(buffer);
+    return owner instanceof PlannedBuffer ? owner.recording === this : this.own.has(owner as PoolBuffer);
+  }
+
+  /** Notes what must pass before the step can run. */
+  needs(check: Check): void {
+    if (!check.passed) this.checks = new Set([...(this.checks ?? []), check]);
+  }
+
+  /**
+   * What the step depends on and nobody knows yet, its arguments' values included.
+   * @throws WeftError where something that it uses was disposed of
+   */
+  doubts(args: readonly GpuBuffer[]): Doubts {
+    if (this.checks) this.checks = remaining(this.checks);
+    let found = this.checks;
+    for (const buffer of this.outside) {
+      if (buffer instanceof PoolBuffer ? buffer.released : buffer.gone)
+        throw new WeftError(
+          `a recorded step uses ${describeContents(buffer.contents)}, which was disposed of: record the step again, or dispose of it`,
+        );
+      if (buffer.doubts) found = remaining(found, buffer.doubts);
+    }
+    for (const buffer of args) if (buffer.doubts) found = remaining(found, buffer.doubts);
+    return found;
+  }
+
+  /** Whether it can never run: a kernel doesn't compile, or there is no memory. */
+  get failed(): boolean {
+    return failureOf(this.checks) !== undefined;
+  }
+
+  /** Its results are as new after a replay, whatever was written into them before. */
+  renew(): void {
+    for (const buffer of this.results) buffer.doubts = undefined;
   }
 
   add(draft: Draft): void {
@@ -231,11 +333,13 @@ export class Recording {
             { buffer: draft.to, writes: true },
           ]
         : draft.operands;
+    for (const { buffer } of operands) if (!this.made(buffer)) this.use(ownerOf(buffer));
     const planned = (writes: boolean) =>
       operands
         .filter((operand) => operand.writes === writes)
         .map(({ buffer }) => ownerOf(buffer))
-        .filter((buffer) => buffer instanceof PlannedBuffer);
+        .filter((buffer) => buffer instanceof PlannedBuffer)
+        .filter(({ recording }) => recording === this);
     const [read, written] = [planned(false), planned(true)];
     for (const buffer of [...read, ...written]) buffer.use(command, inWords(draft));
     for (const a of read) {
@@ -247,6 +351,13 @@ export class Recording {
     }
   }
 
+  private use(buffer: GpuBuffer): void {
+    const outside = buffer as PoolBuffer | PlannedBuffer;
+    if (this.outside.has(outside)) return;
+    this.outside.add(outside);
+    if (outside instanceof PoolBuffer) outside.pin();
+  }
+
   /**
    * Gives every temporary its place and every command its bind group.
    * @param results buffers that are read after the step, until its next replay
@@ -255,7 +366,7 @@ export class Recording {
   complete(
     device: GPUDevice,
     results: ReadonlySet<GpuBuffer>,
-    acquire: (bytes: number) => GpuBuffer,
+    acquire: (bytes: number, contents: Contents) => PoolBuffer,
   ): readonly Command[] {
     const owned = new Set([...results].map(ownerOf));
     const placed: PlannedBuffer[] = [];
@@ -264,10 +375,10 @@ export class Recording {
         buffer.use(this.drafts.length, 'result');
         buffer.last = Number.POSITIVE_INFINITY;
       } else if (!buffer.released) {
-        const kept = acquire(buffer.capacity);
-        this.pinned.push(kept);
+        const kept = acquire(buffer.capacity, buffer.contents);
+        this.keep(kept);
         this.keptBytes += kept.capacity;
-        buffer.putAt(kept.handle, kept.offset);
+        buffer.keepIn(kept);
         continue;
       }
       if (buffer.users.size > 0) placed.push(buffer);
@@ -282,11 +393,11 @@ export class Recording {
     const { maxBufferSize, sizes: existing } = this.arenas;
     const { spots, arenas } = planArenas(temporaries, { maxBufferSize, existing });
     arenas.forEach((bytes, arena) => {
-      this.arenas.take(arena, bytes);
+      this.needs(this.arenas.take(arena, bytes).check);
     });
     placed.forEach((buffer, i) => {
       const { arena, offset } = spots[i];
-      buffer.putAt(this.arenas.take(arena, arenas[arena]), offset);
+      buffer.putAt(this.arenas.take(arena, arenas[arena]).handle, offset);
     });
     this.commands = this.drafts.map((draft) => bind(device, draft));
     const peak = livePeak(temporaries);
@@ -298,14 +409,22 @@ export class Recording {
     const peakCommand = draft ? inWords(draft) : peak.command < 0 ? 'arguments' : 'results';
     this.memory = { livePeakBytes: peak.bytes, peakCommand, atPeak };
     this.drafts = [];
+    this.results = this.buffers.filter((buffer) => owned.has(buffer));
     this.buffers = [];
     return this.commands;
   }
 
-  /** Gives back what the recording holds besides its arenas. */
-  release(): void {
-    for (const buffer of this.pinned) buffer.release();
-    for (const { buffer } of this.uniformBlocks) buffer.destroy();
+  /**
+   * Gives back what the recording holds besides its arenas. What waits to be submitted with its results must have been.
+   * @param when its results were lost, for whoever uses them: `after the step's dispose()`
+   */
+  release(when: string): void {
+    for (const buffer of [...this.buffers, ...this.results]) buffer.lose(when);
+    for (const buffer of [...this.own, ...this.outside]) if (buffer instanceof PoolBuffer) buffer.unpin();
+    this.own.clear();
+    this.outside.clear();
+    for (const { buffer } of this.uniformBlocks) buffer.handle.destroy();
+    this.uniformBlocks.length = 0;
   }
 }
 

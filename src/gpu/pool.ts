@@ -1,4 +1,5 @@
 import { GpuError } from '../errors.ts';
+import type { Check, Doubts } from './checks.ts';
 
 /** A stretch of GPU memory that one owner holds until it gives it back. */
 export interface GpuBuffer {
@@ -7,9 +8,23 @@ export interface GpuBuffer {
   readonly offset: number;
   /** Bytes of the stretch, at least as many as were asked for. */
   readonly capacity: number;
+  /** What the values in it depend on. */
+  doubts: Doubts;
+  /** Where it lies: what two stretches have in common is one thing here, and the bytes before this one in it. */
+  readonly place: { readonly of: object; readonly offset: number };
   /** Gives the memory back to where it came from. */
   release(): void;
 }
+
+/** What lies in a buffer, for messages. */
+export interface Contents {
+  readonly shape: readonly number[];
+  /** Default: a tensor. */
+  readonly name?: string;
+}
+
+export const describeContents = ({ name = 'a tensor', shape }: Contents): string =>
+  `${name} of shape [${shape.join(', ')}]`;
 
 /** A part of a buffer, which the buffer's owner keeps in place. */
 export class BufferView implements GpuBuffer {
@@ -28,6 +43,19 @@ export class BufferView implements GpuBuffer {
   get offset(): number {
     return this.base.offset + this.start;
   }
+
+  get doubts(): Doubts {
+    return this.base.doubts;
+  }
+
+  set doubts(doubts: Doubts) {
+    this.base.doubts = doubts;
+  }
+
+  get place() {
+    const { of, offset } = this.base.place;
+    return { of, offset: offset + this.start };
+  }
 }
 
 /** The buffer that a view looks at, or the buffer itself. */
@@ -38,9 +66,16 @@ export const ownerOf = (buffer: GpuBuffer): GpuBuffer =>
 export const memoryUsage = (): GPUBufferUsageFlags =>
   GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
 
+/** A buffer of the device, and whether there was memory for it. */
+export interface DeviceBuffer {
+  readonly handle: GPUBuffer;
+  readonly check: Check;
+}
+
 /** What a pool needs of the device. */
 export interface BufferSource {
-  createBuffer(bytes: number, usage: GPUBufferUsageFlags): GPUBuffer;
+  /** @param what it is for, where there is no memory for it */
+  createBuffer(bytes: number, usage: GPUBufferUsageFlags, what: string): DeviceBuffer;
   /** Called before buffers are destroyed: work that was encoded with them must have been submitted. */
   flush(): void;
   readonly maxBufferSize: number;
@@ -53,6 +88,59 @@ function sizeClass(bytes: number): number {
   return Math.ceil(bytes / Math.max(step, 256)) * Math.max(step, 256);
 }
 
+/** A buffer of the pool. Its owner gives it back by `release`; recorded steps that use it keep it from others until they let go, too. */
+export class PoolBuffer implements GpuBuffer {
+  readonly offset = 0;
+  doubts: Doubts;
+  contents: Contents = { shape: [] };
+  /** Whether its owner gave it back. */
+  released = false;
+  private pins = 0;
+
+  constructor(
+    readonly handle: GPUBuffer,
+    readonly capacity: number,
+    /** Whether there was memory for it. */
+    readonly check: Check,
+    private readonly giveBack: (buffer: PoolBuffer) => void,
+  ) {}
+
+  get place() {
+    return { of: this.handle, offset: 0 };
+  }
+
+  /** Bytes of what lies in it. */
+  get contentBytes(): number {
+    return this.contents.shape.reduce((product, n) => product * n, 4);
+  }
+
+  /** Gives it to an owner. */
+  take(contents: Contents): this {
+    this.contents = contents;
+    this.released = false;
+    this.renew();
+    return this;
+  }
+
+  /** Forgets what its values depended on: they are written anew. */
+  renew(): void {
+    this.doubts = this.check.passed ? undefined : new Set([this.check]);
+  }
+
+  pin(): void {
+    this.pins++;
+  }
+
+  unpin(): void {
+    if (--this.pins === 0 && this.released) this.giveBack(this);
+  }
+
+  release(): void {
+    this.released = true;
+    if (this.pins === 0) this.giveBack(this);
+  }
+}
+
 /**
  * Keeps released buffers for reuse. Reuse is safe without waiting, since commands execute in the order in which they were issued.
  * `liveBytes` is what owners hold, `allocatedBytes` what the device gave.
@@ -61,7 +149,7 @@ export class BufferPool {
   liveBytes = 0;
   allocatedBytes = 0;
   peakBytes = 0;
-  private readonly free = new Map<number, GpuBuffer[]>();
+  private readonly free = new Map<number, PoolBuffer[]>();
 
   /** @param keptFreeBytes free bytes beyond which the pool gives memory back to the device */
   constructor(
@@ -69,25 +157,33 @@ export class BufferPool {
     private readonly keptFreeBytes: number,
   ) {}
 
-  acquire(bytes: number): GpuBuffer {
-    if (bytes > this.source.maxBufferSize)
-      throw new GpuError(
-        `a buffer of ${bytes} bytes was asked for, maxBufferSize is ${this.source.maxBufferSize}`,
-      );
+  /** @throws GpuError where no buffer may be so large. */
+  acquire(bytes: number, contents: Contents): PoolBuffer {
+    checkSize(bytes, contents, this.source.maxBufferSize);
     const capacity = Math.min(sizeClass(bytes), this.source.maxBufferSize);
-    let buffer = this.free.get(capacity)?.pop();
-    if (!buffer) {
-      const handle = this.source.createBuffer(capacity, memoryUsage());
-      const made = { handle, offset: 0, capacity, release: () => this.release(made) };
-      buffer = made;
-      this.allocatedBytes += capacity;
-    }
+    const buffer = this.freeOf(capacity) ?? this.make(capacity, contents);
     this.liveBytes += capacity;
     this.peakBytes = Math.max(this.peakBytes, this.liveBytes);
-    return buffer;
+    return buffer.take(contents);
   }
 
-  private release(buffer: GpuBuffer): void {
+  private freeOf(capacity: number): PoolBuffer | undefined {
+    const list = this.free.get(capacity);
+    for (let buffer = list?.pop(); buffer; buffer = list!.pop()) {
+      if (!buffer.check.error) return buffer;
+      this.destroy(buffer);
+    }
+    return undefined;
+  }
+
+  private make(capacity: number, contents: Contents): PoolBuffer {
+    const what = describeContents(contents);
+    const { handle, check } = this.source.createBuffer(capacity, memoryUsage(), what);
+    this.allocatedBytes += capacity;
+    return new PoolBuffer(handle, capacity, check, (buffer) => this.giveBack(buffer));
+  }
+
+  private giveBack(buffer: PoolBuffer): void {
     this.liveBytes -= buffer.capacity;
     const list = this.free.get(buffer.capacity);
     if (list) list.push(buffer);
@@ -98,12 +194,20 @@ export class BufferPool {
   /** Gives all free buffers back to the device. */
   trim(): void {
     this.source.flush();
-    for (const list of this.free.values()) {
-      for (const buffer of list) {
-        buffer.handle.destroy();
-        this.allocatedBytes -= buffer.capacity;
-      }
-    }
+    for (const list of this.free.values()) for (const buffer of list) this.destroy(buffer);
     this.free.clear();
   }
+
+  private destroy(buffer: PoolBuffer): void {
+    buffer.handle.destroy();
+    this.allocatedBytes -= buffer.capacity;
+  }
+}
+
+/** @throws GpuError where no buffer may be so large. */
+export function checkSize(bytes: number, contents: Contents, maxBufferSize: number): void {
+  if (bytes > maxBufferSize)
+    throw new GpuError(
+      `${describeContents(contents)} needs a buffer of ${bytes} bytes, maxBufferSize is ${maxBufferSize}`,
+    );
 }

@@ -34,7 +34,7 @@ export class WeightAverage {
     if (!(decay >= 0 && decay < 1))
       throw new WeftError(`averaging: decay must be from 0 to below 1, got ${decay}`);
     this.segments = layOut(parameters, ['average'], (size) =>
-      parameters[0].tensor.storage.gpu.unrecorded(() => keep(zeros([size]))),
+      parameters[0].tensor.storage.gpu.unrecorded(() => keep(zeros([size])).called('average of weights')),
     );
   }
 

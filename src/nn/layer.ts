@@ -187,7 +187,7 @@ export abstract class Layer<Config extends object = object> implements Parameter
     return this.made(this.constants, name, shape, initializer, { trainable: false });
   }
 
-  /** Frees the weights. */
+  /** Frees the weights. The layer can't be used again. */
   dispose(): void {
     for (const parameter of [...this.parameters, ...this.constants]) parameter.dispose();
   }

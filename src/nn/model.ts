@@ -306,7 +306,7 @@ export abstract class Model {
     for (const parameter of parameters) parameter.set(Float32Array.from(weights.get(parameter.name)!.data));
   }
 
-  /** Frees the weights and what `predict` recorded. */
+  /** Frees the weights and what `predict` recorded. The model can't be used again. */
   dispose(): void {
     this.disposePlans();
     for (const layer of this.layers) layer.dispose();

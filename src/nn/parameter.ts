@@ -1,4 +1,4 @@
-import { ShapeError } from '../errors.ts';
+import { ShapeError, WeftError } from '../errors.ts';
 import { currentGpu } from '../tensor/device.ts';
 import { RandomStream } from '../tensor/random.ts';
 import { keep } from '../tensor/scope.ts';
@@ -26,6 +26,7 @@ export interface ParameterOptions {
 /** A weight of a layer. It exists without a GPU; its tensor is made when it is first used. */
 export class Parameter {
   private made: Tensor | undefined;
+  private disposed = false;
   /** Values to start from instead of the initializer's: loaded before there was a tensor. */
   private loaded: Float32Array | undefined;
 
@@ -57,26 +58,31 @@ export class Parameter {
     return this.owner.trainable && !(this.options.trainable ?? true);
   }
 
-  /** The values on the GPU: made when first asked for, and the parameter's to dispose of. */
+  /** The values on the GPU: made when first asked for, and the parameter's to dispose of. @throws WeftError after `dispose()` */
   get tensor(): Tensor {
     if (!this.made) {
+      this.throwIfDisposed();
       const values = this.loaded ?? this.initialValues();
       // A weight outlives the step in which it is first used, recorded or not.
-      this.made = currentGpu().unrecorded(() => keep(tensor(values, this.shape)));
+      this.made = currentGpu().unrecorded(() =>
+        keep(tensor(values, this.shape)).called(`weight ${this.name}`),
+      );
       this.loaded = undefined;
     }
     this.made.requiresGrad = this.trainable;
     return this.made;
   }
 
-  /** Reads the values. Needs no GPU where none has had them yet. */
+  /** Reads the values. Needs no GPU where none has had them yet. @throws WeftError after `dispose()` */
   async data(): Promise<Float32Array> {
+    this.throwIfDisposed();
     if (!this.made) return this.loaded?.slice() ?? this.initialValues();
     return (await this.tensor.data()) as Float32Array;
   }
 
-  /** Replaces the values. @throws ShapeError unless there are as many. */
+  /** Replaces the values. @throws ShapeError unless there are as many; WeftError after `dispose()`. */
   set(values: Float32Array): void {
+    this.throwIfDisposed();
     if (values.length !== this.size)
       throw new ShapeError(
         this.name,
@@ -87,10 +93,17 @@ export class Parameter {
     else this.loaded = values.slice();
   }
 
-  /** Frees the tensor; the next one holds the initial values again. */
+  /** Frees the values. It can't be used again. */
   dispose(): void {
+    this.disposed = true;
+    this.loaded = undefined;
     this.made?.dispose();
     this.made = undefined;
+  }
+
+  private throwIfDisposed(): void {
+    if (this.disposed)
+      throw new WeftError(`weight ${this.name} was used after the dispose() of its model or layer`);
   }
 
   private initialValues(): Float32Array {

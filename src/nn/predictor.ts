@@ -11,25 +11,18 @@ export interface PredictOptions {
   batchSize?: number;
 }
 
-/** The recorded inference steps, one a batch shape, with the weights that they are bound to. */
-interface Plans {
-  readonly step: Recorded<Tensor[], Tensor[]>;
-  /** Handles of their own: while the steps live, no weight's memory goes to another tensor. */
-  readonly weights: readonly Tensor[];
-}
-
 /** A model's inference, recorded once for each batch shape. */
 export class Predictor {
-  private plans: Plans | undefined;
+  private step: Recorded<Tensor[], Tensor[]> | undefined;
   /** Calls that weren't awaited run one after the other: they share the plans' memory. */
   private turn: Promise<unknown> = Promise.resolve();
-  /** Counts `dispose()`, which ends the calls that wait. */
-  private disposals = 0;
+  private disposed = false;
 
   constructor(private readonly model: Model) {}
 
   /** See `Model.predict`. */
   run(inputs: readonly Tensor[], { batchSize = 256 }: PredictOptions): Promise<Tensor[]> {
+    if (this.disposed) throw new WeftError('model.predict() was called after model.dispose()');
     this.model.checkInputs('predict', inputs);
     if (!Number.isInteger(batchSize) || batchSize < 1)
       throw new ShapeError('predict', 'a batchSize that is a whole number of at least 1', `${batchSize}`);
@@ -39,13 +32,8 @@ export class Predictor {
       );
     // The caller may dispose of the inputs as soon as this call returns.
     const held = inputs.map((x) => x.alias());
-    const { disposals } = this;
-    const throwIfDisposed = () => {
-      if (disposals !== this.disposals)
-        throw new WeftError('the model was disposed of before this prediction was done: await it first');
-    };
     const result = this.turn
-      .then(() => this.predict(held, batchSize, throwIfDisposed))
+      .then(() => this.predict(held, batchSize))
       .finally(() => {
         for (const x of held) x.dispose();
       });
@@ -53,19 +41,21 @@ export class Predictor {
     return result;
   }
 
-  /** Frees the recorded steps. */
+  /** Frees the recorded steps, and ends the calls that wait. */
   dispose(): void {
-    this.disposals++;
-    this.release();
+    this.disposed = true;
+    this.step?.dispose();
+    this.step = undefined;
   }
 
-  private async predict(
-    inputs: readonly Tensor[],
-    batchSize: number,
-    throwIfDisposed: () => void,
-  ): Promise<Tensor[]> {
+  private async predict(inputs: readonly Tensor[], batchSize: number): Promise<Tensor[]> {
+    const throwIfDisposed = () => {
+      if (this.disposed)
+        throw new WeftError('the model was disposed of before this prediction was done: await it first');
+    };
     throwIfDisposed();
-    const { step } = this.currentPlans();
+    this.step ??= record((...parts: Tensor[]) => noGrad(() => this.model.callAll(parts)));
+    const { step } = this;
     const { gpu } = inputs[0].storage;
     const [N] = inputs[0].shape;
     const results = this.model.outputShapes.map((shape) => empty([N, ...shape], 'f32', gpu));
@@ -95,24 +85,6 @@ export class Predictor {
       throw error;
     }
     return results;
-  }
-
-  /** Records anew where a weight was disposed of and made again: the steps are bound to its old memory. */
-  private currentPlans(): Plans {
-    const weights = this.model.parameters.map(({ tensor }) => tensor);
-    if (this.plans && !this.plans.weights.every(({ storage }, i) => storage === weights[i].storage))
-      this.release();
-    this.plans ??= {
-      step: record((...inputs: Tensor[]) => noGrad(() => this.model.callAll(inputs))),
-      weights: weights.map((weight) => weight.alias()),
-    };
-    return this.plans;
-  }
-
-  private release(): void {
-    this.plans?.step.dispose();
-    for (const weight of this.plans?.weights ?? []) weight.dispose();
-    this.plans = undefined;
   }
 }
 

@@ -263,7 +263,7 @@ export function gradients(loss: Tensor, targets: readonly Tensor[]): Tensor[] {
       const parts = node.run(gradient);
       // A pass may hand on the gradient it was given, or one tensor to two inputs: each receiver gets a handle of its own.
       parts.forEach((part, i) => {
-        give(node.inputs[i], part && node.inputs[i] ? part.alias() : null);
+        give(node.inputs[i], part && node.inputs[i] ? adopt(part.alias()) : null);
       });
       for (const part of new Set(parts)) part?.dispose();
       gradient.dispose();

@@ -8,6 +8,8 @@ export type AdapterProvider = (
 
 let provider: AdapterProvider | undefined;
 let current: Gpu | undefined;
+/** The `init()` that is under way. */
+let opening: Promise<Gpu> | undefined;
 
 export function setAdapterProvider(find: AdapterProvider): void {
   provider = find;
@@ -20,8 +22,9 @@ export interface InitOptions extends Pick<GpuOptions, 'limits'> {
 }
 
 /**
- * Opens the GPU that tensors live on; later calls return the one that is open.
- * @throws WeftError where there is no WebGPU adapter, saying what to do about it.
+ * Opens the GPU that tensors live on; later calls, and those made while it opens, return the same one. Where it was lost, another is
+ * opened: what lay on it is lost, too.
+ * @throws WeftError where there is no WebGPU adapter, saying what to do about it, or `close()` was called meanwhile.
  * @example
  * ```ts
  * import { init } from 'weft-gpu';
@@ -30,18 +33,39 @@ export interface InitOptions extends Pick<GpuOptions, 'limits'> {
  * console.log(gpu.limits.maxComputeInvocationsPerWorkgroup >= 256); // true
  * ```
  */
-export async function init(options: InitOptions = {}): Promise<Gpu> {
-  if (current) return current;
+export function init(options: InitOptions = {}): Promise<Gpu> {
+  if (current?.isLost) close();
+  if (current) return Promise.resolve(current);
+  if (opening) return opening;
+  const own = open(options).then(
+    (gpu) => {
+      if (opening === own) {
+        opening = undefined;
+        return useGpu(gpu);
+      }
+      gpu.close();
+      throw new WeftError('close() was called before init() had opened the GPU');
+    },
+    (error) => {
+      if (opening === own) opening = undefined;
+      throw error;
+    },
+  );
+  opening = own;
+  return own;
+}
+
+async function open(options: InitOptions): Promise<Gpu> {
   if (provider) {
     const { adapter, close, whileWaiting } = await provider(options.adapter);
-    return useGpu(await Gpu.open(adapter, { limits: options.limits, onClose: close, whileWaiting }));
+    return Gpu.open(adapter, { limits: options.limits, onClose: close, whileWaiting });
   }
   const adapter = await globalThis.navigator?.gpu?.requestAdapter({ powerPreference: 'high-performance' });
   if (!adapter)
     throw new WeftError(
       'this browser offers no WebGPU adapter: see https://caniuse.com/webgpu, and check that graphics acceleration is on',
     );
-  return useGpu(await Gpu.open(adapter, { limits: options.limits }));
+  return Gpu.open(adapter, { limits: options.limits });
 }
 
 /** Makes an open GPU the one that new tensors live on. */
@@ -56,8 +80,9 @@ export function currentGpu(): Gpu {
   return current;
 }
 
-/** Closes the GPU and everything on it; `init()` can then open another. */
+/** Closes the GPU and everything on it, or the one that is being opened; `init()` can then open another. */
 export function close(): void {
   current?.close();
   current = undefined;
+  opening = undefined;
 }

@@ -1,5 +1,7 @@
+import { GpuError } from '../errors.ts';
 import type { Binding } from '../gpu/gpu.ts';
 import type { Kernel } from '../gpu/kernel.ts';
+import { showShape } from './shape.ts';
 import type { Tensor } from './tensor.ts';
 import { currentWork } from './work.ts';
 
@@ -35,7 +37,10 @@ export interface LaunchOptions {
   workgroups?: (items: number) => number;
 }
 
-/** Issues a kernel with tensors as its operands, by the names that the kernel gives them. */
+/**
+ * Issues a kernel with tensors as its operands, by the names that the kernel gives them.
+ * @throws GpuError naming kernel and operand, where one is missing, too small, overlaps another that is written, or lies on another GPU
+ */
 export function launch(
   kernel: Kernel,
   operands: Record<string, Tensor | Part>,
@@ -47,6 +52,10 @@ export function launch(
     const part = 'tensor' in operand ? operand : range(operand, 0, operand.size);
     const { storage } = part.tensor;
     gpu ??= storage.gpu;
+    if (storage.gpu !== gpu)
+      throw new GpuError(
+        `kernel ${kernel.spec.name}: '${name}' (shape ${showShape(part.tensor.shape)}) lies on another GPU than the operands before it${storage.gpu.isLost || gpu.isLost ? ', one that was lost or closed' : ''}`,
+      );
     bindings[name] = {
       buffer: storage.buffer,
       offset: part.offset * 4,

@@ -10,6 +10,8 @@ import { expectIsTensor, Storage, Tensor } from './tensor.ts';
 
 /** Replays that may wait on the GPU at a time: one runs while the CPU prepares the next. */
 const STEPS_IN_FLIGHT = 2;
+/** Plans that are kept, those used last: each holds some 150 KB beside what the plans share. */
+const MOST_PLANS = 32;
 
 interface Plan<R> {
   readonly recording: Recording;
@@ -17,6 +19,8 @@ interface Plan<R> {
   readonly inputs: readonly GpuBuffer[];
   /** What the function returned; callers get handles of their own on its tensors, to dispose of or not. */
   readonly result: R;
+  /** Frees what the plan holds. @param when its results were lost, in words */
+  release(when: string): void;
 }
 
 /** What `record` makes: a function that runs the step. */
@@ -24,6 +28,8 @@ export interface Recorded<A extends readonly Tensor[], R> {
   /**
    * Runs the step. Resolves with what the function returned, its tensors holding this step's values until the next call, as soon
    * as the step is submitted and at most one earlier step is still running.
+   * @throws WeftError after `dispose()`, and where something from outside that the step uses was disposed of (a tensor, a model, an
+   * optimizer); GpuError where a kernel doesn't compile or there is no memory. A later call may succeed.
    */
   (...args: A): Promise<R>;
   /** Records the step for arguments of these shapes, if it isn't yet, and runs nothing. */
@@ -44,7 +50,8 @@ export interface Recorded<A extends readonly Tensor[], R> {
 /**
  * Records a step: `fn` runs once for each set of argument shapes, and its commands are kept; every call then only encodes them
  * again. No buffer, bind group or pipeline is made, and no shape or tape logic runs. Arguments are copied in; weights and other
- * tensors from outside are used in place. What changes otherwise comes from `hostTensor`.
+ * tensors from outside are used in place. What changes otherwise comes from `hostTensor`. The 32 sets of shapes that were used last are
+ * kept.
  *
  * @example
  * ```ts
@@ -67,31 +74,76 @@ export function record<A extends readonly Tensor[], R>(fn: (...args: A) => R): R
   checkFunction('record', 'its first argument', fn, '(x) => relu(x)');
   const plans = new Map<string, Plan<R>>();
   const inFlight: Promise<unknown>[] = [];
+  /** The GPU that it is recorded on. */
+  let owner: Gpu | undefined;
   let arenas: Arenas | undefined;
+  let running = 0;
   let turn: Promise<unknown> = Promise.resolve();
   let disposed = false;
 
   const planFor = (gpu: Gpu, args: A): Plan<R> => {
     if (disposed) throw new WeftError('a recorded step was called after its dispose()');
+    gpu.throwIfLost();
+    if (owner && owner !== gpu)
+      throw new WeftError(
+        `a recorded step was called with tensors of another GPU than it was recorded on${owner.isLost ? ', which was lost or closed' : ''}: record it again`,
+      );
+    owner = gpu;
     arenas ??= gpu.makeArenas();
     const key = args.map(({ shape, dtype }) => `${dtype}${shape.join('x')}`).join(' ');
-    let plan = plans.get(key);
-    if (!plan) {
-      plan = capture(gpu, arenas, fn, args);
-      plans.set(key, plan);
+    const found = plans.get(key);
+    plans.delete(key);
+    const plan = found ?? capture(gpu, arenas, fn, args);
+    // The plans are in the order of their last use.
+    plans.set(key, plan);
+    for (const [oldest, { release }] of plans) {
+      if (plans.size <= MOST_PLANS) break;
+      release(`after calls with ${MOST_PLANS} other sets of shapes: results last until the next call`);
+      plans.delete(oldest);
     }
     return plan;
   };
 
+  /** The plan, once all that it depends on is known to be there. */
+  const ready = async (gpu: Gpu, args: A): Promise<Plan<R>> => {
+    for (;;) {
+      const plan = planFor(gpu, args);
+      const { recording } = plan;
+      const doubts = recording.doubts(args.map(({ storage }) => storage.buffer));
+      if (!doubts) return plan;
+      await gpu.settle(doubts, 'a recorded step').catch((error) => {
+        if (recording.failed) drop(plan);
+        throw error;
+      });
+    }
+  };
+
+  /** Forgets a plan that can't run, with what it took: the next call records it anew. */
+  const drop = (plan: Plan<R>): void => {
+    for (const [key, other] of plans) if (other === plan) plans.delete(key);
+    plan.release('after its step failed');
+    arenas?.dropFailed();
+  };
+
   const run = async (gpu: Gpu, args: A): Promise<R> => {
     while (inFlight.length >= STEPS_IN_FLIGHT) await inFlight.shift();
-    const plan = planFor(gpu, args);
+    const plan = await ready(gpu, args);
     copyIn(gpu, args, plan.inputs, arenas!);
-    gpu.replay(plan.recording);
+    const taken = gpu.replay(plan.recording);
     const done = gpu.submittedWorkDone();
     done.catch(() => {});
     inFlight.push(done);
+    await taken?.catch((error) => {
+      drop(plan);
+      throw error;
+    });
     return mapTensors(plan.result, (tensor) => tensor.alias());
+  };
+
+  const free = (): void => {
+    arenas?.destroy();
+    for (const { release } of plans.values()) release("after the step's dispose()");
+    plans.clear();
   };
 
   /** Calls that weren't awaited still run in order. */
@@ -104,18 +156,31 @@ export function record<A extends readonly Tensor[], R>(fn: (...args: A) => R): R
       throw new WeftError(
         'a recorded step was called inside record(): call its function plainly, the outer record() keeps its commands',
       );
-    const result = turn.then(() => what(gpu, args));
+    const result = turn.then(async () => {
+      running++;
+      try {
+        return await what(gpu, args);
+      } finally {
+        running--;
+        if (disposed) free();
+      }
+    });
     turn = result.catch(() => {});
     return result;
   };
 
   const recordings = () => [...plans.values()].map(({ recording }) => recording);
   return Object.defineProperties((...args: A) => inTurn(args, run), {
-    prepare: { value: (...args: A) => inTurn(args, (gpu) => void planFor(gpu, args)) },
+    prepare: {
+      value: (...args: A) =>
+        inTurn(args, async (gpu) => {
+          await ready(gpu, args);
+        }),
+    },
     profile: {
       value: (...args: A) =>
-        inTurn(args, (gpu) => {
-          const { recording, inputs } = planFor(gpu, args);
+        inTurn(args, async (gpu) => {
+          const { recording, inputs } = await ready(gpu, args);
           return profileRecording(gpu, recording, () => copyIn(gpu, args, inputs, arenas!));
         }),
     },
@@ -137,9 +202,8 @@ export function record<A extends readonly Tensor[], R>(fn: (...args: A) => R): R
     dispose: {
       value: () => {
         disposed = true;
-        arenas?.destroy();
-        for (const recording of recordings()) recording.release();
-        plans.clear();
+        // A call that is under way still uses the memory.
+        if (running === 0) free();
       },
     },
   }) as Recorded<A, R>;
@@ -152,7 +216,7 @@ function copyIn(gpu: Gpu, args: readonly Tensor[], inputs: readonly GpuBuffer[],
   // An argument may be a result of the step before. Its memory is the step's own, where the copy of another argument may go.
   const sources = args.map(({ size, storage: { buffer } }) => {
     if (!arenas.owns(buffer)) return buffer;
-    const outside = gpu.pool.acquire(size * 4);
+    const outside = gpu.pool.acquire(size * 4, { shape: [size] });
     gpu.copy(buffer, outside, size * 4);
     return outside;
   });
@@ -169,14 +233,15 @@ export function capture<A extends readonly Tensor[], R>(
   fn: (...args: A) => R,
   args: A,
 ): Plan<R> {
-  let captured: Omit<Plan<R>, 'recording'> | undefined;
+  let captured: { inputs: GpuBuffer[]; result: R } | undefined;
+  const found = new Set<Tensor>();
   const recording = gpu.record(arenas, (made) => {
     const inputs = args.map(
-      ({ shape, dtype, size }) => new Tensor(shape, dtype, new Storage(gpu, made.acquireArgument(size * 4))),
+      ({ shape, dtype, size }) =>
+        new Tensor(shape, dtype, new Storage(gpu, made.acquireArgument(size * 4, { shape }))),
     );
     const buffers = inputs.map(({ storage }) => storage.buffer);
     const result = scope(() => fn(...(inputs as unknown as A)));
-    const found = new Set<Tensor>();
     collect(result, found);
     // Results outlive the step, which ends the tape: it would hold the activations' memory, too.
     for (const tensor of found) {
@@ -188,5 +253,10 @@ export function capture<A extends readonly Tensor[], R>(
     captured = { inputs: buffers, result };
     return new Set([...found].map(({ storage }) => storage.buffer));
   });
-  return { recording, ...captured! };
+  const release = (when: string) => {
+    for (const tensor of found)
+      if (!tensor.disposed && recording.made(tensor.storage.buffer)) tensor.dispose();
+    recording.release(when);
+  };
+  return { recording, release, ...captured! };
 }

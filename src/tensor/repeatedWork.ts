@@ -1,3 +1,4 @@
+import { GpuError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { type Recorded, record } from './record.ts';
 import { scope } from './scope.ts';
@@ -29,9 +30,15 @@ export class RepeatedWork {
     this.step = this.recorded(1);
   }
 
-  /** Records the work, which compiles what it needs, and runs nothing. */
-  prepare(): Promise<void> {
-    return this.step.prepare();
+  /** Records the work, which compiles what it needs, and runs nothing. @returns why a kernel doesn't compile, if one doesn't */
+  async refused(): Promise<string | undefined> {
+    try {
+      await this.step.prepare();
+      return undefined;
+    } catch (error) {
+      if (error instanceof GpuError && error.wgsl !== undefined) return (error.cause as GpuError).message;
+      throw error;
+    }
   }
 
   /** Runs the work once, as long as no sample was taken. @returns what it computes, until the next run */
@@ -58,7 +65,7 @@ export class RepeatedWork {
     this.runs = Math.min(MOST_RECORDED, fitting(once));
     this.step.dispose();
     this.step = this.recorded(this.runs);
-    await this.prepare();
+    await this.step.prepare();
     await this.replay();
     this.replays = Math.min(MOST_REPLAYS, fitting(await this.replay()));
     return undefined;

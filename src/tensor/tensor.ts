@@ -1,7 +1,7 @@
 import { checkOneOf, showValue } from '../checks.ts';
 import { ShapeError, WeftError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import { BufferView, type GpuBuffer } from '../gpu/pool.ts';
+import { BufferView, type GpuBuffer, PoolBuffer } from '../gpu/pool.ts';
 import type { TapeNode } from './autograd.ts';
 import { currentGpu } from './device.ts';
 import { elementsOf, expectCount, expectUnchanged, type Nested } from './elements.ts';
@@ -35,11 +35,9 @@ export const VIEW_STEP = 64;
 /** GPU memory shared by the tensors that look at it; it goes back to its pool when the last one lets go. */
 export class Storage {
   private holders = 0;
-  /** @param pinned stays with the recording that holds the buffer, whatever tensors do */
   constructor(
     readonly gpu: Gpu,
     readonly buffer: GpuBuffer,
-    readonly pinned = false,
   ) {}
 
   hold(): this {
@@ -48,7 +46,7 @@ export class Storage {
   }
 
   letGo(): void {
-    if (--this.holders === 0 && !this.pinned) this.buffer.release();
+    if (--this.holders === 0) this.buffer.release();
   }
 
   /** A part of this memory, which is kept while the part is held. Offset (a multiple of 256) and length in bytes. */
@@ -104,16 +102,27 @@ export class Tensor {
     return this.held;
   }
 
-  /** Reads the elements, row-major, once everything issued so far has run. */
+  /**
+   * Reads the elements, row-major, once everything issued so far has run.
+   * @throws GpuError where something failed that they depend on: a kernel that doesn't compile, memory that there isn't
+   */
   async data(): Promise<TypedArray> {
     const { gpu, buffer } = this.storage;
-    return new arrayOf[this.dtype](await gpu.read(buffer, this.size * 4));
+    const what = `reading a tensor of shape ${showShape(this.shape)}`;
+    return new arrayOf[this.dtype](await gpu.read(buffer, this.size * 4, what));
   }
 
   /** Reads the single element. @throws ShapeError when there are several. */
   async item(): Promise<number> {
     if (this.size !== 1) throw new ShapeError('item', 'a tensor of one element', showShape(this.shape));
     return (await this.data())[0];
+  }
+
+  /** @internal Names what is in its memory, for messages. */
+  called(name: string): this {
+    const { buffer } = this.storage;
+    if (buffer instanceof PoolBuffer) buffer.contents = { name, shape: this.shape };
+    return this;
   }
 
   /** Frees this tensor; the memory itself goes when nothing else (a view, the tape) needs it. */
@@ -167,7 +176,7 @@ export function empty(shape: Shape, dtype: DType = 'f32', gpu: Gpu = currentGpu(
   checkShape('empty', shape);
   checkOneOf('empty', 'dtype', dtype, dtypes);
   const memory = gpu.activeRecording ?? gpu.pool;
-  return adopt(new Tensor([...shape], dtype, new Storage(gpu, memory.acquire(sizeOf(shape) * 4))));
+  return adopt(new Tensor([...shape], dtype, new Storage(gpu, memory.acquire(sizeOf(shape) * 4, { shape }))));
 }
 
 /**
@@ -205,6 +214,8 @@ export function tensor(
  * A tensor that the CPU provides. Inside `record(fn)` it is produced again before each replay: that is how the learning rate, a
  * random counter or the indices of a batch change from step to step.
  * @param constant produced once, also when recorded
+ * @throws ShapeError where `produce` gives another kind of array than `dtype` asks for, or another number of elements: from this call,
+ * or from that of the recorded step, which can be called again
  * @example
  * ```ts
  * import { hostTensor, mul, record, tensor } from 'weft-gpu';
@@ -222,9 +233,29 @@ export function hostTensor(shape: Shape, dtype: DType, produce: () => TypedArray
   checkOneOf('hostTensor', 'dtype', dtype, dtypes);
   const gpu = currentGpu();
   const recording = gpu.activeRecording;
-  const buffer = gpu.pool.acquire(sizeOf(shape) * 4);
-  recording?.pinned.push(buffer);
-  if (recording && !constant) recording.hostInputs.push({ buffer, produce });
-  else gpu.write(buffer, produce());
-  return adopt(new Tensor([...shape], dtype, new Storage(gpu, buffer, recording !== undefined)));
+  const size = sizeOf(shape);
+  const produced = () => checkValues(produce(), size, shape, dtype);
+  const isRepeated = recording !== undefined && !constant;
+  const values = isRepeated ? undefined : produced();
+  const buffer = gpu.pool.acquire(size * 4, { shape });
+  recording?.keep(buffer);
+  if (isRepeated) recording.hostInputs.push({ buffer, produce: produced });
+  else gpu.write(buffer, values!);
+  return adopt(new Tensor([...shape], dtype, new Storage(gpu, buffer)));
+}
+
+/** @throws ShapeError unless a host tensor's values are as many as it has elements, of its type. */
+function checkValues(values: TypedArray, size: number, shape: Shape, dtype: DType): TypedArray {
+  const { name } = arrayOf[dtype];
+  const kind = ArrayBuffer.isView(values) ? values[Symbol.toStringTag] : typeof values;
+  if (kind === name && values.length === size) return values;
+  throw new ShapeError(
+    'hostTensor',
+    `a ${name} of ${size} elements for shape ${showShape(shape)}`,
+    ArrayBuffer.isView(values)
+      ? `a ${kind} of ${values.length}`
+      : kind === 'object'
+        ? 'something else'
+        : kind,
+  );
 }

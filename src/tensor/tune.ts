@@ -109,7 +109,7 @@ export async function tune(fn: () => unknown, options: TuneOptions = {}): Promis
   const { store, retune = false, time = true, onProgress } = options;
   const gpu = currentGpu();
   const choices = choicesOf(gpu);
-  const requests = await requestsOf(gpu, fn);
+  const requests = requestsOf(gpu, fn);
   const adapter = `${gpu.adapterKey}, weft ${VERSION}`;
   const stored = retune ? {} : ((await store?.load(adapter)) ?? {});
 
@@ -160,19 +160,17 @@ export async function tune(fn: () => unknown, options: TuneOptions = {}): Promis
 }
 
 /**
- * What `fn` asks for, each key once. Its commands are kept in a recording, which is thrown away: what doesn't compile of the candidates
- * that are taken until others are decided on does no harm.
+ * What `fn` asks for, each key once. Its commands are kept in a recording, which is thrown away before anybody waits for it: what doesn't
+ * compile of the candidates that are taken until others are decided on does no harm.
  */
-async function requestsOf(gpu: Gpu, fn: () => unknown): Promise<ChoiceRequest[]> {
+function requestsOf(gpu: Gpu, fn: () => unknown): ChoiceRequest[] {
   const found = new Map<string, ChoiceRequest>();
   const listen = (request: ChoiceRequest) => {
     if (!found.has(request.key)) found.set(request.key, request);
   };
   const arenas = gpu.makeArenas();
   try {
-    await gpu.tryKernels(() =>
-      listenToChoices(listen, () => capture(gpu, arenas, fn, [])).recording.release(),
-    );
+    listenToChoices(listen, () => capture(gpu, arenas, fn, [])).release('after tune()');
   } finally {
     arenas.destroy();
   }
@@ -223,13 +221,10 @@ async function decide(
     for (const candidate of tried) {
       onStep(candidate.name);
       const work = new RepeatedWork(gpu, () => trial.run(candidate.name));
-      const [refusal] = await gpu.tryKernels(() => work.prepare());
-      if (refusal) {
+      const refused = await work.refused();
+      if (refused !== undefined) {
         work.dispose();
-        const { name } = candidate;
-        refusals.push(
-          rowOf(request, { candidate: name, refused: refusal.message, chosen: false, source: 'timed' }),
-        );
+        refusals.push(rowOf(request, { candidate: candidate.name, refused, chosen: false, source: 'timed' }));
         continue;
       }
       const runner = { ...candidate, error: 0, wrong: false, work };

@@ -217,6 +217,24 @@ describe('defineOp', () => {
     expect(gpu.pool.liveBytes).toBe(before);
   });
 
+  test('frees what a failed backward pass was given', async () => {
+    const gpu = await testGpu();
+    const x = variable(tensor([1, 2, 3]));
+    const op = defineOp({
+      name: 'failing-backward',
+      shape: ([a]) => a,
+      forward: ({ inputs: [a], output }) => gpu.copy(a.storage.buffer, output.storage.buffer, 12),
+      backward: () => {
+        throw new Error('on purpose');
+      },
+    });
+    const before = gpu.pool.liveBytes;
+    expect(() => scope(() => gradients(sum(op([x], undefined)), [x]))).toThrow('on purpose');
+    expect(gpu.pool.liveBytes).toBe(before);
+    expect(() => scope(() => gradients(sum(mul(op([x], undefined), x)), [x]))).toThrow('on purpose');
+    expect(gpu.pool.liveBytes).toBe(before);
+  });
+
   test('an op without a forward pass is a view', async () => {
     const x = variable(tensor([1, 2, 3, 4]));
     const [dx] = scope(() => {

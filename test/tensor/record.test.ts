@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
+import { ArraySource } from '../../src/data/batchSource.ts';
 import type { Gpu, GpuCounters } from '../../src/gpu/gpu.ts';
 import { kernel } from '../../src/gpu/kernel.ts';
 import { add, mul } from '../../src/kernels/binary.ts';
@@ -8,8 +9,13 @@ import { mean, sum } from '../../src/kernels/reduce.ts';
 import { relu } from '../../src/kernels/relu.ts';
 import { reshape } from '../../src/kernels/reshape.ts';
 import { slice } from '../../src/kernels/slice.ts';
+import { softmaxCrossEntropy } from '../../src/kernels/softmaxCrossEntropy.ts';
+import { Evaluator } from '../../src/nn/evaluate.ts';
+import { layers } from '../../src/nn/layers/index.ts';
+import { Adam } from '../../src/nn/optimizers/index.ts';
+import { sequential } from '../../src/nn/sequential.ts';
 import { gradients, variable } from '../../src/tensor/autograd.ts';
-import { ones, zeros } from '../../src/tensor/create.ts';
+import { full, ones, zeros } from '../../src/tensor/create.ts';
 import { launch, split } from '../../src/tensor/launch.ts';
 import { RandomStream } from '../../src/tensor/random.ts';
 import { record } from '../../src/tensor/record.ts';
@@ -475,6 +481,208 @@ describe('the memory of a recorded step', () => {
       }
       for (const t of [...eager, a, b]) t.dispose();
     }
+  });
+});
+
+describe('what a recorded step uses from outside', () => {
+  const sevens = (sizes: number[]) => sizes.flatMap((size) => [0, 1].map(() => full([size], 7)));
+  const expectSevens = async (tensors: Tensor[]) => {
+    for (const t of tensors) {
+      expect(new Set(await t.data())).toEqual(new Set([7]));
+      t.dispose();
+    }
+  };
+
+  test('is its own until the step is disposed of: after dispose() the step refuses, by name', async () => {
+    const before = gpu.pool.liveBytes;
+    const [x, outside] = [ones([1000]), full([1000], 3)];
+    const recorded = record((t: Tensor) => {
+      const y = add(t, outside);
+      fold(outside, t);
+      return y;
+    });
+    expect((await values(await recorded(x)))[0]).toBe(4);
+    const view = outside.view(64, [1]);
+    outside.dispose();
+    // A view still holds it.
+    expect((await values(await recorded(x)))[0]).toBe(8);
+    view.dispose();
+    const others = sevens([1000, 1000]);
+    const refusal =
+      'a recorded step uses a tensor of shape [1000], which was disposed of: record the step again, or dispose of it';
+    await expect(recorded(x)).rejects.toThrow(refusal);
+    await expect(recorded.profile(x)).rejects.toThrow(refusal);
+    await expectSevens(others);
+    x.dispose();
+    expect(gpu.pool.liveBytes).toBeGreaterThan(before);
+    recorded.dispose();
+    expect(gpu.pool.liveBytes).toBe(before);
+  });
+
+  test('of a model or an optimizer: no weight and no state is changed after their dispose()', async () => {
+    for (const which of ['model', 'optimizer'] as const) {
+      const model = sequential([layers.dense({ units: 8 }), layers.dense({ units: 2 })], { inputShape: [2] });
+      const optimizer = new Adam({ learningRate: 0.1 });
+      const step = record((x: Tensor, labels: Tensor) => {
+        const loss = softmaxCrossEntropy(model.logits(x, { training: true }), labels);
+        optimizer.minimize(loss, model.trainableParameters);
+        return loss;
+      });
+      const [x, labels] = [tensor([[1, 2]]), tensor(Int32Array.of(1))];
+      await step(x, labels);
+      const used = { model, optimizer }[which];
+      used.dispose();
+      const others = sevens([2, 8, 16, 64, 128, 256, 320]);
+      await expect(step(x, labels)).rejects.toThrow(
+        which === 'model'
+          ? 'a recorded step uses weight dense.kernel of shape [2, 8], which was disposed of'
+          : /^a recorded step uses state of Adam of shape \[\d+\], which was disposed of/,
+      );
+      await expectSevens(others);
+      for (const t of [step, model, optimizer, x, labels]) t.dispose();
+    }
+  });
+
+  test('may be a result of another step, as long as that step lives', async () => {
+    const first = record((x: Tensor) => add(x, 1));
+    const x = tensor([1, 2]);
+    const result = await first(x);
+    const second = record((t: Tensor) => add(t, result));
+    expect(await values(await second(x))).toEqual([3, 5]);
+    expect(await values(await second(x))).toEqual([3, 5]);
+    first.dispose();
+    await expect(second(x)).rejects.toThrow(
+      'a recorded step uses a tensor of shape [2], which was disposed of',
+    );
+    second.dispose();
+  });
+
+  test('a source of samples that is disposed of ends an evaluation', async () => {
+    const source = new ArraySource(Float32Array.of(1, 2, 3, 4), [0, 1], [2]);
+    const model = sequential([layers.dense({ units: 2 })], { inputShape: [2] });
+    const evaluator = new Evaluator(model, { source, indices: Uint32Array.of(0, 1) });
+    await evaluator.run();
+    source.dispose();
+    const others = sevens([2, 4]);
+    await expect(evaluator.run()).rejects.toThrow(
+      'a recorded step uses a tensor of shape [2, 2], which was disposed of',
+    );
+    await expectSevens(others);
+    for (const used of [evaluator, model]) used.dispose();
+  });
+});
+
+describe('what a step returned', () => {
+  test('is refused after dispose(), but for memory that is not shared', async () => {
+    const before = gpu.pool.liveBytes;
+    let kept: Tensor | undefined;
+    const recorded = record((x: Tensor) => {
+      kept = keep(mul(x, 5));
+      return {
+        sum: add(x, 1),
+        host: hostTensor([1], 'f32', () => Float32Array.of(6)),
+        view: mul(x, 2).view(64, [1]),
+      };
+    });
+    const x = ones([100]);
+    const { sum: y, host, view } = await recorded(x);
+    recorded.dispose();
+    const others = Array.from({ length: 8 }, () => full([100], 7));
+    for (const t of [y, view])
+      await expect(t.data()).rejects.toThrow(
+        "a result of a recorded step was used after the step's dispose()",
+      );
+    expect(() => add(y, 1)).toThrow("a result of a recorded step was used after the step's dispose()");
+    expect(await values(host)).toEqual([6]);
+    expect(await values(kept!)).toEqual(new Array(100).fill(5));
+    for (const t of others) expect(await values(t)).toEqual(new Array(100).fill(7));
+    for (const t of [...others, x, y, view, host, kept!]) t.dispose();
+    expect(gpu.pool.liveBytes).toBe(before);
+  });
+
+  test('a dispose() while calls wait rejects them, and harms nobody', async () => {
+    const before = gpu.pool.liveBytes;
+    const recorded = record((x: Tensor) => relu(x));
+    const x = ones([10]);
+    const calls = [recorded(x), recorded(x), recorded(x)];
+    await Promise.resolve();
+    recorded.dispose();
+    for (const { status, ...rest } of await Promise.allSettled(calls)) {
+      if (status === 'fulfilled') continue;
+      expect(String((rest as PromiseRejectedResult).reason)).toContain(
+        'a recorded step was called after its dispose()',
+      );
+    }
+    expect(recorded.allocatedBytes).toBe(0);
+    x.dispose();
+    expect(gpu.pool.liveBytes).toBe(before);
+    await gpu.sync();
+  });
+
+  test('only the plans of the 32 sets of shapes that were used last are kept', async () => {
+    let runs = 0;
+    const state = variable(zeros([1]));
+    const recorded = record((x: Tensor) => {
+      runs++;
+      fold(
+        state,
+        hostTensor([1], 'f32', () => Float32Array.of(1)),
+      );
+      return add(x, 1);
+    });
+    const call = async (size: number) => {
+      const x = ones([size]);
+      const y = await recorded(x);
+      x.dispose();
+      return y;
+    };
+    await call(1000);
+    await gpu.sync();
+    const live = gpu.pool.liveBytes;
+    const first = await call(1);
+    for (let size = 2; size <= 32; size++) await call(size);
+    expect(runs).toBe(33);
+    await expect(first.data()).resolves.toBeDefined();
+    // 1000 was used longest ago and went when 32 came; 1 is used again, so 2 is the next to go.
+    await call(1);
+    expect(runs).toBe(33);
+    await call(33);
+    await call(1);
+    expect(runs).toBe(34);
+    await call(2);
+    expect(runs).toBe(35);
+    for (let size = 34; size < 80; size++) await call(size);
+    expect(gpu.pool.liveBytes - live).toBeLessThanOrEqual(31 * 256);
+    await expect(first.data()).rejects.toThrow(
+      'a result of a recorded step was used after calls with 32 other sets of shapes: results last until the next call',
+    );
+    expect(await values(await call(3))).toEqual([2, 2, 2]);
+    recorded.dispose();
+    state.dispose();
+  });
+
+  test('a recording that fails leaves nothing', async () => {
+    const v = variable(ones([64]));
+    const x = ones([64]);
+    const recorded = record((t: Tensor) => {
+      const y = relu(
+        mul(
+          add(
+            t,
+            hostTensor([64], 'f32', () => new Float32Array(64)),
+          ),
+          tensor([2]),
+        ),
+      );
+      sum(mul(y, v));
+      throw new Error('on purpose');
+    });
+    await expect(recorded(x)).rejects.toThrow('on purpose');
+    const live = gpu.pool.liveBytes;
+    for (let i = 0; i < 20; i++) await expect(recorded(x)).rejects.toThrow('on purpose');
+    expect(gpu.pool.liveBytes).toBe(live);
+    expect(gpu.activeRecording).toBeUndefined();
+    for (const used of [recorded, v, x]) used.dispose();
   });
 });
 

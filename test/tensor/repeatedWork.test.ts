@@ -33,7 +33,7 @@ function countingWork(turns: number) {
 describe('repeated work', () => {
   it('runs once when it is asked to, and not at all when it is prepared', async () => {
     const { work, runs } = countingWork(1);
-    await work.prepare();
+    expect(await work.refused()).toBeUndefined();
     expect(await runs()).toBe(0);
     await work.once();
     expect(await runs()).toBe(1);

@@ -220,7 +220,7 @@ async function runTrials(context: TrialContext, { gpu }: OpenGpu): Promise<void>
       } catch (error) {
         // Asked to stop, or left without a device: no trial after this one would fare better.
         if (error instanceof Stopped) ending.abort(error);
-        else gpu.throwIfFailed();
+        else gpu.throwIfLost();
         throw error;
       }
     },

@@ -147,7 +147,9 @@ export abstract class RuleOptimizer extends Optimizer {
   private keptFor(parameters: readonly Parameter[]): Kept[] {
     const open = parameters.filter((parameter) => !this.kept.has(parameter));
     const made = layOut(open, this.kinds, (size) =>
-      open[0].tensor.storage.gpu.unrecorded(() => keep(zeros([size]))),
+      open[0].tensor.storage.gpu.unrecorded(() =>
+        keep(zeros([size])).called(`state of ${this.ownConfig.name}`),
+      ),
     );
     for (const [parameter, segment] of made) this.kept.set(parameter, { ...segment, steps: 0 });
     return parameters.map((parameter) => this.kept.get(parameter)!);
