@@ -5,6 +5,7 @@ import { launch, split } from '../tensor/launch.ts';
 import { showShape, sizeOf } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { expectTensor } from './shared/expectTensor.ts';
+import { nanWgsl } from './shared/nan.ts';
 
 /*
  * Brightness as keras-preprocessing 1.1.0 changes it: by way of an 8-bit picture that is stretched to its full range first.
@@ -12,6 +13,7 @@ import { expectTensor } from './shared/expectTensor.ts';
  * x [N,H,W,C], factors [N]; of each image, m its smallest and M its largest value, d = max(-m, 0):
  *   byte = floor(255 (x + d) / (M + d)), 0 where M + d = 0
  *   y    = min(floor(factor * byte), 255)
+ * An image with NaN is NaN everywhere, as its m and M are.
  *
  * A quotient less than 2^-10 below a whole number counts as that number, so that no adapter's round-off takes a grey level from an
  * image that is stretched already.
@@ -25,7 +27,8 @@ const brightnessKernel = kernel({
   read: { x: 'f32', factors: 'f32' },
   write: { y: 'f32' },
   uniforms: { size: 'u32' },
-  declarations: `
+  declarations: `${nanWgsl('f32')}
+fn higher(a: f32, b: f32) -> f32 { return select(a, b, beats(b, a)); }
 var<workgroup> lows: array<f32, ${LANES}>;
 var<workgroup> highs: array<f32, ${LANES}>;`,
   body: `
@@ -34,21 +37,21 @@ var<workgroup> highs: array<f32, ${LANES}>;`,
     var high = low;
     for (var e = lane; e < u.size; e += ${LANES}u) {
       low = min(low, x[begin + e]);
-      high = max(high, x[begin + e]);
+      high = higher(high, x[begin + e]);
     }
     lows[lane] = low;
     highs[lane] = high;
     workgroupBarrier();
     for (var i = 0u; i < ${LANES}u; i++) {
       low = min(low, lows[i]);
-      high = max(high, highs[i]);
+      high = higher(high, highs[i]);
     }
     let up = max(-low, 0.0);
     let stretch = 255.0 / select(1.0, high + up, high + up != 0.0);
     let factor = factors[workgroup];
     for (var e = lane; e < u.size; e += ${LANES}u) {
       let byte = clamp(floor((x[begin + e] + up) * stretch + ${2 ** -10}), 0.0, 255.0);
-      y[begin + e] = clamp(floor(factor * byte), 0.0, 255.0);
+      y[begin + e] = select(clamp(floor(factor * byte), 0.0, 255.0), high, isNan(high));
     }`,
 });
 
@@ -77,7 +80,7 @@ const op = defineOp({
  *
  * @param x f32 [N, H, W, C], of any range
  * @param factors f32 [N], at least 0
- * @returns the shape of x, whole numbers from 0 to 255
+ * @returns the shape of x, whole numbers from 0 to 255; an image with NaN becomes NaN
  * @throws ShapeError
  */
 export function adjustBrightness(x: Tensor, factors: Tensor): Tensor {

@@ -36,7 +36,7 @@ const op = defineOp<{ axis: number }>({
 });
 
 /**
- * The index of the largest element along an axis, the first of equals.
+ * The index of the largest element along an axis, the first of equals; where there is NaN, of the first NaN, as in NumPy.
  *
  * @param axis negative ones count from the last; default: the last
  * @returns i32, x's shape without the axis

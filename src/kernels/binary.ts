@@ -5,6 +5,7 @@ import { broadcastShapes } from '../tensor/shape.ts';
 import { empty, Tensor } from '../tensor/tensor.ts';
 import { elementwise, mentions } from './shared/elementwise.ts';
 import { expectTensor } from './shared/expectTensor.ts';
+import { nanWgsl } from './shared/nan.ts';
 import { sumTo } from './shared/reduceAxes.ts';
 
 /*
@@ -22,6 +23,7 @@ function binary(
   name: string,
   value: string,
   gradients: Readonly<Record<Side, string>>,
+  declarations = '',
 ): (a: Tensor | number, b: Tensor | number) => Tensor {
   const sidesOf = (numbers: Numbers) => (['a', 'b'] as const).filter((side) => numbers[side] === undefined);
   /** Operands that the gradients in need read. */
@@ -34,7 +36,7 @@ function binary(
     shape: ([a, b]) => (b ? broadcastShapes(name, a, b) : a),
     forward({ inputs, attrs, output, needs, save }) {
       const tensors = Object.fromEntries(sidesOf(attrs).map((side, i) => [side, inputs[i]]));
-      elementwise(name, value, { ...attrs, ...tensors }, output);
+      elementwise(name, value, { ...attrs, ...tensors }, output, declarations);
       save(...savedSides(attrs, needs).map((side) => tensors[side]));
     },
     backward({ gradient: dy, saved, attrs, inputShapes, needs }) {
@@ -43,7 +45,7 @@ function binary(
         if (!needs[i]) return null;
         if (gradients[side] === 'dy') return sumTo(dy, inputShapes[i]);
         const whole = empty(dy.shape);
-        elementwise(`${name}-gradient`, gradients[side], { ...attrs, ...tensors, dy }, whole);
+        elementwise(`${name}-gradient`, gradients[side], { ...attrs, ...tensors, dy }, whole, declarations);
         return sumTo(whole, inputShapes[i]);
       });
     },
@@ -76,11 +78,13 @@ export const mul = binary('mul', 'a * b', { a: 'dy * b', b: 'dy * a' });
 export const div = binary('div', 'a / b', { a: 'dy / b', b: '-dy * a / (b * b)' });
 
 /**
- * The larger of a and b, element by element; shapes broadcast as in NumPy, and one operand may be a number. Where both are equal,
- * a takes the gradient.
+ * The larger of a and b, element by element, NaN where one of them is; shapes broadcast as in NumPy, and one operand may be a number.
+ * Where both are equal, or both NaN, a takes the gradient.
  * @throws ShapeError
  */
-export const maximum = binary('maximum', 'max(a, b)', {
-  a: 'select(0.0, dy, a >= b)',
-  b: 'select(dy, 0.0, a >= b)',
-});
+export const maximum = binary(
+  'maximum',
+  'select(select(max(a, b), b, isNan(b)), a, isNan(a))',
+  { a: 'select(dy, 0.0, beats(b, a))', b: 'select(0.0, dy, beats(b, a))' },
+  nanWgsl('f32'),
+);

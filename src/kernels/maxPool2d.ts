@@ -4,6 +4,7 @@ import { launch, split } from '../tensor/launch.ts';
 import type { Shape } from '../tensor/shape.ts';
 import { empty, type Tensor } from '../tensor/tensor.ts';
 import { expectTensor } from './shared/expectTensor.ts';
+import { nanWgsl } from './shared/nan.ts';
 import {
   eachWindow,
   elementOf,
@@ -21,7 +22,7 @@ import {
  * Maximum over windows: letters, and how they lie, in `shared/windows.ts`. Padding is below every value.
  *
  *   y[n,oy,ox,c]      = max_{i,j} x[n, oy*S+i-P, ox*T+j-Q, c] over the pixels inside the image
- *   winner[n,oy,ox,c] = i*J + j of the first maximum in row-major order
+ *   winner[n,oy,ox,c] = i*J + j of the first maximum in row-major order; where there is NaN, of the last NaN, as in PyTorch
  *   dx[n,h,v,c]       = sum of dy[n,oy,ox,c] over the windows that hold (h, v) and whose winner is its place there,
  *                       (h + P - oy*S)*J + v + Q - ox*T
  *
@@ -59,6 +60,7 @@ const forwardKernel = kernelFamily((variant: Variant & { rectified: boolean }) =
   write: { y: elementOf(variant.vector), winners: winnersOf(variant) },
   uniforms,
   declarations: `
+    ${nanWgsl('vec4f')}
     ${groupWgsl(variant.vector, 'x', 'y')}
     ${
       variant.wide
@@ -69,18 +71,18 @@ const forwardKernel = kernelFamily((variant: Variant & { rectified: boolean }) =
     ${sizesOf(variant)}
     ${eachWindow(
       `
-      var best = vec4f();
-      var places = vec4u();
+      var best = load(corner + firstI * u.W + firstJ, g);
+      var places = vec4u(firstI * J + firstJ);
       for (var i = firstI; i < lastI; i++) {
         for (var j = firstJ; j < lastJ; j++) {
           let value = load(corner + i * u.W + j, g);
-          let wins = (value > best) | vec4<bool>(i == firstI && j == firstJ);
+          let wins = takesOver(value, best);
           best = select(best, value, wins);
           places = select(places, vec4u(i * J + j), wins);
         }
       }
       store(window, g, best);
-      ${variant.rectified ? `places = select(vec4u(${NOWHERE}u), places, best > vec4f());` : ''}
+      ${variant.rectified ? `places = select(vec4u(${NOWHERE}u), places, isOpen(best));` : ''}
       winners[window * u.G + g] = pack(places);`,
       variant.two,
     )}`,
@@ -204,7 +206,7 @@ export type MaxPool2dOptions = PoolOptions;
 
 /**
  * The largest value of every window of an image, channel by channel. Rows and columns past the last window are ignored, padding is below
- * every value. The gradient goes to the first maximum of a window in row-major order.
+ * every value. The gradient goes to the first maximum of a window in row-major order. A window with a NaN gives NaN, wherever it stands.
  *
  * @param x images [N, H, W, C]
  * @returns [N, floor((H + padding above and below - pool height) / row stride) + 1, the same of columns, C]

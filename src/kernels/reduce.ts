@@ -96,7 +96,7 @@ export const sum = reduction('sum', sumOfAxes);
 export const mean = reduction('mean', meanOfAxes);
 
 /**
- * Largest element over axes; of equal ones the first in row-major order takes the gradient.
+ * Largest element over axes, NaN where one of them is; of equal ones the first in row-major order takes the gradient.
  * @returns x's shape without the reduced axes: [] when all are. @throws ShapeError
  */
 export const max = reduction('max', maxOfAxes);

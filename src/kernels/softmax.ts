@@ -4,6 +4,7 @@ import { defineOp } from '../tensor/autograd.ts';
 import { launch, split } from '../tensor/launch.ts';
 import { empty, type Tensor } from '../tensor/tensor.ts';
 import { expectTensor } from './shared/expectTensor.ts';
+import { nanWgsl } from './shared/nan.ts';
 
 /*
  * Softmax and its logarithm over the last axis.
@@ -23,11 +24,11 @@ import { expectTensor } from './shared/expectTensor.ts';
 const LANES = 64;
 
 /** WGSL: m and S of the K elements of `x` from `at`, as above. */
-export const maximumAndRestWgsl = `
+export const maximumAndRestWgsl = `${nanWgsl('f32')}
 fn maximumAndRest(at: u32, K: u32) -> vec2f {
   var best = at;
   for (var k = at + 1u; k < at + K; k++) {
-    if (x[k] > x[best]) { best = k; }
+    if (beats(x[k], x[best])) { best = k; }
   }
   let m = x[best];
   var rest = 0.0;
@@ -68,7 +69,7 @@ const forwardKernel = kernelFamily(({ log }: Variant) => ({
     let row = maximumAndRest(at, u.K);
     ${log ? 'let logSum = log1p(row.y);' : 'let total = 1.0 + row.y;'}
     for (var k = at; k < at + u.K; k++) {
-      y[k] = ${log ? 'x[k] - row.x - logSum' : 'exp(x[k] - row.x) / total'};
+      y[k] = ${log ? 'x[k] - row.x - logSum' : 'exponential(x[k] - row.x) / total'};
     }`,
 }));
 
@@ -78,13 +79,14 @@ const backwardKernel = kernelFamily(({ log }: Variant) => ({
   read: { y: 'f32', dy: 'f32' },
   write: { dx: 'f32' },
   uniforms: { K: 'u32' },
+  declarations: nanWgsl('f32'),
   body: `
     if (item >= u.items) { return; }
     let at = item * u.K;
     var s = 0.0;
     for (var k = at; k < at + u.K; k++) { s += ${log ? 'dy[k]' : 'dy[k] * y[k]'}; }
     for (var k = at; k < at + u.K; k++) {
-      dx[k] = ${log ? 'dy[k] - exp(y[k]) * s' : 'y[k] * (dy[k] - s)'};
+      dx[k] = ${log ? 'dy[k] - exponential(y[k]) * s' : 'y[k] * (dy[k] - s)'};
     }`,
 }));
 

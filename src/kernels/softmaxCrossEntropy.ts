@@ -5,6 +5,7 @@ import { launch, split } from '../tensor/launch.ts';
 import { showShape } from '../tensor/shape.ts';
 import { empty, type Tensor } from '../tensor/tensor.ts';
 import { expectTensor } from './shared/expectTensor.ts';
+import { nanWgsl } from './shared/nan.ts';
 import { scaledSum } from './shared/reduceLanes.ts';
 import { log1pWgsl, maximumAndRestWgsl } from './softmax.ts';
 
@@ -55,10 +56,11 @@ const backwardKernel = kernel({
   read: { x: 'f32', labels: 'u32', rows: 'f32', dloss: 'f32' },
   write: { dx: 'f32' },
   uniforms: { K: 'u32', scale: 'f32', smoothing: 'f32' },
+  declarations: nanWgsl('f32'),
   body: `
     if (item >= u.items * u.K) { return; }
     let n = item / u.K;
-    let probability = exp(x[item] - rows[2u * n] - rows[2u * n + 1u]);
+    let probability = exponential(x[item] - rows[2u * n] - rows[2u * n + 1u]);
     let wanted = select(0.0, 1.0 - u.smoothing, item % u.K == labels[n]) + u.smoothing / f32(u.K);
     dx[item] = dloss[0] * u.scale * (probability - wanted);`,
 });

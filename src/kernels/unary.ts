@@ -3,6 +3,7 @@ import { defineOp } from '../tensor/autograd.ts';
 import { empty, type Tensor } from '../tensor/tensor.ts';
 import { elementwise, mentions } from './shared/elementwise.ts';
 import { expectTensor } from './shared/expectTensor.ts';
+import { nanWgsl } from './shared/nan.ts';
 
 /*
  * y = f(x) element by element, dx = dy * f'(x)
@@ -45,7 +46,7 @@ function unary(
 }
 
 const negOp = unary('neg', '-x', '-dy');
-const expOp = unary('exp', 'exp(x)', 'dy * y');
+const expOp = unary('exp', 'exponential(x)', 'dy * y', nanWgsl('f32'));
 
 // WGSL's own log() may be wrong by 2^-21 around 1, where logarithms themselves are small. There, with f = x - 1 and s = f / (2 + f), it is
 // the series of 2 atanh(s) = 2s + 2s^3 / 3 + ..., whose first term is f - s f.
@@ -61,14 +62,14 @@ const logOp = unary('log', 'naturalLogarithm(x)', 'dy / x', naturalLogarithm);
 
 const sqrtOp = unary('sqrt', 'sqrt(x)', '0.5 * dy / y');
 const squareOp = unary('square', 'x * x', '2.0 * x * dy');
-const absOp = unary('abs', 'abs(x)', 'dy * sign(x)');
+const absOp = unary('abs', 'abs(x)', 'dy * select(sign(x), x, isNan(x))', nanWgsl('f32'));
 
 const rescaleOp = unary('rescale', 'x * scale + offset', 'dy * scale');
 
 // WGSL's pow() is left open for x < 0 and inexact elsewhere: whole exponents go by repeated squaring.
-const power = `
+const power = `${nanWgsl('f32')}
 fn power(x: f32, exponent: f32) -> f32 {
-  if (exponent != round(exponent) || abs(exponent) > 1024.0) { return pow(x, exponent); }
+  if (exponent != round(exponent) || abs(exponent) > 1024.0) { return select(pow(x, exponent), x, isNan(x)); }
   var result = 1.0;
   var factor = x;
   for (var n = u32(abs(exponent)); n > 0u; n >>= 1u) {
@@ -121,7 +122,7 @@ export const sqrt = (x: Tensor): Tensor => sqrtOp(x);
 /** `x^2`, element by element. */
 export const square = (x: Tensor): Tensor => squareOp(x);
 
-/** Absolute value, element by element; the gradient at 0 is 0. */
+/** Absolute value, element by element; the gradient at 0 is 0, at NaN NaN. */
 export const abs = (x: Tensor): Tensor => absOp(x);
 
 /** `x * scale + offset`, element by element. @throws ShapeError when a number isn't finite */
@@ -141,7 +142,7 @@ export function pow(x: Tensor, exponent: number): Tensor {
 }
 
 /**
- * Leaky rectifier, element by element: x where x > 0, else `slope * x`; at 0 the gradient is the slope.
+ * Leaky rectifier, element by element: x where x > 0, else `slope * x`; at 0 and at NaN the gradient is the slope.
  *
  * @param slope PyTorch's default is 0.01, that of Keras' layer 0.3
  * @throws ShapeError when the slope is below 0 or no finite number

@@ -1,6 +1,7 @@
 import { expect } from 'vitest';
 import {
   Adam,
+  abs,
   adamRates,
   adamUpdate,
   add,
@@ -31,12 +32,14 @@ import {
   logSoftmax,
   matmul,
   max,
+  maximum,
   maxPool2d,
   mean,
   meanSquaredError,
   mul,
   nearestNeighborAccuracy,
   Parameter,
+  pow,
   RandomStream,
   reconstructionErrors,
   record,
@@ -119,26 +122,44 @@ interface Drawn<A> {
   attrs: A;
 }
 
-/** An op with its reference; `draw` gives its inputs. */
+/** A sample of an op, and the same with NaN among its inputs, which must come out where the reference has it. */
+interface OpSample extends Sample {
+  readonly withNan: Sample;
+}
+
+/**
+ * An op with its reference; `draw` gives its inputs.
+ * @param spreads whether NaN may come out elsewhere, too
+ */
 function op<A>(
   name: string,
   reference: Reference<A>,
   run: (inputs: Tensor[], attrs: A) => Tensor,
   draw: (random: Random) => Drawn<A>,
-): Sample {
-  const check = async (seed: number) => {
+  spreads = false,
+): OpSample {
+  const check = (label: string, change: (x: Array64, random: Random) => Array64) => async (seed: number) => {
     const random = createRandom(seed);
     const { inputs, attrs } = draw(random);
     await checkOp({
       reference,
       op: run,
-      inputs,
+      inputs: inputs.map((x) => change(x, random)),
       attrs,
       cotangent: (shape) => random.uniform(shape),
-      label: `${name}, seed ${seed}`,
+      label: `${label}, seed ${seed}`,
+      spreads,
     });
   };
-  return { name, check };
+  const nanName = `${name}: NaN comes through`;
+  return { name, check: check(name, (x) => x), withNan: { name: nanName, check: check(nanName, withNan) } };
+}
+
+/** The array with NaN at three places or, if it is small, at one. */
+function withNan({ shape, data }: Array64, random: Random): Array64 {
+  const changed = data.slice();
+  for (const at of random.integers(data.length < 10 ? 1 : 3, data.length)) changed[at] = Number.NaN;
+  return { shape, data: changed };
 }
 
 const none = {};
@@ -146,7 +167,12 @@ const uniform =
   (...shapes: number[][]) =>
   (random: Random) => ({ inputs: shapes.map((shape) => random.uniform(shape)), attrs: none });
 
-function convolution(name: string, [N, H, W, C]: number[], [I, J, K]: number[], attrs: Conv2dAttrs): Sample {
+function convolution(
+  name: string,
+  [N, H, W, C]: number[],
+  [I, J, K]: number[],
+  attrs: Conv2dAttrs,
+): OpSample {
   return op(
     `conv2d ${name}`,
     conv2dReference,
@@ -155,10 +181,11 @@ function convolution(name: string, [N, H, W, C]: number[], [I, J, K]: number[], 
       inputs: [random.uniform([N, H, W, C]), random.uniform([I, J, C, K]), random.uniform([K])],
       attrs,
     }),
+    true,
   );
 }
 
-function product(transposeA: boolean, transposeB: boolean, [M, K, N]: number[]): Sample {
+function product(transposeA: boolean, transposeB: boolean, [M, K, N]: number[]): OpSample {
   return op(
     `matmul ${M}x${K}x${N}${transposeA ? ', a transposed' : ''}${transposeB ? ', b transposed' : ''}`,
     matmulReference,
@@ -170,7 +197,7 @@ function product(transposeA: boolean, transposeB: boolean, [M, K, N]: number[]):
   );
 }
 
-const ops: Sample[] = [
+const ops: OpSample[] = [
   convolution('same, odd sizes', [2, 7, 5, 3], [3, 3, 5], { padding: 'same' }),
   convolution('valid, odd sizes', [2, 6, 9, 4], [3, 3, 8], { padding: 'valid' }),
   convolution('1x1 pixel', [1, 1, 1, 1], [3, 3, 1], { padding: 'same' }),
@@ -197,6 +224,7 @@ const ops: Sample[] = [
       inputs: [random.uniform([2, 5, 4, 6]), random.uniform([3, 3, 4, 6]), random.uniform([4])],
       attrs: { padding: 'same' as const, strides: 2 },
     }),
+    true,
   ),
   product(false, false, [5, 7, 3]),
   product(true, false, [33, 17, 65]),
@@ -216,6 +244,25 @@ const ops: Sample[] = [
     elementwise.leakyRelu,
     ([x], { slope }) => leakyRelu(x, slope),
     (random) => ({ inputs: [random.awayFromZero([3, 5, 7])], attrs: { slope: 0.25 } }),
+  ),
+  op('maximum, broadcast', elementwise.maximum, ([a, b]) => maximum(a, b), uniform([4, 3, 5], [3, 1])),
+  op(
+    'abs',
+    elementwise.abs,
+    ([x]) => abs(x),
+    (random) => ({ inputs: [random.awayFromZero([71])], attrs: none }),
+  ),
+  op(
+    'pow',
+    elementwise.pow,
+    ([x], { exponent }) => pow(x, exponent),
+    (random) => ({ inputs: [random.uniform([71], 0.5, 2)], attrs: { exponent: 0.5 } }),
+  ),
+  op(
+    'pow, whole exponent',
+    elementwise.pow,
+    ([x], { exponent }) => pow(x, exponent),
+    (random) => ({ inputs: [random.uniform([71], 0.5, 2)], attrs: { exponent: 3 } }),
   ),
   op('sigmoid', elementwise.sigmoid, ([x]) => sigmoid(x), uniform([71])),
   op('tanh', elementwise.tanh, ([x]) => tanh(x), uniform([71])),
@@ -405,8 +452,11 @@ const ops: Sample[] = [
     ([w], { lambda }) => l2(w, lambda),
     (random) => ({ inputs: [random.uniform([33, 17])], attrs: { lambda: 0.01 } }),
   ),
+];
+
+const others: Sample[] = [
   { name: 'dropout', check: checkDropout },
-  { name: 'argmax', check: checkArgmax },
+  { name: 'argmax', check: (seed) => checkArgmax(seed, (x) => x) },
   { name: 'gatherImages with augmentation', check: checkGatherImages },
   { name: 'Keras augmentation', check: checkKerasAugmentation },
   { name: 'torchvision augmentation', check: checkTorchvisionAugmentation },
@@ -436,8 +486,9 @@ async function checkDropout(seed: number): Promise<void> {
   });
 }
 
-async function checkArgmax(seed: number): Promise<void> {
-  const x = createRandom(seed).distinct([12, 10]);
+async function checkArgmax(seed: number, change: (x: Array64, random: Random) => Array64): Promise<void> {
+  const random = createRandom(seed);
+  const x = change(random.distinct([12, 10]), random);
   const found = argmax(toTensor(x), -1);
   expect([...(await found.data())], `argmax, seed ${seed}`).toEqual([
     ...argmaxReference.forward([x], { axis: 1 }).data,
@@ -727,8 +778,16 @@ export async function checkLongRelu(length: number): Promise<void> {
 /** One workgroup more than a dimension holds, at 64 lanes. */
 const manyWorkgroups = () => checkLongRelu(65_535 * 64 + 1);
 
+/** Ops with NaN among their inputs. */
+export const nanSamples: readonly Sample[] = [
+  ...ops.map(({ withNan }) => withNan),
+  { name: 'argmax: NaN comes through', check: (seed) => checkArgmax(seed, withNan) },
+];
+
 export const samples: readonly Sample[] = [
   ...ops,
+  ...others,
+  ...nanSamples,
   { name: 'a recorded step learns and creates nothing', check: recordedStepLearns },
   { name: 'model.save and loadModel', check: savedModelPredictsTheSame },
   { name: 'dead channels, feature maps and reconstruction errors', check: findsDeadChannels },

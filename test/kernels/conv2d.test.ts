@@ -7,6 +7,8 @@ import { variants } from '../../src/kernels/conv2d/passes.ts';
 import { patches } from '../../src/kernels/conv2d/patches.ts';
 import { plain } from '../../src/kernels/conv2d/plain.ts';
 import { pool } from '../../src/kernels/maxPool2d.ts';
+import { sum } from '../../src/kernels/reduce.ts';
+import { gradients } from '../../src/tensor/autograd.ts';
 import { listenToChoices } from '../../src/tensor/choices.ts';
 import { zeros } from '../../src/tensor/create.ts';
 import { scope } from '../../src/tensor/scope.ts';
@@ -192,6 +194,42 @@ describe.each(offered)('$name', (variant) => {
       checked++;
     }
     expect(checked).toBeGreaterThan(0);
+  });
+});
+
+/** What follows a convolution lets NaN through, from a pixel and from a bias; behind it a ReLU's gradient passes, as in PyTorch. */
+describe.each(offered)('$name', (variant) => {
+  test.each([false, true])('NaN comes through a ReLU, max-pool %s', async (maxPool) => {
+    const [{ random, label, int }] = draws(`conv2d NaN ${variant.name}`, 1);
+    const size = domainOf(variant).kernels.at(-1)!;
+    const attrs: Attrs = { padding: 'same', activation: 'relu', maxPool };
+    const inputs = [random.uniform([2, 8, 8, 4]), random.uniform([size, size, 4, 8]), random.uniform([8])];
+    const [x, , b] = inputs;
+    const broken = int(0, 7);
+    x.data[int(0, x.data.length / 2 - 1)] = Number.NaN;
+    b.data[broken] = Number.NaN;
+    const [y, db] = scope(() => {
+      const given = inputs.map(({ data, shape }) => tensor(Float32Array.from(data), shape));
+      given[2].requiresGrad = true;
+      const y = conv2d(given[0], given[1], given[2], { ...attrs, variant: variant.name });
+      return [y, ...gradients(sum(y), [given[2]])];
+    });
+    // A fast algorithm mixes the pixels of a tile: more of image 0 may be NaN than the reference has, and nothing more of image 1.
+    const expected = fused.forward(inputs, attrs);
+    const second = ([_, ...shape]: number[], data: ArrayLike<number>) =>
+      make([1, ...shape], Array.from(data).slice(data.length / 2));
+    const found = await y.data();
+    compare(found, expected, size * size * 4, label, variant.roundOffs, 1, true);
+    compare(
+      second(y.shape as number[], found).data,
+      second(expected.shape, expected.data),
+      size * size * 4,
+      label,
+      variant.roundOffs,
+      1,
+    );
+    expect((await db.data())[broken], label).toBe(y.size / 8);
+    for (const t of [y, db]) t.dispose();
   });
 });
 

@@ -54,6 +54,16 @@ test.each(shapes)(
   },
 );
 
+test('an image with NaN is NaN after a change of brightness, no other one', async () => {
+  const values = Float32Array.from(random.uniform([3 * 28], 0, 255).data);
+  values[28 + random.integers(1, 28)[0]] = Number.NaN;
+  const found = await adjustBrightness(tensor(values, [3, 7, 4, 1]), tensor([1, 1, 1])).data();
+  expect(
+    [0, 1, 2].map((n) => found.subarray(28 * n, 28 * n + 28).filter(Number.isNaN).length),
+    again,
+  ).toEqual([0, 28, 0]);
+});
+
 function boxesIn(N: number, H: number, W: number): Box[] {
   return Array.from({ length: N }, (_, n): Box => {
     const [height, width] = n === 0 ? [0, 0] : [random.integers(1, H + 1)[0], random.integers(1, W + 1)[0]];

@@ -1,10 +1,10 @@
 /**
- * The index of the first maximum along one axis. It is piecewise constant, so no gradient passes.
+ * The index of the first maximum along one axis, NaN above all numbers. It is piecewise constant, so no gradient passes.
  *
  * Letters: x [..., D, ...] with D at the axis, seen as [O,D,R]; the output has the other axes, seen as [O,R].
  */
 
-import { sizeOf, zeros } from './array64.ts';
+import { beats, sizeOf, zeros } from './array64.ts';
 import type { Reference } from './reference.ts';
 
 export interface ArgmaxAttrs {
@@ -20,7 +20,7 @@ export const argmax: Reference<ArgmaxAttrs> = {
       const start = Math.floor(i / R) * D * R + (i % R);
       let best = 0;
       for (let d = 1; d < D; d++) {
-        if (x.data[start + d * R] > x.data[start + best * R]) best = d;
+        if (beats(x.data[start + d * R], x.data[start + best * R])) best = d;
       }
       output.data[i] = best;
     }

@@ -26,6 +26,14 @@ export function zeros(shape: readonly number[]): Array64 {
   return { shape: [...shape], data: new Float64Array(sizeOf(shape)) };
 }
 
+/**
+ * Whether x takes the place of the largest so far, as in NumPy: the first of equal ones stays, and NaN, the first of several, is above all
+ * numbers.
+ */
+export function beats(x: number, best: number): boolean {
+  return (x > best || Number.isNaN(x)) && !Number.isNaN(best);
+}
+
 /** Row-major strides, in elements. */
 export function stridesOf(shape: readonly number[]): number[] {
   const strides = new Array<number>(shape.length);

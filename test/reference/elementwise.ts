@@ -6,7 +6,7 @@
  * value is the sum over its repetitions.
  */
 
-import { type Array64, broadcastPositions, broadcastShape, sizeOf, zeros } from './array64.ts';
+import { type Array64, beats, broadcastPositions, broadcastShape, sizeOf, zeros } from './array64.ts';
 import type { NoAttrs, Reference } from './reference.ts';
 
 function unary<Attrs = NoAttrs>(
@@ -76,11 +76,11 @@ export const div = binary(
   (_a, b) => 1 / b,
   (a, b) => -a / (b * b),
 );
-/** Where both are equal, a takes the gradient. */
+/** Where both are equal, or both NaN, a takes the gradient. */
 export const maximum = binary(
   (a, b) => Math.max(a, b),
-  (a, b) => (a >= b ? 1 : 0),
-  (a, b) => (a >= b ? 0 : 1),
+  (a, b) => (beats(b, a) ? 0 : 1),
+  (a, b) => (beats(b, a) ? 1 : 0),
 );
 
 export const neg = unary(

@@ -1,7 +1,7 @@
 /**
  * Maximum over windows: letters in `windows.ts`. Padding is below every value.
  *   out[n,y,x,c] = max in[n, y*S+i-P, x*T+j-Q, c] over the window's pixels inside the image
- * The whole gradient goes to the first maximum of the window in row-major order. Where windows overlap, an
+ * The whole gradient goes to the first maximum of the window in row-major order; where there is NaN, to the last NaN, as in PyTorch. Where windows overlap, an
  * input takes a gradient from each window that it wins.
  */
 
@@ -15,7 +15,9 @@ export type MaxPool2dAttrs = WindowAttrs;
 function winners(x: Array64, attrs: MaxPool2dAttrs) {
   const { shape, windows } = windowsOf('maxPool2d', x, attrs);
   const winner = ({ pixels }: { pixels: number[] }) =>
-    pixels.reduce((best, candidate) => (x.data[candidate] > x.data[best] ? candidate : best));
+    pixels.reduce((best, candidate) =>
+      x.data[candidate] > x.data[best] || Number.isNaN(x.data[candidate]) ? candidate : best,
+    );
   return { shape, from: Int32Array.from(windows, winner) };
 }
 

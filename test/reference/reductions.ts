@@ -5,10 +5,10 @@
  * keepDims all axes with extent 1 at those of A. r(i) is the output element that input element i belongs to.
  *   sum:  out[r] = sum_{i: r(i)=r} x[i],  dx[i] = g[r(i)]
  *   mean: sum / n,                        dx[i] = g[r(i)] / n
- *   max:  the largest,                    dx[i] = g[r(i)] for the first maximum in row-major order, else 0
+ *   max:  the largest, NaN above all,     dx[i] = g[r(i)] for the first maximum in row-major order, else 0
  */
 
-import { type Array64, broadcastPositions, sizeOf, zeros } from './array64.ts';
+import { type Array64, beats, broadcastPositions, sizeOf, zeros } from './array64.ts';
 import type { Reference } from './reference.ts';
 
 export interface ReductionAttrs {
@@ -65,7 +65,7 @@ function winners(x: Array64, attrs: ReductionAttrs) {
   const from = new Int32Array(sizeOf(shape)).fill(-1);
   for (let i = 0; i < to.length; i++) {
     const best = from[to[i]];
-    if (best < 0 || x.data[i] > x.data[best]) from[to[i]] = i;
+    if (best < 0 || beats(x.data[i], x.data[best])) from[to[i]] = i;
   }
   return { shape, from };
 }

@@ -1,5 +1,5 @@
 /**
- * Rectifier: out = max(x, 0); dx = g where x > 0, else 0 (so 0 at x = 0).
+ * Rectifier: out = max(x, 0); dx = g where x > 0 or, as in PyTorch, NaN, else 0 (so 0 at x = 0).
  */
 
 import type { NoAttrs, Reference } from './reference.ts';
@@ -10,7 +10,7 @@ export const relu: Reference<NoAttrs> = {
   },
 
   backward([x], _attrs, gradient) {
-    return [{ shape: [...x.shape], data: x.data.map((value, i) => (value > 0 ? gradient.data[i] : 0)) }];
+    return [{ shape: [...x.shape], data: x.data.map((value, i) => (value <= 0 ? 0 : gradient.data[i])) }];
   },
 
   sumLength() {

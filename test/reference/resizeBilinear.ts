@@ -24,7 +24,8 @@ function neighbours(at: number, inputs: number, outputs: number, alignCorners: b
   const low = Math.floor(inside);
   return [
     [low, 1 - (inside - low)],
-    [Math.min(low + 1, inputs - 1), inside - low],
+    // Before the first pixel's centre there is none but that one.
+    [place > 0 ? Math.min(low + 1, inputs - 1) : low, inside - low],
   ];
 }
 

@@ -17,6 +17,8 @@ export interface OpCase<A> {
   cotangent: (shape: readonly number[]) => Array64;
   /** Said in the failure message: how to see it again. */
   label: string;
+  /** Whether NaN may come out where the reference has numbers, as it does of fast algorithms that mix more inputs. */
+  spreads?: boolean;
   /** Round-offs that are allowed, in root-mean-square ones of a sum; default 8. Say where more are needed, and why. */
   factor?: number;
 }
@@ -30,7 +32,17 @@ const asF32 = ({ shape, data }: Array64): Array64 => ({
 });
 const absolute = ({ shape, data }: Array64): Array64 => ({ shape, data: data.map(Math.abs) });
 const largest = ({ data }: Array64): number =>
-  data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  data.reduce((most, value) => Math.max(most, Math.abs(value) || 0), 0);
+
+/** What the GPU is given. Every other NaN is negative, as those that x86 processors make. */
+function given({ data }: Array64): Float32Array {
+  const values = Float32Array.from(data);
+  const bits = new Uint32Array(values.buffer);
+  values.forEach((value, at) => {
+    if (Number.isNaN(value)) bits[at] = at % 2 ? 0xffc00000 : 0x7fc00000;
+  });
+  return values;
+}
 
 /**
  * Holds an op's output and every gradient to its f64 reference. An f32 sum of n terms is off by about sqrt(n) round-offs of its
@@ -43,6 +55,7 @@ export async function checkOp<A>({
   attrs,
   cotangent,
   label,
+  spreads,
   factor = 8,
 }: OpCase<A>): Promise<void> {
   // The reference computes from what the GPU is given: values rounded to f32.
@@ -60,32 +73,41 @@ export async function checkOp<A>({
   const typicalOutput = few ? largest(reference.forward(positive, attrs)) / Math.sqrt(terms) : 0;
   const typicalGradients = few ? reference.backward(positive, attrs, absolute(dy)) : [];
 
-  const given = rounded.map(({ shape, data }) => tensor(Float32Array.from(data), shape));
-  for (const [i, t] of given.entries()) t.requiresGrad = expectedGradients[i] !== null;
-  const wanted = given.filter((t) => t.requiresGrad);
+  const tensors = rounded.map((input) => tensor(given(input), input.shape));
+  for (const [i, t] of tensors.entries()) t.requiresGrad = expectedGradients[i] !== null;
+  const wanted = tensors.filter((t) => t.requiresGrad);
   const results = scope(() => {
-    const output = op(given, attrs);
+    const output = op(tensors, attrs);
     const cotangentTensor = tensor(Float32Array.from(dy.data), dy.shape);
     const found = wanted.length > 0 ? gradients(sum(mul(output, cotangentTensor)), wanted) : [];
     return { output, found };
   });
   expect(results.output.shape, `${where}: shape`).toEqual(expected.shape);
-  compare(await results.output.data(), expected, terms, `${where}: output`, factor, typicalOutput);
+  compare(await results.output.data(), expected, terms, `${where}: output`, factor, typicalOutput, spreads);
   let next = 0;
   for (const [i, expectedGradient] of expectedGradients.entries()) {
     if (!expectedGradient) continue;
     const gradient = results.found[next++];
     const typical = typicalGradients[i] ? largest(typicalGradients[i]) / Math.sqrt(terms) : 0;
     expect(gradient.shape, `${where}: shape of gradient ${i}`).toEqual(expectedGradient.shape);
-    compare(await gradient.data(), expectedGradient, terms, `${where}: gradient ${i}`, factor, typical);
+    compare(
+      await gradient.data(),
+      expectedGradient,
+      terms,
+      `${where}: gradient ${i}`,
+      factor,
+      typical,
+      spreads,
+    );
   }
-  for (const t of [...given, results.output, ...results.found]) t.dispose();
+  for (const t of [...tensors, results.output, ...results.found]) t.dispose();
 }
 
 /**
  * @param factor round-offs that are allowed, in root-mean-square ones of a sum
  * @param typical the size of the values, where their own largest may be small by chance
- * @throws where a value is further from its reference than f32 sums of `terms` terms explain.
+ * @param spreads whether NaN may stand where the reference has a number
+ * @throws where a value is further from its reference than f32 sums of `terms` terms explain, and where only one of them is NaN.
  */
 export function compare(
   actual: ArrayLike<number>,
@@ -94,12 +116,14 @@ export function compare(
   label: string,
   factor = 8,
   typical = 0,
+  spreads = false,
 ): void {
   const bound = factor * EPSILON * Math.sqrt(terms + 1) * Math.max(largest(expected), typical, 1e-30);
   expect(actual.length, `${label}: length`).toBe(expected.data.length);
   let worst = -1;
   let worstError = bound;
   for (let i = 0; i < actual.length; i++) {
+    if (Number.isNaN(actual[i]) && (spreads || Number.isNaN(expected.data[i]))) continue;
     const error = Math.abs(actual[i] - expected.data[i]);
     // Written so that NaN fails.
     if (!(error <= worstError)) {

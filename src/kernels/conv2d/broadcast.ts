@@ -2,6 +2,7 @@ import { kernelFamily } from '../../gpu/kernel.ts';
 import { launch, type Part, range, split } from '../../tensor/launch.ts';
 import { empty, type Tensor } from '../../tensor/tensor.ts';
 import { attachMoments, momentsWgsl } from '../shared/moments.ts';
+import { nanWgsl } from '../shared/nan.ts';
 import { sumPartials } from '../shared/sumRows.ts';
 import { type ConvVariant, directFlops, isUnit3x3, type Output, zerosAfter } from './geometry.ts';
 import { turnFilter } from './turnFilter.ts';
@@ -121,7 +122,7 @@ const forwardKernel = kernelFamily(({ H, W, C, K, pad, bias, relu, moments, lane
   }`;
   const finished = (r: number, p: number) => {
     const sum = `s${r}_${p}${bias ? ' + offset' : ''}`;
-    return relu ? `max(${sum}, vec4f())` : sum;
+    return relu ? `rectified(${sum})` : sum;
   };
   const inside = (p: number) => `tileX * ${columns}u + ${p}u < ${X}u`;
   const total = (term: (p: number) => string) =>
@@ -144,10 +145,8 @@ const forwardKernel = kernelFamily(({ H, W, C, K, pad, bias, relu, moments, lane
     subgroups: true,
     read: { x: 'f32', ...(uniform ? {} : { w: element }), ...(bias && { bias: element }) },
     write: { y: element, ...(moments && { partial: 'vec4f' as const }) },
-    ...(moments && {
-      uniforms: { G: 'u32' as const },
-      declarations: momentsWgsl({ byFours: true }, { store: true }),
-    }),
+    ...(moments && { uniforms: { G: 'u32' as const } }),
+    declarations: nanWgsl('vec4f') + (moments ? momentsWgsl({ byFours: true }, { store: true }) : ''),
     uniformArrays: uniform
       ? Object.fromEntries(sequence(9).map((tap) => [`w${tap}`, ['vec4f', (C * K) / 4] as const]))
       : {},

@@ -3,6 +3,7 @@ import { launch, split } from '../../tensor/launch.ts';
 import { empty, type Tensor } from '../../tensor/tensor.ts';
 import { NOWHERE, unpool } from '../maxPool2d.ts';
 import { reluGradient } from '../relu.ts';
+import { nanWgsl } from '../shared/nan.ts';
 import { sumPartials, sumRows } from '../shared/sumRows.ts';
 import { type Cotangent, type Geometry, POOL } from './geometry.ts';
 
@@ -10,7 +11,7 @@ import { type Cotangent, type Geometry, POOL } from './geometry.ts';
  * The gradient of a convolution's sum from that of its output (see `Cotangent`), for passes that don't read it folded, and its sum,
  * the bias' gradient.
  *
- *   ReLU:         dz[n,oy,ox,k] = dy[n,oy,ox,k] where y[n,oy,ox,k] > 0, else 0
+ *   ReLU:         dz[n,oy,ox,k] = dy[n,oy,ox,k] where y[n,oy,ox,k] isn't 0, else 0
  *   and max-pool: dz[n,oy,ox,k] = dy[n,oy/2,ox/2,k] where (oy%2) * 2 + ox%2 is the winner of that window, else 0
  *   dbias[k] = sum of dz[n,oy,ox,k], which of a pooled gradient is the sum of dy over the windows that aren't closed
  */
@@ -62,12 +63,12 @@ export function cotangentWgsl(form: CotangentForm, extents: CotangentExtents): s
     whole: `${place('n', 'oy', 'ox', Y, X)}
       return select(vec4f(), ${dy}, inside);`,
     masked: `${place('n', 'oy', 'ox', Y, X)}
-      return select(vec4f(), ${dy}, vec4<bool>(inside) & (${mask} > vec4f()));`,
+      return select(vec4f(), ${dy}, vec4<bool>(inside) & isOpen(${mask}));`,
     pooled: `${place('n', '(oy / 2u)', '(ox / 2u)', `(${Y} / 2u)`, `(${X} / 2u)`)}
       let wins = ${unpack(mask)} == vec4u(oy % 2u * 2u + ox % 2u);
       return select(vec4f(), ${dy}, vec4<bool>(inside) & wins);`,
   }[form];
-  return `
+  return `${form === 'masked' ? nanWgsl('vec4f') : ''}
     fn cotangentAt(n: u32, oy: u32, ox: u32, g: u32) -> vec4f {${body}
     }`;
 }
@@ -123,6 +124,7 @@ const sumOfOpenKernel = kernelFamily(({ pooled }: { pooled: boolean }) => ({
   read: { dy: 'f32', mask: pooled ? 'u32' : 'f32' },
   write: { partial: 'f32' },
   uniforms: { rows: 'u32', K: 'u32', G: 'u32' },
+  declarations: nanWgsl('f32'),
   body: `
     if (item >= u.items * u.K) { return; }
     let k = item % u.K;
@@ -133,7 +135,7 @@ const sumOfOpenKernel = kernelFamily(({ pooled }: { pooled: boolean }) => ({
       ${
         pooled
           ? `let open = ((mask[row * u.G + k / 4u] >> (8u * (k % 4u))) & 255u) != ${NOWHERE}u;`
-          : 'let open = mask[row * u.K + k] > 0.0;'
+          : 'let open = isOpen(mask[row * u.K + k]);'
       }
       s += select(0.0, dy[row * u.K + k], open);
     }

@@ -5,6 +5,7 @@ import { keep } from '../../tensor/scope.ts';
 import { type Shape, sizeOf } from '../../tensor/shape.ts';
 import { empty, type Tensor, tensor } from '../../tensor/tensor.ts';
 import { pool } from '../maxPool2d.ts';
+import { relu } from '../relu.ts';
 import { broadcast } from './broadcast.ts';
 import { unfold } from './cotangent.ts';
 import {
@@ -110,7 +111,7 @@ function prepareTrial(g: Geometry, pass: Pass, fused: Fused): Trial {
       .map((word) => (word & 0x03030303) | (fused.activation === 'relu' && word >>> 31 ? 0xff : 0));
     made.push(keep(tensor(places, mask)));
     cotangent = { dy, winners: made[made.length - 1] };
-  } else if (fused.activation === 'relu') cotangent = { dy, y: make(outputShape) };
+  } else if (fused.activation === 'relu') cotangent = { dy, y: relu(make(outputShape)) };
   return {
     run(name) {
       const variant = variants.find((variant) => variant.name === name) ?? plain;

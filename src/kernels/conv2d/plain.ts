@@ -1,6 +1,7 @@
 import { kernel, type UniformType } from '../../gpu/kernel.ts';
 import { launch, split } from '../../tensor/launch.ts';
 import { empty } from '../../tensor/tensor.ts';
+import { nanWgsl } from '../shared/nan.ts';
 import { sumPartials } from '../shared/sumRows.ts';
 import { type ConvVariant, directFlops, type Geometry } from './geometry.ts';
 
@@ -37,6 +38,7 @@ const forwardKernel = kernel({
   read: { x: 'f32', w: 'f32', bias: 'f32' },
   write: { y: 'f32' },
   uniforms: { ...uniforms, hasBias: 'u32', relu: 'u32' },
+  declarations: nanWgsl('f32'),
   body: `
     if (item >= u.items * u.Y * u.X * u.K) { return; }
     let k = item % u.K;
@@ -56,7 +58,7 @@ const forwardKernel = kernel({
       }
     }
     if (u.hasBias != 0u) { s += bias[k]; }
-    y[item] = select(s, max(s, 0.0), u.relu != 0u);`,
+    y[item] = select(s, rectified(s), u.relu != 0u);`,
 });
 
 const inputGradientKernel = kernel({

@@ -1,6 +1,7 @@
 import { kernelFamily } from '../../gpu/kernel.ts';
 import { launch, split } from '../../tensor/launch.ts';
 import { empty, type Tensor } from '../../tensor/tensor.ts';
+import { nanWgsl } from '../shared/nan.ts';
 import { sumPartials } from '../shared/sumRows.ts';
 import { type ConvVariant, directFlops, type Geometry, isUnit3x3, type Output } from './geometry.ts';
 import { turnFilter } from './turnFilter.ts';
@@ -112,7 +113,7 @@ const forwardKernel = (bias: boolean, relu: boolean) =>
     write: { y: 'f32' },
     uniforms: geometryUniforms,
     leftAlong: 'k',
-    access: `${inputAt}
+    access: `${inputAt}${nanWgsl('f32')}
       fn left(row: u32, k: u32) -> f32 {
         if (row >= u.items * u.Y * u.X || k >= 9u * u.C) { return 0.0; }
         return inputAt(row, k);
@@ -124,7 +125,7 @@ const forwardKernel = (bias: boolean, relu: boolean) =>
       fn store(row: u32, column: u32, sum: f32) {
         if (row >= u.items * u.Y * u.X || column >= u.K) { return; }
         let value = sum${bias ? ' + bias[column]' : ''};
-        y[row * u.K + column] = ${relu ? 'max(value, 0.0)' : 'value'};
+        y[row * u.K + column] = ${relu ? 'rectified(value)' : 'value'};
       }`,
     setup: `
       rowTiles = (u.items * u.Y * u.X + ${TILE - 1}u) / ${TILE}u;

@@ -3,6 +3,7 @@ import { launch, split } from '../../tensor/launch.ts';
 import type { Shape } from '../../tensor/shape.ts';
 import { sizeOf } from '../../tensor/shape.ts';
 import { empty, type Tensor } from '../../tensor/tensor.ts';
+import { nanWgsl } from './nan.ts';
 
 /*
  * O outer, R reduced and I inner elements
@@ -49,27 +50,30 @@ const sumKernel = kernelFamily(({ inBlocks }: { inBlocks: boolean }) => {
   };
 });
 
-// Of equal values the one that comes first in x wins. A lane with no rows leaves the index NONE.
+// Of equal values, and of several NaN, the one that comes first in x wins. A lane with no rows leaves the index NONE.
 const NONE = '0xffffffffu';
-const largest = (from: string) => `
+const largest = (from: string, wins: string) =>
+  frame(
+    `var best = 0.0; var winner = ${NONE};`,
+    `
       let value = x[at];
       let candidate = ${from};
-      if (candidate != ${NONE} && (winner == ${NONE} || value > best || (value == best && candidate < winner))) {
+      if (${wins}) {
         best = value;
         winner = candidate;
-      }`;
+      }`,
+    'y[to] = best; winners[to] = winner;',
+  );
 
+// A lane meets its rows in their order.
 const largestKernel = kernel({
   name: 'largest-of-axis',
   lanes: LANES,
   read: { x: 'f32' },
   write: { y: 'f32', winners: 'u32' },
   uniforms,
-  body: frame(
-    `var best = 0.0; var winner = ${NONE};`,
-    largest('u.first * u.segmentRows * u.inner + at'),
-    'y[to] = best; winners[to] = winner;',
-  ),
+  declarations: nanWgsl('f32'),
+  body: largest('u.first * u.segmentRows * u.inner + at', `winner == ${NONE} || beats(value, best)`),
 });
 
 const largestOfPartialsKernel = kernel({
@@ -78,10 +82,11 @@ const largestOfPartialsKernel = kernel({
   read: { x: 'f32', candidates: 'u32' },
   write: { y: 'f32', winners: 'u32' },
   uniforms,
-  body: frame(
-    `var best = 0.0; var winner = ${NONE};`,
-    largest('candidates[at]'),
-    'y[to] = best; winners[to] = winner;',
+  declarations: nanWgsl('f32'),
+  body: largest(
+    'candidates[at]',
+    `candidate != ${NONE} &&
+        (winner == ${NONE} || beats(value, best) || (!beats(best, value) && candidate < winner))`,
   ),
 });
 

@@ -2,6 +2,7 @@ import type { Gpu } from '../../../gpu/gpu.ts';
 import { kernelFamily } from '../../../gpu/kernel.ts';
 import { launch } from '../../../tensor/launch.ts';
 import { empty, type Tensor } from '../../../tensor/tensor.ts';
+import { nanWgsl } from '../../shared/nan.ts';
 import { sumPartials } from '../../shared/sumRows.ts';
 import { partOf } from '../chunks.ts';
 import { type CotangentForm, formOf } from '../cotangent.ts';
@@ -54,7 +55,7 @@ function tileOfCotangent(form: CotangentForm, m: number) {
         return `
           let inside${at} = y${i} < ${rows} && x${j} < ${columns};
           let pixel${at} = select(0u, (n * ${rows} + y${i}) * ${columns} + x${j}, inside${at});
-          ${form === 'masked' ? `let open${at} = inside${at} && mask[u.maskBefore + pixel${at} * u.K + k] > 0.0;` : ''}
+          ${form === 'masked' ? `let open${at} = inside${at} && isOpen(mask[u.maskBefore + pixel${at} * u.K + k]);` : ''}
           ${pooled ? `let winner${at} = (mask[u.maskBefore + pixel${at} * (u.K / 4u) + k / 4u] >> (k % 4u * 8u)) & 255u;` : ''}
           let g${at} = select(0.0, dy[u.before + pixel${at} * u.K + k], ${form === 'masked' ? 'open' : 'inside'}${at});`;
       }),
@@ -88,6 +89,7 @@ const cotangentKernel = kernelFamily(({ filtering: { m, t, AT }, form }: Transfo
       before: 'u32',
       maskBefore: 'u32',
     },
+    declarations: nanWgsl('f32'),
     body: `
       if (item >= u.items) { return; }
       let k = item % u.K;

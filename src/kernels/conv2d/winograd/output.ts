@@ -4,6 +4,7 @@ import { launch } from '../../../tensor/launch.ts';
 import { empty, type Tensor } from '../../../tensor/tensor.ts';
 import { NOWHERE } from '../../maxPool2d.ts';
 import { momentsWgsl } from '../../shared/moments.ts';
+import { nanWgsl } from '../../shared/nan.ts';
 import { partOf } from '../chunks.ts';
 import type { Output } from '../geometry.ts';
 import { type Chunk, type Convolution, tilesOf } from './tiles.ts';
@@ -38,7 +39,7 @@ const outputKernel = kernelFamily(({ filtering, bias, relu, pool, winners, momen
     const z = `z${i}_${j}`;
     if (!pool) {
       const sum = `${value(i, j)}${bias ? ' + offset' : ''}`;
-      return `let ${z} = ${relu ? `max(${sum}, vec4f())` : sum};`;
+      return `let ${z} = ${relu ? `rectified(${sum})` : sum};`;
     }
     // The bias is the same in all four: it may be added to the largest.
     const [first, ...others] = [0, 1, 2, 3].map((place) => value(2 * i + (place >> 1), 2 * j + (place % 2)));
@@ -49,13 +50,13 @@ const outputKernel = kernelFamily(({ filtering, bias, relu, pool, winners, momen
       ${others
         .map(
           (candidate, place) => `
-            ${winners ? `${places} = select(${places}, vec4u(${place + 1}u), ${candidate} > ${z});` : ''}
-            ${z} = select(${z}, ${candidate}, ${candidate} > ${z});`,
+            ${winners ? `${places} = select(${places}, vec4u(${place + 1}u), takesOver(${candidate}, ${z}));` : ''}
+            ${z} = select(${z}, ${candidate}, takesOver(${candidate}, ${z}));`,
         )
         .join('')}
       ${bias ? `${z} += offset;` : ''}
-      ${relu ? `${z} = max(${z}, vec4f());` : ''}
-      ${winners && relu ? `${places} = select(vec4u(${NOWHERE}u), ${places}, ${z} > vec4f());` : ''}`;
+      ${relu ? `${z} = rectified(${z});` : ''}
+      ${winners && relu ? `${places} = select(vec4u(${NOWHERE}u), ${places}, isOpen(${z}));` : ''}`;
   };
   const store = (i: number, j: number) => {
     const at = `(corner + ${i}u * u.width + ${j}u) * u.G + g`;
@@ -84,7 +85,7 @@ const outputKernel = kernelFamily(({ filtering, bias, relu, pool, winners, momen
       winnersBefore: 'u32',
       firstTile: 'u32',
     },
-    declarations: moments ? momentsWgsl({ byFours: true }, { store: true }) : '',
+    declarations: nanWgsl('vec4f') + (moments ? momentsWgsl({ byFours: true }, { store: true }) : ''),
     body: `
       if (item >= u.items) { return; }
       let g = item % u.G;
