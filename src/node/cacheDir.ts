@@ -23,7 +23,8 @@ export function cachePath(...parts: string[]): string {
 export async function cacheDir(...parts: string[]): Promise<string> {
   const path = cachePath(...parts);
   try {
-    await fs.mkdir(path, { recursive: true });
+    // Whatever the umask: libraries are loaded from it, so others may not write to it.
+    await fs.mkdir(path, { recursive: true, mode: 0o755 });
     await fs.access(path, constants.W_OK);
   } catch (error) {
     throw new WeftError(

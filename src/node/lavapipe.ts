@@ -10,6 +10,7 @@ import { listAdapters } from './dawn.ts';
 import { placeFolder } from './files.ts';
 import { type OsRelease, readOsRelease } from './osRelease.ts';
 import { note, type Reporting } from './progress.ts';
+import { checkTrusted, checkTrustedContents } from './trusted.ts';
 
 /*
  * lavapipe, Mesa's Vulkan driver for the CPU, in the cache folder: for machines without a GPU and without lavapipe. The
@@ -36,8 +37,12 @@ export function isLavapipeCached(): boolean {
   return existsSync(join(lavapipeFolder(), MANIFEST));
 }
 
-/** The variables that a process needs from its start to use the Vulkan loader of the cached lavapipe. */
+/**
+ * The variables that a process needs from its start to use the Vulkan loader of the cached lavapipe.
+ * @throws WeftError where somebody else could have changed it
+ */
 export function loaderVariables(folder = lavapipeFolder()): Record<string, string> {
+  checkTrustedContents(folder);
   const before = process.env.LD_LIBRARY_PATH;
   return { LD_LIBRARY_PATH: join(folder, 'lib') + (before ? `:${before}` : '') };
 }
@@ -45,6 +50,7 @@ export function loaderVariables(folder = lavapipeFolder()): Record<string, strin
 /**
  * The variables that a process needs from its start to use the cached lavapipe and no other driver. Compiled shaders are kept
  * in the cache folder, too: a home that can't be written would have them compiled anew at every start.
+ * @throws WeftError where somebody else could have changed it
  */
 export function lavapipeVariables(folder = lavapipeFolder()): Record<string, string> {
   const shaders = process.env.MESA_SHADER_CACHE_DIR ?? cachePath();
@@ -64,7 +70,7 @@ export async function fetchLavapipe(reporting: Reporting, replace = false): Prom
   const problem = aptProblem();
   if (problem) throw cannotFetch(problem);
   const folder = lavapipeFolder();
-  await cacheDir();
+  checkTrusted(await cacheDir());
   note(reporting, `unpacking lavapipe, a software GPU, into ${folder} (about 60 MB of downloads)`);
   await withTemporaryFolder(async (temporary) => {
     const { root, unpacked } = await unpackPackages(PACKAGES, temporary, {
@@ -75,7 +81,7 @@ export async function fetchLavapipe(reporting: Reporting, replace = false): Prom
     });
     const finished = join(temporary, 'lavapipe');
     await gather(root, finished);
-    await fs.writeFile(join(finished, 'packages.txt'), `${unpacked.join('\n')}\n`);
+    await fs.writeFile(join(finished, 'packages.txt'), `${unpacked.join('\n')}\n`, { mode: 0o644 });
     const { adapters, problem } = await listAdapters(lavapipeVariables(finished));
     if (adapters.length === 0) {
       throw cannotFetch(
@@ -97,7 +103,7 @@ function cannotFetch(reason: string): WeftError {
 /** Takes what lavapipe needs out of unpacked packages. */
 async function gather(root: string, target: string): Promise<void> {
   const lib = join(target, 'lib');
-  await fs.mkdir(lib, { recursive: true });
+  await fs.mkdir(lib, { recursive: true, mode: 0o755 });
   for (const from of libraryFolders(root)) {
     for (const name of await fs.readdir(from)) {
       const otherDriver = name.startsWith('libvulkan_') && name !== DRIVER;
@@ -112,7 +118,7 @@ async function gather(root: string, target: string): Promise<void> {
   if (!name) throw new WeftError(`the package ${PACKAGES[0]} holds no lavapipe`);
   const manifest = JSON.parse(await fs.readFile(join(manifests, name), 'utf8'));
   manifest.ICD.library_path = `./lib/${DRIVER}`;
-  await fs.writeFile(join(target, MANIFEST), JSON.stringify(manifest, null, 2));
+  await fs.writeFile(join(target, MANIFEST), JSON.stringify(manifest, null, 2), { mode: 0o644 });
 }
 
 /**

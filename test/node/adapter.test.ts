@@ -96,16 +96,21 @@ describe('advice for a system without an adapter', () => {
   });
 });
 
-test('a process that uses the unpacked lavapipe gets its libraries before others', () => {
-  vi.stubEnv('LD_LIBRARY_PATH', '/mine');
-  vi.stubEnv('MESA_SHADER_CACHE_DIR', '/shaders');
-  expect(lavapipeVariables('/cache/lavapipe')).toEqual({
-    LD_LIBRARY_PATH: '/cache/lavapipe/lib:/mine',
-    VK_DRIVER_FILES: '/cache/lavapipe/lvp_icd.json',
-    MESA_SHADER_CACHE_DIR: '/shaders',
-  });
-  vi.stubEnv('LD_LIBRARY_PATH', undefined);
-  expect(lavapipeVariables('/cache/lavapipe').LD_LIBRARY_PATH).toBe('/cache/lavapipe/lib');
+test('a process that uses the unpacked lavapipe gets its libraries before others', async () => {
+  const folder = await fs.mkdtemp(join(os.tmpdir(), 'weft-lavapipe-'));
+  try {
+    vi.stubEnv('LD_LIBRARY_PATH', '/mine');
+    vi.stubEnv('MESA_SHADER_CACHE_DIR', '/shaders');
+    expect(lavapipeVariables(folder)).toEqual({
+      LD_LIBRARY_PATH: `${folder}/lib:/mine`,
+      VK_DRIVER_FILES: `${folder}/lvp_icd.json`,
+      MESA_SHADER_CACHE_DIR: '/shaders',
+    });
+    vi.stubEnv('LD_LIBRARY_PATH', undefined);
+    expect(lavapipeVariables(folder).LD_LIBRARY_PATH).toBe(`${folder}/lib`);
+  } finally {
+    await fs.rm(folder, { recursive: true });
+  }
 });
 
 test('a library that can’t be loaded is told from one that can', () => {
