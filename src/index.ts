@@ -76,6 +76,7 @@ export type { ActivationName } from './nn/activations.ts';
 export { type AveragingOptions, WeightAverage } from './nn/averaging.ts';
 export {
   BestCheckpoint,
+  type BestCheckpointOptions,
   type Callback,
   EarlyStopping,
   type EarlyStoppingOptions,

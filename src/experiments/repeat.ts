@@ -74,21 +74,28 @@ export async function trainRepeat(
   const watched = new ImageSource(data.train, { scale: plan.pixelScale });
   const objective = objectives[experiment.task ?? 'classify'];
 
-  const stretches = new Stretches();
-  const callbacks: Callback[] = [stretches];
-  if (validation.length > 0)
-    callbacks.push(new BestCheckpoint({ monitor: 'valLoss', save: folder.saveBest }));
-  callbacks.push({ onEpochEnd: async () => folder.saveLast(await model.save()) });
-  if (plan.patience !== undefined)
-    callbacks.push(new EarlyStopping({ monitor: 'valAccuracy', patience: plan.patience }));
-  if (plan.reduceOnPlateau) callbacks.push(new ReduceLROnPlateau(plan.reduceOnPlateau));
-  if (plan.statisticsImages > 0) {
-    const some = { source: watched, indices: training.slice(0, plan.statisticsImages) };
-    callbacks.push(new FreshStatistics(some, plan.batchSize, out));
-  }
-  callbacks.push(new Display(allEpochs, plan.batchSize, out));
-
   const history: EpochLogs[] = [];
+  const stretches = new Stretches();
+  const display = new Display(allEpochs, plan.batchSize, out);
+  /** Those of a phase: what they know ends with it, but for the best weights, which are those of all phases. */
+  const callbacksOfPhase = (): Callback[] => {
+    const callbacks: Callback[] = [stretches];
+    const losses = history.flatMap(({ valLoss }) => (Number.isFinite(valLoss) ? valLoss! : []));
+    const initialBest = losses.length > 0 ? Math.min(...losses) : undefined;
+    if (validation.length > 0)
+      callbacks.push(new BestCheckpoint({ monitor: 'valLoss', save: folder.saveBest, initialBest }));
+    callbacks.push({ onEpochEnd: async () => folder.saveLast(await model.save()) });
+    if (plan.patience !== undefined)
+      callbacks.push(new EarlyStopping({ monitor: 'valAccuracy', patience: plan.patience }));
+    if (plan.reduceOnPlateau) callbacks.push(new ReduceLROnPlateau(plan.reduceOnPlateau));
+    if (plan.statisticsImages > 0) {
+      const some = { source: watched, indices: training.slice(0, plan.statisticsImages) };
+      callbacks.push(new FreshStatistics(some, plan.batchSize, out));
+    }
+    callbacks.push(display);
+    return callbacks;
+  };
+
   const saveHistory = (epochs: readonly EpochLogs[]) =>
     folder.saveHistory({ epochs: [...history, ...epochs], stretches: stretches.stretches });
   let ended: string | undefined;
@@ -113,7 +120,7 @@ export async function trainRepeat(
           batchSize: plan.batchSize,
           stepsPerEpoch: stepsPerEpoch(plan, trainingImages),
           seed,
-          callbacks,
+          callbacks: callbacksOfPhase(),
           checkpoint: {
             save: async (file, epochs) => {
               await folder.saveCheckpoint(file, i);

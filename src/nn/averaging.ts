@@ -1,4 +1,4 @@
-import { WeftError } from '../errors.ts';
+import { checkNumber, checkOptions } from '../checks.ts';
 import { averageWeights, swapWeights } from '../kernels/weightCopies.ts';
 import { zeros } from '../tensor/create.ts';
 import { keep } from '../tensor/scope.ts';
@@ -30,9 +30,8 @@ export class WeightAverage {
     parameters: readonly Parameter[],
     private readonly options: AveragingOptions,
   ) {
-    const { decay } = options;
-    if (!(decay >= 0 && decay < 1))
-      throw new WeftError(`averaging: decay must be from 0 to below 1, got ${decay}`);
+    const { decay } = checkOptions('averaging', options, '{ decay: 0.999 }');
+    checkNumber('averaging', 'decay', decay, { from: 0, below: 1 });
     this.segments = layOut(parameters, ['average'], (size) =>
       parameters[0].tensor.storage.gpu.unrecorded(() => keep(zeros([size])).called('average of weights')),
     );

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { checkFunction, checkNumber, checkOneOf, checkOptions } from '../checks.ts';
 import { WeftError } from '../errors.ts';
 import { check, finiteNumber, object, wholeNumber } from '../schema.ts';
 import type { Shape } from '../tensor/shape.ts';
@@ -56,15 +57,34 @@ export interface Callback {
 export type Weights = ReadonlyMap<string, { shape: Shape; data: Float32Array }>;
 
 /** The figure of an epoch that a callback watches. */
-export type Monitor = 'loss' | 'accuracy' | 'valLoss' | 'valAccuracy';
+export type Monitor = (typeof MONITORS)[number];
 
-/** Follows one figure: keeps the best value, lower for losses, higher for accuracies. Only an improvement by more than `minDelta` counts. */
+const MONITORS = ['loss', 'accuracy', 'valLoss', 'valAccuracy'] as const;
+/** Epochs to wait: Infinity for ever. */
+const EPOCHS = { from: 0, to: Number.POSITIVE_INFINITY, whole: true };
+
+/**
+ * Follows one figure: keeps the best value, lower for losses, higher for accuracies. Only an improvement by more than `minDelta` counts,
+ * and none to NaN.
+ */
 class Best {
   value: number | undefined;
   constructor(
+    owner: string,
     readonly monitor: Monitor,
     private readonly minDelta = 0,
-  ) {}
+    private readonly initial?: number,
+  ) {
+    checkOneOf(owner, 'monitor', monitor, MONITORS);
+    checkNumber(owner, 'minDelta', minDelta, { from: 0 });
+    if (initial !== undefined) checkNumber(owner, 'initialBest', initial);
+    this.value = initial;
+  }
+
+  /** Forgets what an earlier run had. */
+  reset(): void {
+    this.value = this.initial;
+  }
 
   improves(logs: EpochLogs): boolean {
     const value = logs[this.monitor];
@@ -72,10 +92,12 @@ class Best {
       throw new WeftError(
         `'${this.monitor}' was to be watched, but this run has no such figure: it lacks validation samples or the metric`,
       );
-    const { minDelta } = this;
-    const better =
-      this.value === undefined ||
-      (/loss/i.test(this.monitor) ? value < this.value - minDelta : value > this.value + minDelta);
+    const { minDelta, value: best = Number.NaN } = this;
+    const better = Number.isNaN(best)
+      ? !Number.isNaN(value)
+      : /loss/i.test(this.monitor)
+        ? value < best - minDelta
+        : value > best + minDelta;
     if (better) this.value = value;
     return better;
   }
@@ -122,11 +144,20 @@ export class EarlyStopping implements Callback {
   private wait = 0;
   private ended = false;
 
+  /** @throws WeftError for a monitor that is none, or numbers out of their range */
   constructor(options: EarlyStoppingOptions = {}) {
+    checkOptions('EarlyStopping', options, '{ patience: 5 }');
     const { monitor = 'valLoss', patience = 0, minDelta = 0, restoreBestWeights = false } = options;
-    this.best = new Best(monitor, minDelta);
-    this.patience = patience;
+    this.best = new Best('EarlyStopping', monitor, minDelta);
+    this.patience = checkNumber('EarlyStopping', 'patience', patience, EPOCHS);
     this.restoresBest = restoreBestWeights;
+  }
+
+  onBegin(): void {
+    this.best.reset();
+    this.kept = new Map();
+    this.wait = 0;
+    this.ended = false;
   }
 
   async onEpochEnd(logs: EpochLogs, training: Training): Promise<void> {
@@ -139,7 +170,7 @@ export class EarlyStopping implements Callback {
   }
 
   onEnd({ model }: Training): void {
-    if (this.ended && this.restoresBest) model.setWeights(this.kept);
+    if (this.ended && this.kept.size > 0) model.setWeights(this.kept);
   }
 
   state() {
@@ -175,7 +206,8 @@ export interface ReduceLROnPlateauOptions {
 
 /**
  * Reduces the optimizer's learning rate where a figure has stopped improving, with Keras' rules and defaults. Of a schedule that has a
- * base rate, it reduces that. Each run begins anew.
+ * base rate, it reduces that. Each run begins anew, at the rate that the optimizer has: one that was reduced stays the optimizer's, as in
+ * Keras.
  *
  * @example
  * ```ts
@@ -193,13 +225,17 @@ export class ReduceLROnPlateau implements Callback {
   /** The last that this set. */
   private rate: number | undefined;
 
-  /** @throws WeftError for a factor that reduces nothing */
+  /** @throws WeftError for a monitor that is none, or numbers out of their range */
   constructor(options: ReduceLROnPlateauOptions = {}) {
+    const owner = 'ReduceLROnPlateau';
+    checkOptions(owner, options, '{ factor: 0.2 }');
     const { monitor = 'valLoss', factor = 0.1, patience = 10, minDelta = 1e-4 } = options;
     const { cooldown = 0, minLearningRate = 0 } = options;
-    if (!(factor >= 0 && factor < 1))
-      throw new WeftError(`ReduceLROnPlateau: factor must be from 0 to below 1, got ${factor}`);
-    this.best = new Best(monitor, minDelta);
+    checkNumber(owner, 'factor', factor, { from: 0, below: 1 });
+    checkNumber(owner, 'patience', patience, EPOCHS);
+    checkNumber(owner, 'cooldown', cooldown, EPOCHS);
+    checkNumber(owner, 'minLearningRate', minLearningRate, { from: 0 });
+    this.best = new Best(owner, monitor, minDelta);
     this.options = { factor, patience, cooldown, minLearningRate };
   }
 
@@ -226,8 +262,8 @@ export class ReduceLROnPlateau implements Callback {
     this.wait = 0;
   }
 
-  onEnd(): void {
-    this.best.value = undefined;
+  onBegin(): void {
+    this.best.reset();
     this.rate = undefined;
     this.wait = 0;
     this.cooling = 0;
@@ -246,8 +282,18 @@ export class ReduceLROnPlateau implements Callback {
   }
 }
 
+/** What `BestCheckpoint` watches, and what it does. */
+export interface BestCheckpointOptions {
+  /** Default `valLoss`. */
+  monitor?: Monitor;
+  /** Keeps the file, in place of the one before. */
+  save: (file: Uint8Array) => Promise<void>;
+  /** What the first file must be better than, as of an earlier training of the same model: Keras' `initial_value_threshold`. */
+  initialBest?: number;
+}
+
 /**
- * Hands the model's file to `save` whenever the watched figure is the best so far.
+ * Hands the model's file to `save` whenever the watched figure is the best of the run so far.
  *
  * @example
  * ```ts
@@ -263,12 +309,18 @@ export class BestCheckpoint implements Callback {
   private readonly save: (file: Uint8Array) => Promise<void>;
   private epoch = 0;
 
-  constructor({
-    monitor = 'valLoss',
-    save,
-  }: { monitor?: Monitor; save: (file: Uint8Array) => Promise<void> }) {
-    this.best = new Best(monitor);
+  /** @throws WeftError for a monitor that is none, or without a function that saves */
+  constructor(options: BestCheckpointOptions) {
+    const owner = 'BestCheckpoint';
+    const { monitor = 'valLoss', save, initialBest } = checkOptions(owner, options, '{ save: keepFile }');
+    checkFunction(owner, 'save', save, 'async (file) => { … }');
+    this.best = new Best(owner, monitor, 0, initialBest);
     this.save = save;
+  }
+
+  onBegin(): void {
+    this.best.reset();
+    this.epoch = 0;
   }
 
   async onEpochEnd(logs: EpochLogs, training: Training): Promise<void> {

@@ -1,3 +1,4 @@
+import { checkNumber, checkOptions, type NumberRange, showValue } from '../checks.ts';
 import { WeftError } from '../errors.ts';
 
 /** How a learning rate goes from step to step: a pure function, and a plain description of it. */
@@ -22,8 +23,37 @@ export interface Schedule {
 /** A number stays as it is set. */
 export type LearningRate = number | Schedule;
 
+/**
+ * Of an optimizer's option.
+ * @throws WeftError unless it is a number of at least 0, or a schedule
+ */
+export function checkLearningRate(owner: string, learningRate: LearningRate): LearningRate {
+  if (typeof learningRate === 'number') return checkNumber(owner, 'learningRate', learningRate, { from: 0 });
+  if (typeof learningRate?.rate === 'function' && typeof learningRate.config === 'object')
+    return learningRate;
+  throw new WeftError(
+    `${owner}: learningRate must be a number of at least 0, or a schedule such as schedules.step({ learningRate: 0.1, every: 1000 }), got ${showValue(learningRate)}`,
+  );
+}
+
+/** @throws WeftError where a schedule of one's own gives no rate */
 export const rateAt = (learningRate: LearningRate, step: number): number =>
-  typeof learningRate === 'number' ? learningRate : learningRate.rate(step);
+  typeof learningRate === 'number'
+    ? learningRate
+    : checkNumber('a schedule', `its rate at step ${step}`, learningRate.rate(step), { from: 0 });
+
+/** Whether a schedule changes the momentum, too. */
+export const hasMomentum = (learningRate: LearningRate): boolean =>
+  typeof learningRate === 'object' && learningRate?.momentum !== undefined;
+
+/**
+ * The momentum that a schedule has for a step, if it has one.
+ * @throws WeftError where a schedule of one's own gives none
+ */
+export function momentumAt(learningRate: LearningRate, step: number): number | undefined {
+  if (typeof learningRate === 'number' || !learningRate.momentum) return undefined;
+  return checkNumber('a schedule', `its momentum at step ${step}`, learningRate.momentum(step), { from: 0 });
+}
 
 /** What callbacks change: the rate itself, or the base rate of a schedule that has one. */
 export const baseRate = (learningRate: LearningRate): number | undefined =>
@@ -98,12 +128,16 @@ export interface OneCycleOptions {
   maxMomentum?: number;
 }
 
-/** @throws WeftError unless all are finite and at least `least`. */
-function check(kind: string, least: number, values: Readonly<Record<string, number>>): void {
-  for (const [name, value] of Object.entries(values))
-    if (!(Number.isFinite(value) && value >= least))
-      throw new WeftError(`schedules.${kind}: ${name} must be a number of at least ${least}, got ${value}`);
+/** @throws WeftError unless all lie in the range. */
+function check(kind: string, range: NumberRange, values: Readonly<Record<string, number>>): void {
+  for (const [name, value] of Object.entries(values)) checkNumber(`schedules.${kind}`, name, value, range);
 }
+
+const checked = <T extends object>(kind: string, options: T): T =>
+  checkOptions(`schedules.${kind}`, options, '{ learningRate: 0.1 }');
+
+const NOT_NEGATIVE = { from: 0 };
+const FROM_ONE = { from: 1 };
 
 /** From `start` to `end` as `share` goes from 0 to 1, along half a cosine. */
 const annealed = (start: number, end: number, share: number): number =>
@@ -124,8 +158,9 @@ const annealed = (start: number, end: number, share: number): number =>
  */
 export const schedules = {
   /** The same rate in every step. */
-  constant({ learningRate }: ConstantOptions): Schedule {
-    check('constant', 0, { learningRate });
+  constant(options: ConstantOptions): Schedule {
+    const { learningRate } = checked('constant', options);
+    check('constant', NOT_NEGATIVE, { learningRate });
     return {
       rate: () => learningRate,
       base: { rate: learningRate, replacedBy: (rate) => schedules.constant({ learningRate: rate }) },
@@ -134,9 +169,10 @@ export const schedules = {
   },
 
   /** `learningRate * gamma^floor(step / every)`: PyTorch's StepLR, Keras' ExponentialDecay with a staircase. */
-  step({ learningRate, every, gamma = 0.1 }: StepOptions): Schedule {
-    check('step', 0, { learningRate, gamma });
-    check('step', 1, { every });
+  step(options: StepOptions): Schedule {
+    const { learningRate, every, gamma = 0.1 } = checked('step', options);
+    check('step', NOT_NEGATIVE, { learningRate, gamma });
+    check('step', FROM_ONE, { every });
     return {
       rate: (step) => learningRate * gamma ** Math.floor(step / every),
       base: {
@@ -148,9 +184,10 @@ export const schedules = {
   },
 
   /** `learningRate * gamma^(step / every)`: Keras' ExponentialDecay. */
-  exponential({ learningRate, every, gamma }: ExponentialOptions): Schedule {
-    check('exponential', 0, { learningRate, gamma });
-    check('exponential', 1, { every });
+  exponential(options: ExponentialOptions): Schedule {
+    const { learningRate, every, gamma } = checked('exponential', options);
+    check('exponential', NOT_NEGATIVE, { learningRate, gamma });
+    check('exponential', FROM_ONE, { every });
     return {
       rate: (step) => learningRate * gamma ** (step / every),
       base: {
@@ -162,8 +199,9 @@ export const schedules = {
   },
 
   /** `learningRate / (1 + decay * step)`: the option `decay` of Keras' optimizers up to 2.10. */
-  inverseTime({ learningRate, decay }: InverseTimeOptions): Schedule {
-    check('inverseTime', 0, { learningRate, decay });
+  inverseTime(options: InverseTimeOptions): Schedule {
+    const { learningRate, decay } = checked('inverseTime', options);
+    check('inverseTime', NOT_NEGATIVE, { learningRate, decay });
     return {
       rate: (step) => learningRate / (1 + decay * step),
       base: {
@@ -175,15 +213,16 @@ export const schedules = {
   },
 
   /** Half a cosine from `learningRate` to `minimum` (Loshchilov and Hutter 2017, without restarts), as Keras' CosineDecay has it. */
-  cosine({
-    learningRate,
-    decaySteps,
-    minimum = 0,
-    warmUpSteps = 0,
-    warmUpFrom = 0,
-  }: CosineOptions): Schedule {
-    check('cosine', 0, { learningRate, minimum, warmUpSteps, warmUpFrom });
-    check('cosine', 1, { decaySteps });
+  cosine(options: CosineOptions): Schedule {
+    const {
+      learningRate,
+      decaySteps,
+      minimum = 0,
+      warmUpSteps = 0,
+      warmUpFrom = 0,
+    } = checked('cosine', options);
+    check('cosine', NOT_NEGATIVE, { learningRate, minimum, warmUpSteps, warmUpFrom });
+    check('cosine', FROM_ONE, { decaySteps });
     return {
       rate: (step) =>
         step < warmUpSteps
@@ -194,19 +233,20 @@ export const schedules = {
   },
 
   /** One cycle up and down (Smith and Topin 2018): PyTorch's OneCycleLR with its two phases along half a cosine each. */
-  oneCycle({
-    maxLearningRate,
-    totalSteps,
-    pctStart = 0.3,
-    divFactor = 25,
-    finalDivFactor = 1e4,
-    cycleMomentum = true,
-    baseMomentum = 0.85,
-    maxMomentum = 0.95,
-  }: OneCycleOptions): Schedule {
-    check('oneCycle', 0, { maxLearningRate, pctStart, baseMomentum, maxMomentum });
-    check('oneCycle', 1, { totalSteps, divFactor, finalDivFactor });
-    if (pctStart > 1) throw new WeftError(`schedules.oneCycle: pctStart must be 0 to 1, got ${pctStart}`);
+  oneCycle(options: OneCycleOptions): Schedule {
+    const {
+      maxLearningRate,
+      totalSteps,
+      pctStart = 0.3,
+      divFactor = 25,
+      finalDivFactor = 1e4,
+      cycleMomentum = true,
+      baseMomentum = 0.85,
+      maxMomentum = 0.95,
+    } = checkOptions('schedules.oneCycle', options, '{ maxLearningRate: 0.1, totalSteps: 1000 }');
+    check('oneCycle', NOT_NEGATIVE, { maxLearningRate });
+    check('oneCycle', FROM_ONE, { totalSteps, divFactor, finalDivFactor });
+    check('oneCycle', { from: 0, to: 1 }, { pctStart, baseMomentum, maxMomentum });
     const peak = pctStart * totalSteps - 1;
     const last = totalSteps - 1;
     const first = maxLearningRate / divFactor;

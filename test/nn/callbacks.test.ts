@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { EarlyStopping, ReduceLROnPlateau } from '../../src/nn/callbacks.ts';
+import { BestCheckpoint, EarlyStopping, ReduceLROnPlateau } from '../../src/nn/callbacks.ts';
 import type { EpochLogs, Training } from '../../src/nn/fit.ts';
 import { SGD } from '../../src/nn/optimizers/index.ts';
 import { rateAt, schedules } from '../../src/nn/schedules.ts';
@@ -95,7 +95,7 @@ describe('ReduceLROnPlateau', () => {
   it('begins anew with the next run', () => {
     const callback = new ReduceLROnPlateau({ factor: 0.5, patience: 2 });
     expect(follow(callback, [1, 1, 1])).toEqual([1, 1, 0.5]);
-    callback.onEnd();
+    callback.onBegin();
     expect(callback.state()).toEqual(new ReduceLROnPlateau().state());
     expect(follow(callback, [2, 2, 2])).toEqual([1, 1, 0.5]);
   });
@@ -106,7 +106,9 @@ describe('ReduceLROnPlateau', () => {
     expect(() => new ReduceLROnPlateau().onEpochEnd(logsOf(1, 1), training)).toThrow(
       /a schedule with a base/,
     );
-    expect(() => new ReduceLROnPlateau({ factor: 1 })).toThrow(/factor must be from 0 to below 1, got 1/);
+    expect(() => new ReduceLROnPlateau({ factor: 1 })).toThrow(
+      /factor must be a number from 0 to below 1, got 1/,
+    );
   });
 });
 
@@ -140,5 +142,73 @@ describe('EarlyStopping', () => {
     }
     stopping.onEnd(training);
     expect(state.weight).toBe(2);
+  });
+});
+
+describe('BestCheckpoint', () => {
+  /** The epochs whose files are kept. */
+  async function keptOf(losses: readonly number[], initialBest?: number) {
+    const kept: number[] = [];
+    let epoch = 0;
+    const callback = new BestCheckpoint({ save: async () => void kept.push(epoch), initialBest });
+    const training = { model: { save: async () => new Uint8Array() } } as unknown as Training;
+    for (const loss of losses) await callback.onEpochEnd(logsOf(++epoch, loss), training);
+    callback.onBegin();
+    epoch = 10;
+    await callback.onEpochEnd(logsOf(++epoch, 2), training);
+    return kept;
+  }
+
+  it('keeps what is better than all before, never NaN, and begins anew with the next run', async () => {
+    expect(await keptOf([Number.NaN, 1, Number.NaN, 1.5, 0.5])).toEqual([2, 5, 11]);
+  });
+
+  it('keeps nothing that is worse than what it was given', async () => {
+    expect(await keptOf([2, 0.7], 1)).toEqual([2]);
+  });
+});
+
+describe('callbacks', () => {
+  it('name option and range of a wrong number or word', () => {
+    const save = async () => {};
+    const wrong: [make: () => unknown, message: string][] = [
+      [
+        () => new EarlyStopping({ patience: Number.NaN }),
+        'EarlyStopping: patience must be a whole number from 0 to Infinity, got NaN',
+      ],
+      [() => new EarlyStopping({ patience: -1 }), 'EarlyStopping: patience must be a whole number'],
+      [
+        () => new EarlyStopping({ minDelta: Number.NaN }),
+        'EarlyStopping: minDelta must be a number of at least 0, got NaN',
+      ],
+      [
+        () => new EarlyStopping({ monitor: 'val_loss' as 'valLoss' }),
+        "EarlyStopping: monitor must be 'loss', 'accuracy', 'valLoss' or 'valAccuracy', got 'val_loss'",
+      ],
+      [() => new EarlyStopping(5 as unknown as object), 'EarlyStopping: its options must be an object'],
+      [
+        () => new ReduceLROnPlateau({ factor: Number.NaN }),
+        'ReduceLROnPlateau: factor must be a number from 0 to below 1, got NaN',
+      ],
+      [() => new ReduceLROnPlateau({ cooldown: 0.5 }), 'ReduceLROnPlateau: cooldown must be a whole number'],
+      [
+        () => new ReduceLROnPlateau({ minLearningRate: -1 }),
+        'ReduceLROnPlateau: minLearningRate must be a number of at least 0',
+      ],
+      [
+        () => new ReduceLROnPlateau({ patience: '3' as unknown as number }),
+        "ReduceLROnPlateau: patience must be a whole number from 0 to Infinity, got '3'",
+      ],
+      [
+        () => new BestCheckpoint({ save: 'best.safetensors' as unknown as typeof save }),
+        'BestCheckpoint: save must be a function',
+      ],
+      [
+        () => new BestCheckpoint({ save, initialBest: Number.NaN }),
+        'BestCheckpoint: initialBest must be a finite number, got NaN',
+      ],
+    ];
+    for (const [make, message] of wrong) expect(make).toThrow(message);
+    expect(new EarlyStopping({ patience: Number.POSITIVE_INFINITY })).toBeInstanceOf(EarlyStopping);
   });
 });

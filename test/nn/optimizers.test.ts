@@ -73,6 +73,13 @@ async function follow(
 
 const noVelocity = (w: Array64): SgdState => ({ w, v: zeros(w.shape) });
 
+/** A weight of 1. */
+const oneWeight = () => {
+  const model = sequential([layers.dense({ units: 1, useBias: false })], { inputShape: [1] });
+  model.parameters[0].set(Float32Array.of(1));
+  return model.parameters[0];
+};
+
 describe('optimizers', () => {
   it("SGD follows PyTorch's form with weight decay and both gradients clipped together, under a cycle of rate and momentum", async () => {
     const cycle = schedules.oneCycle({ maxLearningRate: 0.5, totalSteps: 25, divFactor: 5 });
@@ -163,7 +170,7 @@ describe('optimizers', () => {
     expect((await parameter.data())[0]).toBeCloseTo(2.3, 6);
     expect(passes).toEqual([true, false]);
     expect(() => optimizer.minimize(loss, [parameter])).toThrow(/SAM computes the loss twice.*function/);
-    expect(() => new SAM(new SGD(), { rho: 0 })).toThrow(/rho must be above 0, got 0/);
+    expect(() => new SAM(new SGD(), { rho: 0 })).toThrow(/SAM: rho must be a number above 0, got 0/);
   });
 
   it('moving statistics are updated by the first of two passes alone', async () => {
@@ -251,8 +258,89 @@ describe('optimizers', () => {
 
   it('refuse options that make no sense', () => {
     expect(() => new SGD({ nesterov: true })).toThrow(/nesterov needs a momentum/);
-    expect(() => new Adam({ clipNorm: 0 })).toThrow(/clipNorm must be above 0, got 0/);
+    expect(() => new Adam({ clipNorm: 0 })).toThrow(
+      /Adam: clipNorm must be a number above 0 and up to Infinity, got 0/,
+    );
     expect(() => new Adam({ clipNorm: 1, globalClipNorm: 1 })).toThrow(/exclude each other/);
-    expect(() => new WeightAverage([], { decay: 1 })).toThrow(/decay must be from 0 to below 1, got 1/);
+    expect(() => new WeightAverage([], { decay: 1 })).toThrow(
+      /averaging: decay must be a number from 0 to below 1, got 1/,
+    );
+  });
+
+  const adamNumbers: [option: string, wrong: unknown[], range: string][] = [
+    [
+      'learningRate',
+      [Number.NaN, -1, Number.POSITIVE_INFINITY, '0.1', null, () => 0.1, {}],
+      'a number of at least 0',
+    ],
+    ['beta1', [2, 1, -0.1, Number.NaN, '0.9'], 'a number from 0 to below 1'],
+    ['beta2', [1, Number.NaN, null], 'a number from 0 to below 1'],
+    ['epsilon', [-1, Number.NaN, '1e-7'], 'a number of at least 0'],
+    ['weightDecay', [-1, Number.NaN, []], 'a number of at least 0'],
+    ['clipNorm', [-1, Number.NaN, 'a', null], 'a number above 0 and up to Infinity'],
+    ['globalClipNorm', [0, Number.NaN], 'a number above 0 and up to Infinity'],
+    ['form', ['tf', 1, null], "'keras' or 'pytorch'"],
+  ];
+  const sgdNumbers: typeof adamNumbers = [
+    ['learningRate', [Number.NaN, -1], 'a number of at least 0'],
+    ['momentum', [2, -0.1, Number.NaN, '0.9', null], 'a number from 0 to 1'],
+    ['weightDecay', [-1, Number.NaN], 'a number of at least 0'],
+    ['form', ['torch'], "'keras' or 'pytorch'"],
+  ];
+  it.each([
+    ...adamNumbers.map((row) => ['Adam', (options: object) => new Adam(options), ...row] as const),
+    ...adamNumbers.map((row) => ['AdamW', (options: object) => new AdamW(options), ...row] as const),
+    ...sgdNumbers.map((row) => ['SGD', (options: object) => new SGD(options), ...row] as const),
+    [
+      'SAM',
+      (options: object) => new SAM(new SGD(), options),
+      'rho',
+      [-1, Number.NaN, null],
+      'a number above 0',
+    ] as const,
+  ])(
+    'of %s: name option and range of a wrong number, and what they got',
+    (name, make, option, wrong, range) => {
+      for (const value of wrong)
+        expect(() => make({ [option]: value })).toThrow(`${name}: ${option} must be ${range}`);
+      for (const options of [null, 0.1, 'adam', [0.1]])
+        expect(() => make(options as unknown as object)).toThrow(/its options must be an object/);
+    },
+  );
+
+  it('refuse a wrong learning rate between steps as well, and one that a schedule gives', () => {
+    const optimizer = new SAM(new Adam());
+    for (const wrong of [Number.NaN, -1, '0.1', null, undefined])
+      expect(() => {
+        optimizer.learningRate = wrong as number;
+      }).toThrow('Adam: learningRate must be a number of at least 0');
+    expect(optimizer.learningRate).toBe(1e-3);
+    const own = new SGD({ learningRate: { rate: (step) => 1 / step - 1, config: { kind: 'own' } } });
+    const weight = oneWeight();
+    const apply = () => own.apply([weight], [tensor([[1]])]);
+    expect(apply).toThrow(/its rate at step 0 must be a number of at least 0, got Infinity/);
+    own.iterations = 2;
+    expect(apply).toThrow(/its rate at step 2 must be a number of at least 0, got -0.5/);
+    expect(own.iterations).toBe(2);
+  });
+
+  it("go on for the weights whose state they have, and count each weight's own steps", async () => {
+    for (const make of [
+      () => new Adam({ learningRate: 0.1 }),
+      () => new AdamW({ form: 'pytorch', learningRate: schedules.constant({ learningRate: 0.1 }) }),
+    ]) {
+      const [shared, alone, fresh] = [make(), make(), make()];
+      const [first, same, second, other] = [0, 1, 2, 3].map(oneWeight);
+      const slopes = [0.3, -2, 0.5, 0.1, 1];
+      for (const slope of slopes) shared.apply([first], [tensor([[slope]])]);
+      // The new weight's steps are its first ones, whether it steps alone or with one that has made some.
+      shared.apply([second], [tensor([[0.7]])]);
+      shared.apply([first, second], [tensor([[slopes[0]]]), tensor([[0.2]])]);
+      for (const slope of [...slopes, slopes[0]]) alone.apply([same], [tensor([[slope]])]);
+      for (const slope of [0.7, 0.2]) fresh.apply([other], [tensor([[slope]])]);
+      expect(await first.data()).toEqual(await same.data());
+      expect(await second.data()).toEqual(await other.data());
+      expect([shared.iterations, shared.stepsOf(first), shared.stepsOf(second)]).toEqual([7, 6, 2]);
+    }
   });
 });

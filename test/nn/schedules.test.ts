@@ -83,7 +83,7 @@ describe('schedules', () => {
     );
     expect(() => schedules.cosine({ learningRate: Number.NaN, decaySteps: 5 })).toThrow(/learningRate.*NaN/);
     expect(() => schedules.oneCycle({ maxLearningRate: 1, totalSteps: 5, pctStart: 1.5 })).toThrow(
-      /pctStart must be 0 to 1, got 1.5/,
+      /schedules.oneCycle: pctStart must be a number from 0 to 1, got 1.5/,
     );
   });
 });

@@ -1,3 +1,4 @@
+import { checkNumber, checkOneOf, checkOptions } from '../../checks.ts';
 import { type AdamForm, adamRates, adamUpdates } from '../../kernels/adam.ts';
 import type { Update, UpdatesOptions } from '../../kernels/shared/updates.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
@@ -39,13 +40,19 @@ export interface AdamOptions extends ClipOptions {
  * ```
  */
 export class Adam extends RuleOptimizer {
-  protected readonly name: string = 'Adam';
   protected readonly options;
 
-  constructor(options: AdamOptions = {}) {
+  /** @throws WeftError for numbers out of their range */
+  constructor(options: AdamOptions = {}, name = 'Adam') {
+    checkOptions(name, options, '{ learningRate: 0.001 }');
     const { form = 'keras', learningRate = 1e-3, beta1 = 0.9, beta2 = 0.999, weightDecay = 0 } = options;
     const { epsilon = form === 'keras' ? 1e-7 : 1e-8, clipNorm, globalClipNorm } = options;
-    super(learningRate, ['m', 'v'], { clipNorm, globalClipNorm });
+    super(name, learningRate, ['m', 'v'], { clipNorm, globalClipNorm });
+    checkOneOf(name, 'form', form, ['keras', 'pytorch']);
+    checkNumber(name, 'beta1', beta1, { from: 0, below: 1 });
+    checkNumber(name, 'beta2', beta2, { from: 0, below: 1 });
+    checkNumber(name, 'epsilon', epsilon, { from: 0 });
+    checkNumber(name, 'weightDecay', weightDecay, { from: 0 });
     this.options = { form, beta1, beta2, epsilon, weightDecay };
   }
 
@@ -81,10 +88,10 @@ export interface AdamWOptions extends Omit<AdamOptions, 'weightDecay'> {
 
 /** Adam with decoupled weight decay (I. Loshchilov and F. Hutter, 2019), as PyTorch has it: `w *= 1 - learningRate * weightDecay`, then Adam. */
 export class AdamW extends Adam {
-  protected override readonly name = 'AdamW';
   protected override readonly decoupled = true;
 
-  constructor({ weightDecay = 0.01, ...options }: AdamWOptions = {}) {
-    super({ ...options, weightDecay });
+  /** @throws WeftError for numbers out of their range */
+  constructor(options: AdamWOptions = {}) {
+    super({ weightDecay: 0.01, ...checkOptions('AdamW', options, '{ learningRate: 0.001 }') }, 'AdamW');
   }
 }

@@ -1,3 +1,4 @@
+import { checkNumber } from '../../checks.ts';
 import { WeftError } from '../../errors.ts';
 import { clipScales } from '../../kernels/gradientScales.ts';
 import { SEGMENT_STEP, type Update, type UpdatesOptions } from '../../kernels/shared/updates.ts';
@@ -6,7 +7,7 @@ import { zeros } from '../../tensor/create.ts';
 import { keep, scope } from '../../tensor/scope.ts';
 import { hostTensor, type Tensor } from '../../tensor/tensor.ts';
 import type { Parameter } from '../parameter.ts';
-import { type LearningRate, rateAt } from '../schedules.ts';
+import { checkLearningRate, type LearningRate, momentumAt, rateAt } from '../schedules.ts';
 import { layOut, type Segment, Slot } from '../slots.ts';
 import { type LossFunction, Optimizer, type OptimizerConfig } from './optimizer.ts';
 
@@ -37,22 +38,34 @@ interface Kept extends Segment {
 /** An optimizer that follows one rule for every parameter and its gradient. */
 export abstract class RuleOptimizer extends Optimizer {
   iterations = 0;
+  private rate: LearningRate;
   private readonly kept = new Map<Parameter, Kept>();
 
   /**
    * @param kinds kinds of state
-   * @throws WeftError for norms that are none
+   * @throws WeftError for a learning rate or norms that are none
    */
   constructor(
-    public learningRate: LearningRate,
+    protected readonly name: string,
+    learningRate: LearningRate,
     private readonly kinds: readonly string[],
     private readonly clip: ClipOptions,
   ) {
     super();
-    for (const [name, norm] of Object.entries(clip))
-      if (norm !== undefined && !(norm > 0)) throw new WeftError(`${name} must be above 0, got ${norm}`);
+    this.rate = checkLearningRate(name, learningRate);
+    for (const [option, norm] of Object.entries(clip))
+      if (norm !== undefined) checkNumber(name, option, norm, { above: 0, to: Number.POSITIVE_INFINITY });
     if (clip.clipNorm !== undefined && clip.globalClipNorm !== undefined)
       throw new WeftError('clipNorm and globalClipNorm exclude each other: give one of them');
+  }
+
+  get learningRate(): LearningRate {
+    return this.rate;
+  }
+
+  /** @throws WeftError unless it is a number of at least 0, or a schedule */
+  set learningRate(rate: LearningRate) {
+    this.rate = checkLearningRate(this.name, rate);
   }
 
   get config(): OptimizerConfig {
@@ -93,8 +106,8 @@ export abstract class RuleOptimizer extends Optimizer {
       const gradientScales =
         norm === undefined ? undefined : clipScales(gradients, norm, clipNorm === undefined, halt);
       const rates = hostTensor([SEGMENT_STEP * parameters.length], 'f32', () => {
+        const learningRate = rateAt(this.learningRate, this.iterations);
         const iteration = this.iterations++;
-        const learningRate = rateAt(this.learningRate, iteration);
         const values = new Float32Array(SEGMENT_STEP * parameters.length);
         for (const [i, own] of kept.entries())
           values.set(this.ratesAt({ iteration, own: own.steps++ }, learningRate), SEGMENT_STEP * i);
@@ -119,8 +132,7 @@ export abstract class RuleOptimizer extends Optimizer {
 
   /** The momentum that the schedule has for a step, else the one given. */
   protected momentumAt({ iteration }: StepCount, otherwise: number): number {
-    const { learningRate } = this;
-    return typeof learningRate === 'number' ? otherwise : (learningRate.momentum?.(iteration) ?? otherwise);
+    return momentumAt(this.learningRate, iteration) ?? otherwise;
   }
 
   state(parameters: readonly Parameter[]): Map<string, Slot> {

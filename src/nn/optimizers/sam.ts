@@ -1,3 +1,4 @@
+import { checkNumber, checkOptions, showValue } from '../../checks.ts';
 import { WeftError } from '../../errors.ts';
 import { perturbationScale } from '../../kernels/gradientScales.ts';
 import { perturbWeights, restoreWeights } from '../../kernels/weightCopies.ts';
@@ -8,7 +9,7 @@ import type { Parameter } from '../parameter.ts';
 import type { LearningRate } from '../schedules.ts';
 import { layOut, type Slot } from '../slots.ts';
 import { type LossFunction, Optimizer, type OptimizerConfig } from './optimizer.ts';
-import type { RuleOptimizer } from './ruleOptimizer.ts';
+import { RuleOptimizer } from './ruleOptimizer.ts';
 
 /** Options of `SAM`. */
 export interface SamOptions {
@@ -30,14 +31,18 @@ export interface SamOptions {
 export class SAM extends Optimizer {
   private readonly rho: number;
 
-  /** @throws WeftError for a `rho` that isn't above 0 */
+  /** @throws WeftError for a base that is no optimizer, or a `rho` that isn't above 0 */
   constructor(
     readonly base: RuleOptimizer,
-    { rho = 0.05 }: SamOptions = {},
+    options: SamOptions = {},
   ) {
     super();
-    if (!(rho > 0)) throw new WeftError(`SAM: rho must be above 0, got ${rho}`);
-    this.rho = rho;
+    if (!(base instanceof RuleOptimizer))
+      throw new WeftError(
+        `SAM takes the optimizer that it is put around, as new SAM(new SGD()), got ${showValue(base)}`,
+      );
+    const { rho = 0.05 } = checkOptions('SAM', options, '{ rho: 0.05 }');
+    this.rho = checkNumber('SAM', 'rho', rho, { above: 0 });
   }
 
   get iterations(): number {

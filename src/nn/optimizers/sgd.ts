@@ -1,8 +1,9 @@
+import { checkNumber, checkOneOf, checkOptions } from '../../checks.ts';
 import { WeftError } from '../../errors.ts';
 import { type SgdForm, sgdUpdates } from '../../kernels/sgd.ts';
 import type { Update, UpdatesOptions } from '../../kernels/shared/updates.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import type { LearningRate } from '../schedules.ts';
+import { hasMomentum, type LearningRate } from '../schedules.ts';
 import type { OptimizerConfig } from './optimizer.ts';
 import { type ClipOptions, RuleOptimizer, type StepCount } from './ruleOptimizer.ts';
 
@@ -37,18 +38,22 @@ export interface SgdOptions extends ClipOptions {
 export class SGD extends RuleOptimizer {
   private readonly options;
 
-  /** @throws WeftError for `nesterov` without momentum */
+  /** @throws WeftError for numbers out of their range, or `nesterov` without momentum */
   constructor(options: SgdOptions = {}) {
+    checkOptions('SGD', options, '{ learningRate: 0.01 }');
     const { form = 'keras', learningRate = 0.01, momentum = 0, nesterov = false, weightDecay = 0 } = options;
     const { clipNorm, globalClipNorm } = options;
-    const moving = momentum > 0 || (typeof learningRate !== 'number' && learningRate.momentum !== undefined);
-    super(learningRate, moving ? ['velocity'] : [], { clipNorm, globalClipNorm });
+    const moving = momentum > 0 || hasMomentum(learningRate);
+    super('SGD', learningRate, moving ? ['velocity'] : [], { clipNorm, globalClipNorm });
+    checkOneOf('SGD', 'form', form, ['keras', 'pytorch']);
+    checkNumber('SGD', 'momentum', momentum, { from: 0, to: 1 });
+    checkNumber('SGD', 'weightDecay', weightDecay, { from: 0 });
     if (nesterov && !moving) throw new WeftError('SGD: nesterov needs a momentum above 0');
     this.options = { form, momentum, nesterov, weightDecay };
   }
 
   protected get ownConfig(): OptimizerConfig {
-    return { name: 'SGD', ...this.options };
+    return { name: this.name, ...this.options };
   }
 
   protected ratesAt(step: StepCount, learningRate: number): Float32Array {
