@@ -57,9 +57,9 @@ export interface Callback {
 export type Weights = ReadonlyMap<string, { shape: Shape; data: Float32Array }>;
 
 /** The figure of an epoch that a callback watches. */
-export type Monitor = (typeof MONITORS)[number];
+export type Monitor = 'loss' | 'accuracy' | 'valLoss' | 'valAccuracy';
 
-const MONITORS = ['loss', 'accuracy', 'valLoss', 'valAccuracy'] as const;
+const MONITORS: readonly Monitor[] = ['loss', 'accuracy', 'valLoss', 'valAccuracy'];
 /** Epochs to wait: Infinity for ever. */
 const EPOCHS = { from: 0, to: Number.POSITIVE_INFINITY, whole: true };
 
