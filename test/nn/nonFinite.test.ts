@@ -261,13 +261,9 @@ describe('a loop of one’s own', () => {
       const sizes = [1, 2, 3, 4, 5, 63, 64, 65, 257, 1000];
       for (const [i, size] of sizes.entries()) {
         const halt = tensor(Uint32Array.of(0));
-        // What lies behind a tensor's last element isn't its own.
-        const longer = tensor(new Float32Array(sizes.length * 1024).fill(bad));
-        const tensors = sizes.map((own, k) => {
-          const view = longer.view(1024 * k, [own]);
-          view.storage.gpu.write(view.storage.buffer, new Float32Array(own).fill(3e38));
-          return view;
-        });
+        // Their memory was another tensor's, whose values lie behind their last elements.
+        for (const own of sizes) tensor(new Float32Array(64 * Math.ceil(own / 64)).fill(bad)).dispose();
+        const tensors = sizes.map((own) => tensor(new Float32Array(own).fill(3e38)));
         haltUnlessFinite(tensors, halt);
         expect(await halt.item()).toBe(0);
         const one = new Float32Array(size).fill(1);
@@ -275,6 +271,7 @@ describe('a loop of one’s own', () => {
         tensors[i].storage.gpu.write(tensors[i].storage.buffer, one);
         haltUnlessFinite(tensors, halt);
         expect(await halt.item()).toBeGreaterThan(0);
+        for (const used of [...tensors, halt]) used.dispose();
       }
     }
   });
