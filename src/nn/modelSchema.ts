@@ -92,16 +92,23 @@ const layerDescription = v.variant(
   `a layer of a known kind: ${Object.keys(configs).join(', ')}`,
 );
 
+/** More would be no model, but a file made to keep us busy. */
+const MAX_LAYERS = 2 ** 16;
+
 const shape = v.array(size);
+const layerList = v.pipe(v.array(layerDescription), v.maxLength(MAX_LAYERS, `at most ${MAX_LAYERS} layers`));
 const value = wholeNumber();
 const seed = wholeNumber();
 
-export const sequentialSchema = object({ seed, inputShape: shape, layers: v.array(layerDescription) });
+export const sequentialSchema = object({ seed, inputShape: shape, layers: layerList });
 
 export const functionalSchema = object({
   seed,
-  inputs: v.pipe(v.array(object({ shape, name: v.string() })), v.minLength(1, 'inputs')),
-  layers: v.array(layerDescription),
-  calls: v.array(object({ layer: v.string(), inputs: v.pipe(v.array(value), v.minLength(1, 'inputs')) })),
-  outputs: v.pipe(v.array(value), v.minLength(1, 'outputs')),
+  inputs: v.pipe(v.array(object({ shape, name: v.string() })), v.minLength(1, 'one or more')),
+  layers: layerList,
+  calls: v.pipe(
+    v.array(object({ layer: v.string(), inputs: v.pipe(v.array(value), v.minLength(1, 'one or more')) })),
+    v.maxLength(MAX_LAYERS, `at most ${MAX_LAYERS} calls`),
+  ),
+  outputs: v.pipe(v.array(value), v.minLength(1, 'one or more')),
 });

@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { gunzip } from 'node:zlib';
+import { createGunzip } from 'node:zlib';
 import {
   type DataSet,
   FASHION_MNIST_FILES,
@@ -49,13 +48,11 @@ const DEBIAN_PACKAGE = 'dataset-fashion-mnist';
 /** Where Debian's package keeps the files. */
 const DEBIAN_FOLDER = 'usr/share/datasets/fashion-mnist';
 
-/** No file of the set comes near; what does isn't one and needn't fill the memory. */
-const MAX_UNCOMPRESSED_BYTES = 1 << 28;
+/** No file of the set is longer, gzipped or not. */
+const MAX_FILE_BYTES = Math.max(...PARTS.map(([, { bytes }]) => bytes)) + 2 ** 16;
 const CONNECT_TIMEOUT_MS = 10_000;
 /** A download that brings nothing for so long has failed. */
 const STALL_TIMEOUT_MS = 15_000;
-
-const gunzipAsync = promisify(gunzip);
 
 /** The folder that downloaded files are kept in, uncompressed. */
 export function fashionMnistCache(): string {
@@ -113,8 +110,9 @@ export async function readFolder(folder: string): Promise<Files> {
 async function readFile(folder: string, file: FashionMnistFile): Promise<Uint8Array> {
   const plain = join(folder, file.name);
   for (const path of [plain, `${plain}.gz`]) {
-    const bytes = await fs.readFile(path).catch((error) => {
+    const bytes = await bytesOf(path, file).catch((error) => {
       if (hasCode(error, 'ENOENT')) return undefined;
+      if (error instanceof WeftError) throw error;
       throw new WeftError(`could not read ${path}: ${error.message}`, { cause: error });
     });
     if (bytes) return uncompressed(file, bytes, path);
@@ -124,18 +122,46 @@ async function readFile(folder: string, file: FashionMnistFile): Promise<Uint8Ar
   );
 }
 
+/** What lies at a path: a file that may be one of the set, or gzipped; no pipe, and nothing without an end. */
+async function bytesOf(path: string, file: FashionMnistFile): Promise<Uint8Array> {
+  const found = await fs.stat(path);
+  if (!found.isFile()) throw new WeftError(`${path} is no file`);
+  if (found.size > MAX_FILE_BYTES)
+    throw new WeftError(`${path}: expected ${file.name} of ${file.bytes} bytes, got ${found.size}`);
+  return fs.readFile(path);
+}
+
 /** The file's own bytes, checked, from what lies at `path`: itself, or gzipped. */
 async function uncompressed(file: FashionMnistFile, bytes: Uint8Array, path: string): Promise<Uint8Array> {
   const isGzipped = bytes[0] === 0x1f && bytes[1] === 0x8b;
-  const plain = isGzipped
-    ? await gunzipAsync(bytes, { maxOutputLength: MAX_UNCOMPRESSED_BYTES }).catch((error) => {
-        throw new WeftError(`${path}: expected a gzipped ${file.name}, got a corrupt one: ${error.message}`, {
-          cause: error,
-        });
-      })
-    : bytes;
+  const plain = isGzipped ? await unzipped(file, bytes, path) : bytes;
   await verifyFashionMnistFile(file, plain, path);
   return plain;
+}
+
+/** Unpacks no more than the file has: how long it is, is known before. */
+async function unzipped(file: FashionMnistFile, bytes: Uint8Array, path: string): Promise<Uint8Array> {
+  const plain = new Uint8Array(file.bytes);
+  let done = 0;
+  try {
+    const gunzip = createGunzip();
+    gunzip.end(bytes);
+    for await (const chunk of gunzip as AsyncIterable<Uint8Array>) {
+      if (done + chunk.length > plain.length)
+        throw new WeftError(
+          `${path}: expected ${file.bytes} bytes uncompressed, got more: the file is too long`,
+        );
+      plain.set(chunk, done);
+      done += chunk.length;
+    }
+  } catch (error) {
+    if (error instanceof WeftError) throw error;
+    throw new WeftError(
+      `${path}: expected a gzipped ${file.name}, got a corrupt one: ${(error as Error).message}`,
+      { cause: error },
+    );
+  }
+  return plain.subarray(0, done);
 }
 
 async function download(options: FashionMnistOptions): Promise<{ files: Files; source: string }> {

@@ -149,6 +149,18 @@ describe('a chosen folder', () => {
       () => gzipSync(real.testLabels).subarray(0, 3000),
       'expected a gzipped t10k-labels-idx1-ubyte, got a corrupt one: unexpected end of file',
     ],
+    [
+      'zeros without end, gzipped',
+      'testLabels',
+      () => gzipSync(new Uint8Array(2 ** 25)),
+      'expected 10008 bytes uncompressed, got more: the file is too long',
+    ],
+    [
+      'a file longer than any of the set',
+      'testLabels',
+      () => new Uint8Array(50e6),
+      'expected t10k-labels-idx1-ubyte of 10008 bytes, got 50000000',
+    ],
   ];
   test.each(cases)('with %s is an error that names it', async (_, part, bytes, message) => {
     const path = await folderWith({ [part]: bytes() });
@@ -156,6 +168,12 @@ describe('a chosen folder', () => {
     await expect(load).rejects.toThrow(WeftError);
     await expect(load).rejects.toThrow(join(path, nameOf(part)));
     await expect(load).rejects.toThrow(message);
+  });
+
+  test('with what is no file at all is an error that names it', async () => {
+    const path = await folderWith({ trainImages: undefined });
+    await fs.symlink('/dev/zero', join(path, nameOf('trainImages')));
+    await expect(loadFashionMnist({ dir: path })).rejects.toThrow(`${nameOf('trainImages')} is no file`);
   });
 });
 
