@@ -1,3 +1,4 @@
+import { inspect as inspectError } from 'node:util';
 import { Command, Option } from 'commander';
 import { WeftError } from '../errors.ts';
 import { searchMethods } from '../search/search.ts';
@@ -117,6 +118,7 @@ const names = experiments.map(({ name }) => name).join(', ');
 const program = new Command('weft')
   .description('Trains convolutional networks on WebGPU.')
   .version(VERSION)
+  .configureOutput({ writeOut: (text) => out.write(text), writeErr: (text) => out.error(text) })
   .showHelpAfterError('(weft --help lists what there is)');
 
 program
@@ -377,16 +379,30 @@ program
   .addOption(adapterOption())
   .action((options: DoctorOptions) => finish(doctor(options, out)));
 
-/** Sets the exit code; what went wrong is told in one message, with a stack only where it is weft's own fault. */
+/** Sets the exit code, and tells what went wrong. */
 async function finish(work: Promise<number>): Promise<void> {
   try {
     process.exitCode = await work;
   } catch (error) {
-    out.endProgress();
-    const isKnown = error instanceof WeftError;
-    process.stderr.write(`error: ${isKnown ? error.message : ((error as Error).stack ?? error)}\n`);
-    process.exitCode = 1;
+    fail(error);
   }
 }
+
+/** Tells what went wrong in one message; what weft didn't foresee is its own fault. */
+function fail(error: unknown): void {
+  const wantsStack = process.env.WEFT_STACK === '1';
+  const hint =
+    error instanceof WeftError
+      ? ''
+      : `. This is a fault of weft ${VERSION}: please report it${wantsStack ? '' : ', with what WEFT_STACK=1 shows beside it'}`;
+  const what = error instanceof WeftError ? error.message : String(error).replaceAll(/\s+/g, ' ');
+  out.error(`error: ${what}${hint}\n${wantsStack ? `${inspectError(error)}\n` : ''}`);
+  process.exitCode = 1;
+}
+
+process.on('uncaughtException', (error) => {
+  fail(error);
+  process.exit();
+});
 
 await program.parseAsync();

@@ -1,10 +1,14 @@
 import cliProgress from 'cli-progress';
 import type { Progress } from '../node/progress.ts';
+import { printable } from '../schema.ts';
 
 /** Without a terminal, a long step says how far it is this often. */
 const PLAIN_EVERY_MS = 15_000;
 
-/** What a command prints: lines, and below them the progress of one thing at a time. */
+/** A text as a terminal gets it: names from files, which may be anybody's, move no cursor there and turn no direction. */
+const forTerminal = (text: string): string => text.split('\n').map(printable).join('\n');
+
+/** What a command prints, all of it: lines, errors, and below them the progress of one thing at a time. */
 export class Console {
   private bar: cliProgress.SingleBar | undefined;
   private what = '';
@@ -12,8 +16,19 @@ export class Console {
   private readonly isTerminal = process.stderr.isTTY === true;
 
   line(text = ''): void {
+    this.write(`${text}\n`);
+  }
+
+  /** Writes a text as it is, without its control codes. */
+  write(text: string): void {
     this.endProgress();
-    process.stdout.write(`${text}\n`);
+    process.stdout.write(forTerminal(text));
+  }
+
+  /** What went wrong. */
+  error(text: string): void {
+    this.endProgress();
+    process.stderr.write(forTerminal(text));
   }
 
   /** How far `what` is; a bar on a terminal, a line now and then elsewhere. */
@@ -21,12 +36,12 @@ export class Console {
     if (what !== this.what) this.startProgress(what, total);
     if (this.bar) {
       this.bar.setTotal(total);
-      this.bar.update(done, { details });
+      this.bar.update(done, { details: forTerminal(details) });
       if (done >= total && total > 0) this.endProgress();
     } else if (performance.now() - this.lastPlain >= PLAIN_EVERY_MS) {
       this.lastPlain = performance.now();
       process.stdout.write(
-        `${what}: ${done}${total > 0 ? ` of ${total}` : ''}${details && `  ${details}`}\n`,
+        forTerminal(`${what}: ${done}${total > 0 ? ` of ${total}` : ''}${details && `  ${details}`}\n`),
       );
     }
   }
@@ -50,7 +65,7 @@ export class Console {
     this.lastPlain = performance.now();
     if (!this.isTerminal) return;
     this.bar = new cliProgress.SingleBar({
-      format: `${what} [{bar}] {percentage}% {details}`,
+      format: `${forTerminal(what)} [{bar}] {percentage}% {details}`,
       barCompleteChar: '=',
       barIncompleteChar: ' ',
       barsize: 24,

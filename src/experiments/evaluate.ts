@@ -28,6 +28,7 @@ import { findExperiment } from './index.ts';
 import { isModelFile, readModelFile } from './modelFiles.ts';
 import { type Kernels, RunFolder } from './run.ts';
 import { type Data, type OpenGpu, openData, openGpu, pinKernels, versions } from './session.ts';
+import { shellPath, shellWord } from './shell.ts';
 import { measureSpeed, type Speed } from './speed.ts';
 import { splitImages } from './splitting.ts';
 import type { StopSignal } from './stop.ts';
@@ -100,7 +101,7 @@ async function membersOf(run: RunFolder): Promise<Member[]> {
   if (members.length > 0) return members;
   const { experiment } = run.manifest;
   throw new WeftError(
-    `${run.path} has no weights yet: go on with it first (weft train ${experiment} --resume ${run.path})`,
+    `${run.path} has no weights yet: go on with it first (weft train ${shellWord(experiment)} --resume ${shellPath(run.path)})`,
   );
 }
 

@@ -4,6 +4,8 @@ import { WeftError } from '../errors.ts';
 import { undoing } from '../node/cleanUp.ts';
 import { atomicWrite, hasCode, writeError } from '../node/files.ts';
 import { type Lock, takeLock } from '../node/lock.ts';
+import { readWholeFile } from '../node/readFile.ts';
+import { shellPath } from './shell.ts';
 
 /*
  * Folders of work that goes on after it was broken off: what decides it is in one file, its manifest; every file is written whole or not
@@ -27,10 +29,10 @@ export function parseJson<T>(file: string, bytes: Uint8Array): T {
 /** A file's bytes; undefined where there is none. @throws WeftError where it can't be read */
 export async function readIfThere(path: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
   try {
-    return new Uint8Array(await fs.readFile(path));
+    return await readWholeFile(path);
   } catch (error) {
-    if (hasCode(error, 'ENOENT')) return undefined;
-    throw new WeftError(`could not read ${path}: ${(error as Error).message}`, { cause: error });
+    if (hasCode((error as Error).cause, 'ENOENT')) return undefined;
+    throw error;
   }
 }
 
@@ -129,7 +131,7 @@ export abstract class ManifestFolder<M extends object> {
     });
     if (names.every(isOurs)) return;
     throw new WeftError(
-      `${this.path} holds files already: go on with it (--resume ${this.path}), or choose another folder`,
+      `${this.path} holds files already: go on with it (--resume ${shellPath(this.path)}), or choose another folder`,
     );
   }
 }

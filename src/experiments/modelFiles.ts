@@ -1,4 +1,3 @@
-import fs from 'node:fs/promises';
 import { extname } from 'node:path';
 import { WeftError } from '../errors.ts';
 import { loadKerasModel, saveKerasModel } from '../formats/keras/index.ts';
@@ -7,6 +6,7 @@ import type { Model } from '../nn/model.ts';
 import { loadModel } from '../nn/modelFile.ts';
 import { decodeSafetensors, encodeSafetensors } from '../nn/safetensors.ts';
 import { atomicWrite } from '../node/files.ts';
+import { readWholeFile } from '../node/readFile.ts';
 import { type Shape, sizeOf } from '../tensor/shape.ts';
 import type { Console } from './console.ts';
 import '../node/hdf5Host.ts';
@@ -22,7 +22,7 @@ export const isModelFile = (path: string): boolean => MODELS.includes(extname(pa
 
 /** Reads a model with its weights. @throws WeftError naming the file and what is wrong with it */
 export async function readModelFile(path: string, out: Console): Promise<Model> {
-  const bytes = await readBytes(path);
+  const bytes = await readWholeFile(path);
   if (extname(path).toLowerCase() === '.h5')
     return loadKerasModel(bytes, { name: path, onNote: (note) => out.line(note) });
   return named(path, () => loadModel(bytes));
@@ -68,7 +68,7 @@ async function readWeights(path: string, out: Console): Promise<Weights> {
     model.dispose();
     return weights;
   }
-  const bytes = await readBytes(path);
+  const bytes = await readWholeFile(path);
   const arrays =
     extension === '.npz'
       ? await decodeNpz(bytes, { name: path })
@@ -79,14 +79,6 @@ async function readWeights(path: string, out: Console): Promise<Weights> {
       return [name, { shape, data: Float32Array.from(data as ArrayLike<number | bigint>, Number) }];
     }),
   );
-}
-
-async function readBytes(path: string): Promise<Uint8Array> {
-  try {
-    return new Uint8Array(await fs.readFile(path));
-  } catch (error) {
-    throw new WeftError(`could not read ${path}: ${(error as Error).message}`, { cause: error });
-  }
 }
 
 /** Puts the file's name before what is wrong with it. */

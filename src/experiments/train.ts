@@ -23,6 +23,7 @@ import { type Context, type RepeatResult, trainRepeat } from './repeat.ts';
 import { type Choices, newRunPath, type RepeatFolder, RunFolder, readManifest } from './run.ts';
 import { close, type Data, type OpenGpu, openData, openGpuFor, versions } from './session.ts';
 import { withNetworkSettings } from './settings.ts';
+import { shellPath } from './shell.ts';
 import { Stopped, StopSignal } from './stop.ts';
 import {
   decodeTested,
@@ -67,7 +68,7 @@ export async function train(name: string, options: TrainOptions, out: Console): 
   }
   if (resumed && (await isFinished(resumed))) {
     out.line(
-      `${resumed.path} is finished: its results are in result.json; weft evaluate ${resumed.path} tests it again`,
+      `${resumed.path} is finished: its results are in result.json; weft evaluate ${shellPath(resumed.path)} tests it again`,
     );
     return 0;
   }
@@ -89,7 +90,7 @@ export async function train(name: string, options: TrainOptions, out: Console): 
         return 0;
       } catch (error) {
         if (!(error instanceof Stopped)) throw error;
-        out.line(`${error.reason}; go on: weft train ${name} --resume ${run.path}`);
+        out.line(`${error.reason}; go on: weft train ${known.name} --resume ${shellPath(run.path)}`);
         return error.exitCode;
       }
     },

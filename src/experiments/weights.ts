@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { WeftError } from '../errors.ts';
 import { loadKerasWeights } from '../formats/keras/index.ts';
 import type { Model } from '../nn/model.ts';
 import '../node/hdf5Host.ts';
+import { readWholeFile } from '../node/readFile.ts';
 
 /**
  * Takes a file's weights into a model that is about to be trained: all of a .safetensors file, by name; those of a Keras .h5 file in the
@@ -13,10 +13,9 @@ import '../node/hdf5Host.ts';
  * @throws WeftError where the file is no such file, or doesn't fit
  */
 export async function loadWeights(model: Model, path: string, frozenLayers = 0): Promise<string> {
-  const file = await readFile(path).catch((error: Error) => {
-    throw new WeftError(`--weights ${path}: could not be read: ${error.message}`, { cause: error });
+  const bytes = await readWholeFile(path).catch((error: Error) => {
+    throw new WeftError(`--weights: ${error.message}`, { cause: error });
   });
-  const bytes = new Uint8Array(file);
   if (extname(path).toLowerCase() !== '.h5') {
     model.load(bytes);
     return `weights: all ${model.parameters.length} from ${path}`;

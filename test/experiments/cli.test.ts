@@ -165,4 +165,26 @@ describe('weft', () => {
     expect(ill.code).toBe(1);
     expect(ill.stdout).toContain(`missing: ${folder} holds no`);
   });
+
+  it('tells what nobody foresaw in one line, and where it was where that is asked for', async () => {
+    const preload = new URL(
+      "data:text/javascript,import os from 'node:os'; os.totalmem = () => { throw new TypeError('no\\n total') }",
+    );
+    const ended = await weft(['doctor'], { preload });
+    expect(ended.code).toBe(1);
+    expect(errorOf(ended)).toBe(
+      `error: TypeError: no total. This is a fault of weft ${packageJson.version}: please report it, with what WEFT_STACK=1 shows beside it`,
+    );
+    const asked = await weft(['doctor'], { preload, env: { WEFT_STACK: '1' } });
+    expect(errorOf(asked)).toMatch(/please report it\nTypeError: no\n total\n {4}at /);
+  });
+
+  it('lets no control code of an argument through to the terminal', async () => {
+    for (const args of [['fly\u001b[2J'], ['models', 'fly\u001b[2J'], ['predict', 'fly\u001b[2J', 'x.png']]) {
+      const ended = await weft(args);
+      expect(ended.code).toBe(1);
+      expect(ended.stderr).toContain('fly\\u001b[2J');
+      expect(ended.stderr).not.toContain('\u001b');
+    }
+  });
 });

@@ -29,13 +29,21 @@ export interface WeftOptions {
   control?: (child: ChildProcess) => void;
   /** A module that the process loads first. */
   preload?: URL;
+  /** Variables beside those of this process. */
+  env?: Readonly<Record<string, string>>;
 }
 
 /** Runs the command to its end. */
-export async function weft(args: readonly string[], { control, preload }: WeftOptions = {}): Promise<Ended> {
+export async function weft(
+  args: readonly string[],
+  { control, preload, env }: WeftOptions = {},
+): Promise<Ended> {
   const start = performance.now();
   const flags = preload ? ['--import', preload.href] : [];
-  const child = spawn(process.execPath, [...flags, join(OUT, 'weft.js'), ...args], { cwd: ROOT });
+  const child = spawn(process.execPath, [...flags, join(OUT, 'weft.js'), ...args], {
+    cwd: ROOT,
+    env: { ...process.env, ...env },
+  });
   control?.(child);
   let stdout = '';
   let stderr = '';

@@ -6,6 +6,7 @@ import { atomicWrite } from '../../node/files.ts';
 import { featureMapPicture, filtersPicture } from '../../report/featureMapPicture.ts';
 import { encodePng, grayPicture } from '../../report/pictures.ts';
 import type { Shape } from '../../tensor/shape.ts';
+import { fileNameOf } from '../fileName.ts';
 import { json, parseJson, readIfThere } from '../folder.ts';
 import { SIDE } from '../image.ts';
 import type { NamedImage } from '../namedImages.ts';
@@ -64,7 +65,7 @@ export async function writeInside(folder: string, found: Found): Promise<Inside>
   const layers: Inside['layers'][number][] = [];
   for (const [layer, maps] of found.maps) {
     const { dead } = found.dead.layers.get(layer) ?? { dead: [] };
-    const file = (i: number) => `image-${i + 1}-layer-${layers.length + 1}-${layer.replace(/[^\w.-]/g, '_')}`;
+    const file = (i: number) => `image-${i + 1}-layer-${layers.length + 1}-${fileNameOf(layer)}`;
     const written = found.images.map(async (_, i) => ({
       picture: await save(file(i), encodePng(featureMapPicture(maps, i, { dead }))),
       blank: maps.blank[i],

@@ -2,6 +2,7 @@ import type { Section } from '../../report/page.ts';
 import { evaluationSection, readEvaluation } from '../evaluation.ts';
 import { readInside } from '../inspect/inside.ts';
 import { insideSections } from '../inspect/section.ts';
+import { shellPath } from '../shell.ts';
 import { readMaps } from '../tsne/artefact.ts';
 import { tsneSection } from '../tsne/section.ts';
 
@@ -19,7 +20,7 @@ export interface Artefact {
 export const artefacts: readonly Artefact[] = [
   {
     what: 'the speed of inference',
-    command: (run) => `weft evaluate ${run}`,
+    command: (run) => `weft evaluate ${shellPath(run)}`,
     sections: async (folder) => {
       const evaluation = await readEvaluation(folder);
       return evaluation && [evaluationSection(evaluation)];
@@ -27,7 +28,7 @@ export const artefacts: readonly Artefact[] = [
   },
   {
     what: 'feature maps, filters and dead channels',
-    command: (run) => `weft inspect ${run}`,
+    command: (run) => `weft inspect ${shellPath(run)}`,
     sections: async (folder) => {
       const found = await readInside(folder);
       return found && insideSections(found);
@@ -35,7 +36,7 @@ export const artefacts: readonly Artefact[] = [
   },
   {
     what: 'a map of the images by what the network makes of them (t-SNE)',
-    command: (run) => `weft tsne ${run}`,
+    command: (run) => `weft tsne ${shellPath(run)}`,
     sections: async (folder) => {
       const maps = await readMaps(folder);
       return maps.length > 0 ? maps.map(tsneSection) : undefined;

@@ -13,6 +13,7 @@ import { MANIFEST } from '../run.ts';
 import { readSearch, SEARCH } from '../search/folder.ts';
 import { searchSection } from '../search/section.ts';
 import { type Data, openData } from '../session.ts';
+import { shellPath, shellWord } from '../shell.ts';
 import { mapFile, PIXELS, readMaps } from '../tsne/artefact.ts';
 import { tsneSection } from '../tsne/section.ts';
 import { type Missing, missingSection, type Read } from './missing.ts';
@@ -118,7 +119,10 @@ async function reportedSearch(path: string): Promise<Read> {
   const manifest = await readSearch(path);
   const { experiment, search, trials } = manifest;
   const isFinished = trials.length >= (search.trials ?? 0);
-  const rest = { what: 'the other trials', command: `weft search ${experiment} --resume ${path}` };
+  const rest = {
+    what: 'the other trials',
+    command: `weft search ${shellWord(experiment)} --resume ${shellPath(path)}`,
+  };
   return { sections: [searchSection(manifest)], missing: isFinished ? [] : [rest] };
 }
 
@@ -138,7 +142,7 @@ async function readData(
     out.line(`no pictures of the data: ${error.message}`);
     missing.push({
       what: 'pictures of mistakes and right answers',
-      command: `weft report ${runs.map(({ path }) => path).join(' ')} --data FOLDER`,
+      command: `weft report ${runs.map(({ path }) => shellPath(path)).join(' ')} --data FOLDER`,
     });
     return undefined;
   }

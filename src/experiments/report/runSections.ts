@@ -6,6 +6,7 @@ import { modelSection } from '../../report/sections/model.ts';
 import { answersOf, galleriesSection } from '../evaluation.ts';
 import { groupSets } from '../experimentSet.ts';
 import type { Data } from '../session.ts';
+import { shellPath } from '../shell.ts';
 import { decodeTested } from '../testing.ts';
 import { artefacts } from './artefacts.ts';
 import { hardwareSection, manifestSection } from './manifestSections.ts';
@@ -57,7 +58,7 @@ export async function readSections(run: ReportedRun, data: Data | undefined): Pr
 
 const restOf = ({ experiment, path }: ReportedRun): Missing => ({
   what: 'the rest of the training, and a test',
-  command: `weft train ${experiment.name} --resume ${path}`,
+  command: `weft train ${experiment.name} --resume ${shellPath(path)}`,
 });
 
 /** Answers to test images as pictures; none where a repeat didn't keep them. */

@@ -32,6 +32,7 @@ import {
   versions,
 } from '../session.ts';
 import { withNetworkSettings } from '../settings.ts';
+import { shellPath, shellWord } from '../shell.ts';
 import { Stopped, StopSignal } from '../stop.ts';
 import { type Objective, SearchFolder, type SearchManifest } from './folder.ts';
 import {
@@ -109,7 +110,7 @@ export async function searchExperiment(
         return 0;
       } catch (error) {
         if (!(error instanceof Stopped)) throw error;
-        out.line(`${error.reason}; go on: weft search ${name} --resume ${folder?.path}`);
+        out.line(`${error.reason}; go on: weft search ${known.name} --resume ${shellPath(folder?.path ?? '')}`);
         return error.exitCode;
       }
     },
@@ -246,7 +247,7 @@ function printOutcome(folder: SearchFolder, out: Console): void {
     for (const [name, value] of Object.entries(best.parameters)) out.line(`  ${name} ${value}`);
     out.line(`train with these settings: ${trainCommand(manifest, best.parameters)}`);
     out.line(
-      `test this trial's network: weft train ${manifest.experiment} --resume ${folder.trialPath(best.number)}`,
+      `test this trial's network: weft train ${shellWord(manifest.experiment)} --resume ${shellPath(folder.trialPath(best.number))}`,
     );
   } else out.line('every trial failed: there is no best one');
   out.line(`files: ${folder.path}`);

@@ -4,6 +4,7 @@ import type { Dimension, ParameterValue } from '../../search/space.ts';
 import { ranked, type Trial } from '../../search/trial.ts';
 import { duration } from '../console.ts';
 import type { Settings } from '../settings.ts';
+import { shellPath, shellWord } from '../shell.ts';
 import type { SearchManifest } from './folder.ts';
 
 /** What a search's objective is called. */
@@ -50,16 +51,16 @@ export const describeParameters = (parameters: Readonly<Record<string, Parameter
 /** The command that trains an experiment with the settings of a trial, at the full size of its preset. */
 export function trainCommand({ experiment, flags, choices }: SearchManifest, parameters: Settings): string {
   const settings = Object.entries({ ...flags.set, ...parameters }).map(
-    ([name, value]) => `--set ${name}=${value}`,
+    ([name, value]) => `--set ${shellWord(`${name}=${value}`)}`,
   );
   const options = [
     ...(choices ? [`--preset ${choices.plan.preset}`] : []),
     ...(flags.noAugment ? ['--no-augment'] : []),
     ...(flags.unfrozen ? ['--unfrozen'] : []),
-    ...(flags.weights === undefined ? [] : [`--weights ${flags.weights}`]),
+    ...(flags.weights === undefined ? [] : [`--weights ${shellPath(flags.weights)}`]),
     ...settings,
   ];
-  return `weft train ${experiment} ${options.join(' ')}`;
+  return `weft train ${shellWord(experiment)} ${options.join(' ')}`;
 }
 
 /** The trials that didn't fail as parallel coordinates; undefined where there are none. */

@@ -2,6 +2,7 @@ import fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { atomicWrite } from '../../node/files.ts';
 import { scatterChart } from '../../report/scatter.ts';
+import { fileNameOf } from '../fileName.ts';
 import { json, parseJson, readIfThere } from '../folder.ts';
 import type { Versions } from '../run.ts';
 
@@ -45,8 +46,7 @@ export interface TsneMap {
   readonly neighbors: { readonly k: number; readonly values: number; readonly places: number };
 }
 
-/** A layer's name may hold what a file's may not. */
-const nameOf = (of: string): string => `tsne-${of.replaceAll(/[^\w.-]/g, '-')}`;
+const nameOf = (of: string): string => `tsne-${fileNameOf(of)}`;
 
 /** The picture of a map: a dot for each image, coloured by its class, and each class's name at its median place. */
 export const drawMap = ({ of, images, labels, classNames, places }: TsneMap): string =>

@@ -8,8 +8,10 @@ import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import { type Console, duration } from '../console.ts';
 import { type Member, membersAt } from '../evaluate.ts';
 import { classesIn, type ExperimentSet, groupSets, numberIn } from '../experimentSet.ts';
+import { fileNameOf } from '../fileName.ts';
 import { newRunPath } from '../run.ts';
 import { type OpenGpu, openData, openGpu, pinKernels, versions } from '../session.ts';
+import { shellWord } from '../shell.ts';
 import type { StopSignal } from '../stop.ts';
 import { stoppable } from '../stoppable.ts';
 import { testIndices } from '../testing.ts';
@@ -54,7 +56,9 @@ export async function tsneCommand(
   out: Console,
 ): Promise<number> {
   if (path === undefined && options.layer !== undefined)
-    throw new WeftError(`--layer ${options.layer}: of which network? weft tsne RUN --layer ${options.layer}`);
+    throw new WeftError(
+      `--layer ${options.layer}: of which network? weft tsne RUN --layer ${shellWord(options.layer)}`,
+    );
   const members = path === undefined ? [] : await membersAt(path, out);
   if (options.out !== undefined && members.length > 1)
     throw new WeftError(
@@ -177,7 +181,7 @@ async function mapImages(
       `${found.iterations} steps in ${duration(seconds)}, KL divergence ${found.divergence.toFixed(4)}`,
     );
     out.line(`right class by ${k} nearest neighbours: ${describeNeighbors(map)}`);
-    const to = folder ?? newRunPath(`tsne-${about.of}`, seed, options);
+    const to = folder ?? newRunPath(`tsne-${fileNameOf(about.of)}`, seed, options);
     await fs.mkdir(to, { recursive: true });
     out.line(`files: ${(await writeMap(to, map)).join(', ')}\n`);
   } finally {
