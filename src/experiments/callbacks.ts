@@ -3,10 +3,7 @@ import { type EpochLogs, meansOf, type Training } from '../nn/fit.ts';
 import type { Samples } from '../nn/samples.ts';
 import { updateBatchNorm } from '../nn/updateBatchNorm.ts';
 import { type Console, duration } from './console.ts';
-import type { History } from './run.ts';
-
-/** Stretches that an epoch's training curve is drawn in. */
-const STRETCHES = 20;
+import { type History, STRETCHES } from './results.ts';
 
 /** Keeps how training loss and accuracy changed within epochs: a run of one epoch has a curve, too. */
 export class Stretches implements Callback {

@@ -1,9 +1,9 @@
 import type { TuneRow } from '../tensor/tune.ts';
 import { type Console, duration } from './console.ts';
 import type { Experiment } from './experiment.ts';
+import type { Choices, Flags } from './manifest.ts';
 import { Rehearsal, secondsPerImage } from './measure.ts';
 import { batchSizes, choosePreset, presetOf, settle, withOverrides } from './presets.ts';
-import type { Choices, Flags } from './run.ts';
 import type { Data, OpenGpu } from './session.ts';
 import type { StopSignal } from './stop.ts';
 import { describeKernels, kernelsOf, tuneKernels } from './tune.ts';

@@ -9,6 +9,7 @@ import { type DoctorOptions, doctor } from './doctor.ts';
 import { type CollapseOptions, collapseRuns } from './ensemble/collapse.ts';
 import { type EnsembleOptions, ensembleRuns } from './ensemble/ensemble.ts';
 import { type EvaluateOptions, evaluateRuns } from './evaluate.ts';
+import { MOST } from './fields.ts';
 import { experiments, findExperiment } from './index.ts';
 import { type InspectOptions, inspect } from './inspect/inspect.ts';
 import { convertFile } from './modelFiles.ts';
@@ -87,7 +88,8 @@ const presetOption = () =>
     'recipe',
     'quick',
   ]);
-const epochsOption = () => option('--epochs <n>', 'passes over the training images', wholeNumber(1));
+const epochsOption = () =>
+  option('--epochs <n>', 'passes over the training images', wholeNumber(1, MOST.epochs));
 const seedOption = () =>
   option('--seed <n>', 'decides everything random (default: chosen, printed and kept)', wholeNumber(0));
 const setOption = () =>
@@ -127,12 +129,14 @@ program
   .argument('<experiment>', names)
   .addOption(presetOption())
   .addOption(epochsOption())
-  .addOption(option('--repeats <n>', 'times to train anew, for mean and ensemble', wholeNumber(1)))
+  .addOption(
+    option('--repeats <n>', 'times to train anew, for mean and ensemble', wholeNumber(1, MOST.repeats)),
+  )
   .addOption(seedOption())
   .addOption(
     option('--limit <n>', 'at most so many training, validation and test images each', wholeNumber(1)),
   )
-  .addOption(option('--batch-size <n>', 'images a step', wholeNumber(1)))
+  .addOption(option('--batch-size <n>', 'images a step', wholeNumber(1, MOST.images)))
   .addOption(option('--lr <rate>', 'learning rate', positiveNumber))
   .addOption(setOption())
   .addOption(noAugmentOption())
@@ -159,7 +163,9 @@ program
   .description('search for the settings with which a network validates best')
   .argument('<experiment>', names)
   .addOption(option('--method <name>', 'how to search (default: tpe)').choices(searchMethods))
-  .addOption(option('--trials <n>', 'networks to train (default: 20; of a grid, all)', wholeNumber(1)))
+  .addOption(
+    option('--trials <n>', 'networks to train (default: 20; of a grid, all)', wholeNumber(1, MOST.trials)),
+  )
   .addOption(option('--space <file>', "JSON: settings with their dimensions (default: the recipe's own)"))
   .addOption(option('--objective <name>', 'what to compare (default: val-accuracy)').choices(objectives))
   .addOption(presetOption())
@@ -204,7 +210,7 @@ program
   .command('tune')
   .description('time the variants of the kernels on this adapter, and keep which are fastest')
   .argument('<experiment>', names)
-  .addOption(option('--batch-size <n>', "images a step (default: the preset's)", wholeNumber(1)))
+  .addOption(option('--batch-size <n>', "images a step (default: the preset's)", wholeNumber(1, MOST.images)))
   .addOption(option('--retune', 'time again what was decided by an earlier tuning'))
   .addOption(option('--json <file>', 'write the table to a file, too'))
   .addOption(adapterOption())

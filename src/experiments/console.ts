@@ -1,6 +1,6 @@
 import cliProgress from 'cli-progress';
+import { printable } from '../checks.ts';
 import type { Progress } from '../node/progress.ts';
-import { printable } from '../schema.ts';
 
 /** Without a terminal, a long step says how far it is this often. */
 const PLAIN_EVERY_MS = 15_000;

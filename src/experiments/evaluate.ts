@@ -23,10 +23,11 @@ import {
   writeEvaluation,
 } from './evaluation.ts';
 import { type ExperimentSet, groupSets } from './experimentSet.ts';
-import { json } from './folder.ts';
 import { findExperiment } from './index.ts';
+import { json } from './jsonFile.ts';
+import type { Kernels } from './manifest.ts';
 import { isModelFile, readModelFile } from './modelFiles.ts';
-import { type Kernels, RunFolder } from './run.ts';
+import { RunFolder } from './run.ts';
 import { type Data, type OpenGpu, openData, openGpu, pinKernels, versions } from './session.ts';
 import { shellPath, shellWord } from './shell.ts';
 import { measureSpeed, type Speed } from './speed.ts';

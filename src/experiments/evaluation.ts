@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import * as v from 'valibot';
 import { normalizeConfusion } from '../analysis/classification.ts';
 import { type Answer, firstRightAndWrong, mostConfidentMistakes } from '../analysis/mistakes.ts';
 import type { ImageSet } from '../data/batchSource.ts';
@@ -6,11 +7,14 @@ import { atomicWrite } from '../node/files.ts';
 import { threeDigits } from '../report/numbers.ts';
 import type { Section } from '../report/page.ts';
 import { gallerySection } from '../report/sections/gallery.ts';
+import { object, type Schema, wholeNumber } from '../schema.ts';
 import { classesIn, type ExperimentSet, numberIn } from './experimentSet.ts';
-import { json, parseJson, readIfThere } from './folder.ts';
-import type { Versions } from './run.ts';
+import { byClasses, classNumber, images, isSquare, list, notNegative, share, text } from './fields.ts';
+import { json, readJson } from './jsonFile.ts';
+import { versions } from './manifest.ts';
+import { anyTest, isClassified } from './results.ts';
 import type { Speed } from './speed.ts';
-import { type ReconstructionResult, type Tested, type TestResult, testIndices } from './testing.ts';
+import { type Tested, testIndices } from './testing.ts';
 
 /*
  * evaluation.json, beside a network's weights: what `weft evaluate` found.
@@ -18,26 +22,61 @@ import { type ReconstructionResult, type Tested, type TestResult, testIndices } 
 
 export const EVALUATION = 'evaluation.json';
 
-/** What is found of a classifier beside its scores. An answer's `index` is the image's number in the data set's file, from 0. */
-export interface Answers {
-  /** Shares of the true class's images, by true class (row) and predicted class (column). */
-  readonly confusionByTrueClass: readonly (readonly number[])[];
-  readonly mostConfidentMistakes: readonly Answer[];
-  readonly firstRight: readonly Answer[];
-  readonly firstWrong: readonly Answer[];
-}
+const answer: Schema<Answer> = object({
+  index: images(),
+  label: classNumber,
+  predicted: classNumber,
+  probability: share,
+});
+/** Pictures that a page shows of each kind of answer, at most. */
+const someAnswers = list(answer, 1000);
 
-export interface Evaluation {
-  readonly format: 1;
-  readonly made: string;
-  readonly versions: Versions;
-  readonly adapter: string;
-  readonly test: TestResult | ReconstructionResult;
-  /** One image at a time, and a batch. */
-  readonly speed: { readonly single: Speed; readonly batch: Speed };
-  /** Of a network that gives images back there are none. */
-  readonly answers?: Answers;
-}
+const answersSchema = object({
+  /** Shares of the true class's images, by true class (row) and predicted class (column). */
+  confusionByTrueClass: byClasses(share),
+  mostConfidentMistakes: someAnswers,
+  firstRight: someAnswers,
+  firstWrong: someAnswers,
+});
+
+/** What is found of a classifier beside its scores. An answer's `index` is the image's number in the data set's file, from 0. */
+export type Answers = Readonly<v.InferOutput<typeof answersSchema>>;
+
+const areOf = (
+  { confusionByTrueClass, mostConfidentMistakes, firstRight, firstWrong }: Answers,
+  classes: number,
+): boolean =>
+  isSquare(confusionByTrueClass, classes) &&
+  [...mostConfidentMistakes, ...firstRight, ...firstWrong].every(
+    ({ label, predicted }) => label < classes && predicted < classes,
+  );
+
+const speed: Schema<Speed> = object({
+  batch: images(1),
+  msPerImage: notNegative,
+  imagesPerSecond: notNegative,
+  runs: wholeNumber({ max: 1_000_000 }),
+});
+
+const evaluationSchema = v.pipe(
+  object({
+    format: v.literal(1, '1, the format that this version of weft reads'),
+    made: text,
+    versions,
+    adapter: text,
+    test: anyTest,
+    /** One image at a time, and a batch. */
+    speed: object({ single: speed, batch: speed }),
+    /** Of a network that gives images back there are none. */
+    answers: v.optional(answersSchema),
+  }),
+  v.check(
+    ({ test, answers }) => !answers || (isClassified(test) && areOf(answers, test.classes.length)),
+    'an object whose answers name classes of its test alone',
+  ),
+);
+
+export type Evaluation = Readonly<v.InferOutput<typeof evaluationSchema>>;
 
 /** Mistakes, and right and wrong answers, that are kept of each. */
 const SHOWN_MISTAKES = 16;
@@ -62,9 +101,7 @@ export const writeEvaluation = (folder: string, evaluation: Evaluation): Promise
 
 /** What `weft evaluate` wrote in a folder; undefined where it hasn't. */
 export async function readEvaluation(folder: string): Promise<Evaluation | undefined> {
-  const path = join(folder, EVALUATION);
-  const file = await readIfThere(path);
-  return file && parseJson<Evaluation>(path, file);
+  return readJson(join(folder, EVALUATION), evaluationSchema);
 }
 
 /** A classifier's mistakes and right answers as pictures. @param test the whole test set */

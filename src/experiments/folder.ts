@@ -2,9 +2,9 @@ import fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { WeftError } from '../errors.ts';
 import { undoing } from '../node/cleanUp.ts';
-import { atomicWrite, hasCode, writeError } from '../node/files.ts';
+import { atomicWrite, writeError } from '../node/files.ts';
 import { type Lock, takeLock } from '../node/lock.ts';
-import { readWholeFile } from '../node/readFile.ts';
+import { json } from './jsonFile.ts';
 import { shellPath } from './shell.ts';
 
 /*
@@ -13,28 +13,6 @@ import { shellPath } from './shell.ts';
  */
 
 const LOCK = 'lock';
-
-/** A value as the text of a JSON file. */
-export const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
-
-/** @throws WeftError naming the file where it is no JSON */
-export function parseJson<T>(file: string, bytes: Uint8Array): T {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes)) as T;
-  } catch (error) {
-    throw new WeftError(`${file} is damaged: ${(error as Error).message}`, { cause: error });
-  }
-}
-
-/** A file's bytes; undefined where there is none. @throws WeftError where it can't be read */
-export async function readIfThere(path: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  try {
-    return await readWholeFile(path);
-  } catch (error) {
-    if (hasCode((error as Error).cause, 'ENOENT')) return undefined;
-    throw error;
-  }
-}
 
 export abstract class ManifestFolder<M extends object> {
   private held: Lock | undefined;

@@ -1,3 +1,4 @@
+import { showValue } from '../checks.ts';
 import { WeftError } from '../errors.ts';
 import { v1 } from './czerny/v1.ts';
 import { v2, v2Narrow } from './czerny/v2.ts';
@@ -36,6 +37,6 @@ export function findExperiment(name: string): Experiment {
   const found = experiments.find((experiment) => experiment.name.toLowerCase() === name.toLowerCase());
   if (found) return found;
   throw new WeftError(
-    `no experiment '${name}'; there are ${experiments.map((experiment) => experiment.name).join(', ')}`,
+    `no experiment ${showValue(name)}; there are ${experiments.map((experiment) => experiment.name).join(', ')}`,
   );
 }

@@ -1,27 +1,39 @@
+import * as v from 'valibot';
 import { Adam, AdamW, type Optimizer, SAM, SGD } from '../nn/optimizers/index.ts';
 import { type LearningRate, schedules } from '../nn/schedules.ts';
+import { object } from '../schema.ts';
+import { flag, notNegative, positive } from './fields.ts';
 
-interface Common {
-  readonly learningRate: number;
+const common = {
+  learningRate: positive,
   /** The rate of a step is `learningRate / (1 + decay * step)`, as of Keras' old option. */
-  readonly decay?: number;
+  decay: v.optional(notNegative),
   /** PyTorch's: see `SGD` and `Adam`, and `AdamW` for its own. */
-  readonly weightDecay?: number;
-  /** Whose formulas. Default 'keras'. */
-  readonly form?: 'keras' | 'pytorch';
-}
+  weightDecay: v.optional(notNegative),
+};
+/** Whose formulas. Default 'keras'. */
+const form = v.optional(v.picklist(['keras', 'pytorch'], "'keras' or 'pytorch'"));
+
+export const optimizerPlan = v.variant(
+  'name',
+  [
+    v.object({ name: v.literal('Adam'), ...common, form }),
+    v.object({ name: v.literal('AdamW'), ...common }),
+    v.object({
+      name: v.literal('SGD'),
+      ...common,
+      form,
+      momentum: v.optional(notNegative),
+      nesterov: v.optional(flag),
+      /** Wraps it in SAM with this radius. */
+      sam: v.optional(object({ rho: notNegative })),
+    }),
+  ],
+  "'Adam', 'AdamW' or 'SGD'",
+);
 
 /** An optimizer as plain data. Options are those of the class of that name. */
-export type OptimizerPlan =
-  | (Common & { readonly name: 'Adam' })
-  | (Omit<Common, 'form'> & { readonly name: 'AdamW' })
-  | (Common & {
-      readonly name: 'SGD';
-      readonly momentum?: number;
-      readonly nesterov?: boolean;
-      /** Wraps it in SAM with this radius. */
-      readonly sam?: { readonly rho: number };
-    });
+export type OptimizerPlan = Readonly<v.InferOutput<typeof optimizerPlan>>;
 
 /** Makes the optimizer that a plan describes. */
 export function makeOptimizer(plan: OptimizerPlan): Optimizer {

@@ -5,13 +5,17 @@ import { checkSettings, type Settings } from './settings.ts';
  * Readers of option values: each returns the value, or says what would be right; commander puts the option's name before it.
  */
 
-/** A whole number from `least` on. */
-export const wholeNumber = (least: number) => (text: string) => {
-  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (!(Number.isSafeInteger(value) && value >= least))
-    throw new InvalidArgumentError(`It must be a whole number, at least ${least}.`);
-  return value;
-};
+/** A whole number from `least` on, up to `most`. */
+export const wholeNumber =
+  (least: number, most = Number.MAX_SAFE_INTEGER) =>
+  (text: string) => {
+    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (!(value >= least && value <= most))
+      throw new InvalidArgumentError(
+        `It must be a whole number, at least ${least}${most < Number.MAX_SAFE_INTEGER ? ` and at most ${most}` : ''}.`,
+      );
+    return value;
+  };
 
 /** A number above zero. */
 export function positiveNumber(text: string): number {

@@ -1,7 +1,7 @@
 import fs from 'node:fs/promises';
 import { isAbsolute, relative, resolve, sep, win32 } from 'node:path';
+import { showValue } from '../checks.ts';
 import { WeftError } from '../errors.ts';
-import { quoted } from '../schema.ts';
 
 /**
  * The path of a file, or a folder, that is named within a folder of work: by one of its files, or as its subfolder. Who made the folder may
@@ -10,7 +10,7 @@ import { quoted } from '../schema.ts';
  */
 export async function pathInside(folder: string, name: string): Promise<string> {
   const path = resolve(folder, name);
-  const outside = new WeftError(`${folder} names ${quoted(name)}, which is outside of it`);
+  const outside = new WeftError(`${folder} names ${showValue(name)}, which is outside of it`);
   if (name.includes('\0') || [isAbsolute, win32.isAbsolute].some((is) => is(name))) throw outside;
   if (!isWithin(resolve(folder), path)) throw outside;
   const [realFolder, realPath] = await Promise.all([realPathOf(folder), realPathOf(path)]);

@@ -1,62 +1,18 @@
 import { describeAugmentation } from '../data/augmentation.ts';
 import type { ClassGroups } from '../data/classGroups.ts';
 import { WeftError } from '../errors.ts';
-import type { Experiment, Recipe } from './experiment.ts';
+import type { Experiment } from './experiment.ts';
+import { MOST } from './fields.ts';
+import type { Overrides, PresetName } from './manifest.ts';
 import { describeOptimizer } from './optimizer.ts';
-import { type Settings, withNetworkSettings, withRecipeSettings } from './settings.ts';
-
-export type PresetName = 'recipe' | 'quick';
-
-/** A recipe with every option said. `'measured'` is settled once, from the time that a step takes here. */
-export interface Preset extends Required<Omit<Recipe, OptionalParts>>, Pick<Recipe, OptionalParts> {
-  /** Stratified where they aren't all of the 10,000. */
-  readonly testImages: number;
-  /** Whether training and validation images have the same share of every class. */
-  readonly stratified: boolean;
-  /** Training images over which batch-norm statistics are computed anew after each epoch; 0: the moving averages stay. */
-  readonly statisticsImages: number;
-}
-
-type OptionalParts =
-  | 'nested'
-  | 'classes'
-  | 'augment'
-  | 'replicate'
-  | 'patience'
-  | 'reduceOnPlateau'
-  | 'frozenPhase';
+import type { Plan, Preset } from './plan.ts';
+import { withNetworkSettings, withRecipeSettings } from './settings.ts';
 
 /** A preset whose sizes may still be to measure. */
 export type OpenPreset = Omit<Preset, 'trainingImages' | 'epochs'> & {
   readonly trainingImages: number | 'measured';
   readonly epochs: number | 'measured';
 };
-
-/** What a user may say about a run beside its preset. */
-export interface Overrides {
-  preset?: PresetName;
-  epochs?: number;
-  repeats?: number;
-  /** Bounds training, validation and test images alike. */
-  limit?: number;
-  batchSize?: number;
-  learningRate?: number;
-  noAugment?: boolean;
-  /** More of the recipe and of the network, by name: see settings.ts. */
-  set?: Settings;
-  /** Every layer trains from the beginning, from random weights where none are given: there is no frozen phase. */
-  unfrozen?: boolean;
-  /** A file with weights to begin with. */
-  weights?: string;
-  /** Kernels are chosen by predicted cost alone. */
-  noTune?: boolean;
-  fullTest?: boolean;
-}
-
-/** A preset with everything settled: with the seed, it decides a run. */
-export interface Plan extends Preset {
-  readonly preset: PresetName;
-}
 
 /** Images of each class in Fashion-MNIST's training set and in its test set. */
 const CLASS_SIZES = { training: 6_000, test: 1_000 } as const;
@@ -177,7 +133,7 @@ export function settle(
     preset.trainingImages === 'measured' ? Math.min(most, batches * batchSize) : preset.trainingImages;
   const passes =
     overrides.limit === undefined ? Math.max(1, Math.floor(affordable / trainingImages) - frozen) : 1;
-  const epochs = preset.epochs === 'measured' ? passes : preset.epochs;
+  const epochs = preset.epochs === 'measured' ? Math.min(passes, MOST.epochs) : preset.epochs;
   return { ...preset, preset: name, trainingImages, epochs };
 }
 

@@ -8,26 +8,15 @@ import { Display, FreshStatistics, Stretches } from './callbacks.ts';
 import type { Console } from './console.ts';
 import type { Experiment } from './experiment.ts';
 import { makeOptimizer, type OptimizerPlan } from './optimizer.ts';
-import { type Plan, repeatSizes, stepsPerEpoch } from './presets.ts';
-import type { History, RepeatFolder, RunFolder } from './run.ts';
+import type { Plan } from './plan.ts';
+import { repeatSizes, stepsPerEpoch } from './presets.ts';
+import type { AnyTest, History, RepeatResult } from './results.ts';
+import type { RepeatFolder, RunFolder } from './run.ts';
 import type { Data } from './session.ts';
 import { repeatSeed, splitImages } from './splitting.ts';
 import type { StopSignal } from './stop.ts';
 import { objectives } from './task.ts';
-import type { TestResult } from './testing.ts';
 import { loadWeights } from './weights.ts';
-
-/** A finished repeat. */
-export interface RepeatResult<T = TestResult> {
-  readonly repeat: number;
-  readonly seed: number;
-  readonly epochs: number;
-  /** Why training ended before its last epoch, if so. */
-  readonly endedEarly?: string;
-  /** The epoch whose weights were tested. */
-  readonly tested: EpochLogs;
-  readonly test: T;
-}
 
 /** What all repeats of a run have in common. */
 export interface Context {
@@ -58,7 +47,7 @@ export async function trainRepeat(
   context: Context,
   repeat: number,
   folder: RepeatFolder,
-): Promise<Omit<RepeatResult, 'test'>> {
+): Promise<Omit<RepeatResult<AnyTest>, 'test'>> {
   const { experiment, run, plan, data, stop, out } = context;
   const seed = repeatSeed(run.manifest.seed, repeat);
   const { epochs, trainingImages } = repeatSizes(plan, repeat);

@@ -1,11 +1,22 @@
 import { existsSync } from 'node:fs';
 import fs from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { WeftError } from '../errors.ts';
 import type { EpochLogs } from '../nn/fit.ts';
 import { atomicWrite, writeError } from '../node/files.ts';
-import { json, ManifestFolder, parseJson, readIfThere } from './folder.ts';
-import type { Overrides, Plan } from './presets.ts';
+import { ManifestFolder } from './folder.ts';
+import { json, readIfThere, readJson } from './jsonFile.ts';
+import { type Kernels, MANIFEST, type Manifest, manifestSchema } from './manifest.ts';
+import { pathInside } from './pathInside.ts';
+import {
+  type History,
+  history as historySchema,
+  RESULT,
+  type RepeatResult,
+  repeatResult,
+  type Summary,
+  summary as summarySchema,
+} from './results.ts';
 
 /*
  * A run's folder:
@@ -25,54 +36,8 @@ import type { Overrides, Plan } from './presets.ts';
  * can be computed again from it: a run killed between any two writes goes on.
  */
 
-export const MANIFEST = 'manifest.json';
-
-/** Which candidate ops take, by what is decided; see `tune`. */
-export type Kernels = Readonly<Record<string, string>>;
-
-/** What was chosen when the run began, on what grounds. */
-export interface Choices {
-  readonly plan: Plan;
-  readonly why: string;
-  /** Seconds a training image takes, by which sizes were chosen. */
-  readonly secondsPerImage: number;
-  /** The kernels that the run is made with. */
-  readonly kernels: Kernels;
-}
-
-export interface Flags extends Overrides {
-  data?: string;
-  adapter?: string;
-}
-
-export interface Versions {
-  readonly weft: string;
-  readonly node: string;
-  readonly webgpu: string;
-}
-
-export interface Manifest {
-  readonly format: 1;
-  readonly experiment: string;
-  readonly seed: number;
-  readonly created: string;
-  readonly flags: Flags;
-  readonly versions: Versions;
-  /** The manifest that this run repeats. */
-  readonly like?: string;
-  readonly adapter: string | null;
-  readonly dataFrom: string | null;
-  readonly choices: Choices | null;
-  /** Each time that the run was gone on with. */
-  readonly resumed: readonly { at: string; adapter: string; versions: Versions }[];
-}
-
-/** What is in the history of one repeat. */
-export interface History {
-  readonly epochs: readonly EpochLogs[];
-  /** Training loss and accuracy over stretches within epochs; `epoch` says where a stretch ends: 0.5 is half of the first. */
-  readonly stretches: readonly { epoch: number; loss: number; accuracy?: number }[];
-}
+/** Bytes of a history that are read at most: those of twice as many epochs as there may be. */
+const MOST_HISTORY_BYTES = 2 ** 26;
 
 const checkpointOf = (phase: number) => `checkpoint${phase === 0 ? '' : `-${phase + 1}`}.safetensors`;
 
@@ -94,7 +59,7 @@ export class RepeatFolder {
   readonly saveProbabilities = (file: Uint8Array) => this.write('probabilities.safetensors', file);
   readonly probabilities = () => readIfThere(this.file('probabilities.safetensors'));
   readonly saveCurves = (svg: string) => this.write('curves.svg', svg);
-  readonly saveResult = (result: object) => this.write('result.json', json(result));
+  readonly saveResult = (result: object) => this.write(RESULT, json(result));
 
   async saveHistory(history: History): Promise<void> {
     await this.write('history.json', json(history));
@@ -109,13 +74,12 @@ export class RepeatFolder {
   }
 
   async history(): Promise<History | undefined> {
-    const file = await readIfThere(this.file('history.json'));
-    return file && parseJson<History>(this.file('history.json'), file);
+    return readJson(this.file('history.json'), historySchema, { mostBytes: MOST_HISTORY_BYTES });
   }
 
-  async result<T>(): Promise<T | undefined> {
-    const file = await readIfThere(this.file('result.json'));
-    return file && parseJson<T>(this.file('result.json'), file);
+  /** What the repeat came to, where it is finished. */
+  async result(): Promise<RepeatResult | undefined> {
+    return readJson(this.file(RESULT), repeatResult);
   }
 
   private async write(name: string, contents: Uint8Array | string): Promise<void> {
@@ -149,9 +113,11 @@ export class RunFolder extends ManifestFolder<Manifest> {
     return run;
   }
 
-  /** @throws WeftError where there is no run, or its manifest is damaged. */
+  /** @throws WeftError where there is no run, its manifest is damaged, or a repeat's folder is a link to elsewhere */
   static async open(path: string): Promise<RunFolder> {
-    return new RunFolder(path, await readManifest(path));
+    const run = new RunFolder(path, await readManifest(path));
+    for (const repeat of run.repeats) if (repeat.path !== path) await pathInside(path, basename(repeat.path));
+    return run;
   }
 
   /** The kernels that the run is made with; none before its choices are made. */
@@ -170,9 +136,9 @@ export class RunFolder extends ManifestFolder<Manifest> {
     return choices ? Array.from({ length: choices.plan.repeats }, (_, i) => this.repeat(i + 1)) : [];
   }
 
-  /** What the repeats came to together; of a single one, its result. */
-  async summary(): Promise<object | undefined> {
-    return this.files(this.path).result();
+  /** What several repeats came to together. */
+  async summary(): Promise<Summary | undefined> {
+    return readJson(join(this.path, RESULT), summarySchema);
   }
 
   /** Keeps the weights of the best of several repeats. */
@@ -198,20 +164,15 @@ export class RunFolder extends ManifestFolder<Manifest> {
   }
 }
 
-/** Reads the manifest of a run, given by its folder or the manifest itself. */
+/** Bytes of a manifest that are read at most. */
+const MOST_MANIFEST_BYTES = 2 ** 22;
+
+/** Reads the manifest of a run, given by its folder or the manifest itself. @throws WeftError where there is none, or it is damaged */
 export async function readManifest(path: string): Promise<Manifest> {
   const file = path.endsWith('.json') ? path : join(path, MANIFEST);
-  const bytes = await readIfThere(file);
-  if (!bytes) throw new WeftError(`${path} is no run: there is no ${file}`);
-  const manifest = parseJson<Manifest>(file, bytes);
-  if (
-    manifest?.format !== 1 ||
-    !Number.isSafeInteger(manifest.seed) ||
-    typeof manifest.experiment !== 'string'
-  ) {
-    throw new WeftError(`${file} is no manifest of a run that this version of weft can read`);
-  }
-  return manifest;
+  const manifest = await readJson(file, manifestSchema, { mostBytes: MOST_MANIFEST_BYTES });
+  if (manifest) return manifest;
+  throw new WeftError(`${path} is no run: there is no ${file}`);
 }
 
 /** A folder for a new run: the one asked for, else `runs/v5-2026-01-31-SEED`, numbered where that is taken. */

@@ -10,7 +10,7 @@ import { VERSION } from '../tensor/version.ts';
 import type { Console } from './console.ts';
 import type { ExperimentSet } from './experimentSet.ts';
 import type { ManifestFolder } from './folder.ts';
-import type { Kernels, Manifest, Versions } from './run.ts';
+import type { Kernels, Manifest, Versions } from './manifest.ts';
 
 export interface Data {
   readonly train: ExperimentSet;

@@ -3,6 +3,7 @@ import { type ModelConfig, modelFromConfig } from '../nn/modelFile.ts';
 import type { LayerDescription } from '../nn/sequential.ts';
 import type { ParameterValue } from '../search/space.ts';
 import type { Experiment } from './experiment.ts';
+import { MOST } from './fields.ts';
 import type { OptimizerPlan } from './optimizer.ts';
 import type { OpenPreset } from './presets.ts';
 
@@ -36,10 +37,11 @@ const notNegative = {
   expected: 'a number from 0 on',
   accepts: (value: ParameterValue) => typeof value === 'number' && Number.isFinite(value) && value >= 0,
 };
-const wholeFromOne = {
-  expected: 'a whole number from 1 on',
-  accepts: (value: ParameterValue) => Number.isSafeInteger(value) && Number(value) >= 1,
-};
+const wholeUpTo = (most: number) => ({
+  expected: `a whole number from 1 to ${most}`,
+  accepts: (value: ParameterValue) =>
+    Number.isSafeInteger(value) && Number(value) >= 1 && Number(value) <= most,
+});
 const flag = {
   expected: 'true or false',
   accepts: (value: ParameterValue) => typeof value === 'boolean',
@@ -75,7 +77,7 @@ function renamed(plan: OptimizerPlan, name: OptimizerPlan['name']): OptimizerPla
 /** In the order in which they are made: the optimizer's name decides which others it has. */
 const recipeSettings: Readonly<Record<string, Setting<OpenPreset>>> = {
   batchSize: {
-    ...wholeFromOne,
+    ...wholeUpTo(MOST.images),
     change: (preset, value) => ({ ...preset, batchSize: value as number }),
   },
   'optimizer.name': {
@@ -115,7 +117,7 @@ const recipeSettings: Readonly<Record<string, Setting<OpenPreset>>> = {
 
 const networkSettings: Readonly<Record<string, Setting<Network>>> = {
   width: {
-    ...wholeFromOne,
+    ...wholeUpTo(MOST.width),
     change: (network, width) => (seed) => network(seed, width as number),
   },
   dropout: {

@@ -1,7 +1,8 @@
 import { randomSplit, stratifiedSplit } from '../data/splits.ts';
 import { RandomStream } from '../tensor/random.ts';
 import { classesIn, type ExperimentSet } from './experimentSet.ts';
-import { type Plan, repeatSizes } from './presets.ts';
+import type { Plan } from './plan.ts';
+import { repeatSizes } from './presets.ts';
 
 /** Decides all that is random in a repeat of a run. */
 export const repeatSeed = (runSeed: number, repeat: number): number =>

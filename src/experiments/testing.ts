@@ -12,17 +12,12 @@ import type { Model } from '../nn/model.ts';
 import { decodeSafetensors, encodeSafetensors } from '../nn/safetensors.ts';
 import { formatConfusion, formatScores } from '../report/scores.ts';
 import { RandomStream } from '../tensor/random.ts';
-import { showShape } from '../tensor/shape.ts';
+import { sameShape, showShape } from '../tensor/shape.ts';
 import type { Console } from './console.ts';
 import { classesIn, type ExperimentSet } from './experimentSet.ts';
+import type { ReconstructionResult, Summary, TestResult } from './results.ts';
 import type { Data } from './session.ts';
 import { objectives } from './task.ts';
-
-/** How a network, or several together, did on test images. */
-export interface TestResult extends ClassificationReport {
-  /** Mean loss with the L2 penalty; null for an ensemble, which is no network. */
-  readonly loss: number | null;
-}
 
 /** One network's answers. */
 export interface Tested {
@@ -75,13 +70,6 @@ export async function classify(
   }
 }
 
-/** How well an autoencoder gives test images back. */
-export interface ReconstructionResult {
-  readonly samples: number;
-  /** Mean squared error, of pixels from 0 to 1 unless they are scaled otherwise. */
-  readonly loss: number;
-}
-
 /** Tests an autoencoder on images of the test set. */
 export async function testReconstruction(
   model: Model,
@@ -106,10 +94,17 @@ export function encodeTested({ result, probabilities }: Tested): Uint8Array {
   return encodeSafetensors(new Map([[PROBABILITIES, { shape, data: probabilities }]]));
 }
 
-/** @throws WeftError where the file isn't one. */
+/** @throws WeftError where the file isn't one, or is of another test */
 export function decodeTested(file: Uint8Array, result: TestResult): Tested {
   const found = decodeSafetensors(file).tensors.get(PROBABILITIES);
   if (!(found?.data instanceof Float32Array)) throw new WeftError(`the file holds no '${PROBABILITIES}'`);
+  const shape = [result.samples, result.classes.length];
+  if (!sameShape(found.shape, shape))
+    throw new WeftError(
+      `the file holds probabilities ${showShape(found.shape)}; the result is one of ${showShape(shape)}`,
+    );
+  if (!found.data.every((value) => value >= 0 && value <= 1 + 1e-5))
+    throw new WeftError('the file holds what is no probability, from 0 to 1');
   return { result, probabilities: found.data };
 }
 
@@ -136,13 +131,6 @@ export function meanOf(values: readonly number[]): { mean: number; deviation: nu
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
   return { mean, deviation: values.length > 1 ? Math.sqrt(squares / (values.length - 1)) : null };
-}
-
-export interface Summary {
-  readonly accuracies: readonly number[];
-  readonly accuracy: { mean: number; deviation: number | null };
-  readonly loss: { mean: number; deviation: number | null };
-  readonly ensemble: TestResult;
 }
 
 /** What several networks come to on the same images. */

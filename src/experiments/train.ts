@@ -9,18 +9,11 @@ import { type Console, duration } from './console.ts';
 import type { Experiment } from './experiment.ts';
 import { groupSets } from './experimentSet.ts';
 import { findExperiment } from './index.ts';
-import {
-  checkStart,
-  describePlan,
-  estimate,
-  inferenceBatch,
-  type Overrides,
-  type PresetName,
-  presetOf,
-  settle,
-} from './presets.ts';
-import { type Context, type RepeatResult, trainRepeat } from './repeat.ts';
-import { type Choices, newRunPath, type RepeatFolder, RunFolder, readManifest } from './run.ts';
+import type { Choices, Overrides, PresetName } from './manifest.ts';
+import { checkStart, describePlan, estimate, inferenceBatch, presetOf, settle } from './presets.ts';
+import { type Context, trainRepeat } from './repeat.ts';
+import { isClassified, type ReconstructionResult, type RepeatResult, type TestResult } from './results.ts';
+import { newRunPath, type RepeatFolder, RunFolder, readManifest } from './run.ts';
 import { close, type Data, type OpenGpu, openData, openGpuFor, versions } from './session.ts';
 import { withNetworkSettings } from './settings.ts';
 import { shellPath } from './shell.ts';
@@ -31,7 +24,6 @@ import {
   printReconstruction,
   printResult,
   printSummary,
-  type ReconstructionResult,
   summarize,
   type Tested,
   type TestOptions,
@@ -194,7 +186,7 @@ async function isFinished(run: RunFolder): Promise<boolean> {
   return (
     results.length > 0 &&
     results.every((result) => result !== undefined) &&
-    (await run.summary()) !== undefined
+    (results.length === 1 || (await run.summary()) !== undefined)
   );
 }
 
@@ -217,14 +209,13 @@ async function runRepeats(context: Context): Promise<void> {
       const tested = await testWeights(context, folder, test);
       printResult(what, tested.result, data, out);
       await folder.saveProbabilities(encodeTested(tested));
-      await folder.saveResult({ ...outcome, test: tested.result } satisfies RepeatResult);
+      await folder.saveResult({ ...outcome, test: tested.result } satisfies RepeatResult<TestResult>);
     }
   }
   if (plan.repeats === 1 || reconstructs) return;
   const summary = summarize(await Promise.all(run.repeats.map(readTested)), data);
   printSummary(summary, data, out);
-  const results = await Promise.all(run.repeats.map((folder) => folder.result<RepeatResult>()));
-  const winner = lowestLoss(results.map((result) => result!));
+  const winner = lowestLoss(await Promise.all(run.repeats.map(readResult)));
   out.line(
     winner
       ? `lowest validation loss: repeat ${winner.repeat}, accuracy ${winner.accuracy.toFixed(4)} on the test images`
@@ -236,19 +227,27 @@ async function runRepeats(context: Context): Promise<void> {
 
 /** The repeat whose tested weights have the lowest validation loss, the first of equal ones; undefined where none was validated. */
 export function lowestLoss(
-  results: readonly RepeatResult[],
+  results: readonly RepeatResult<TestResult>[],
 ): { repeat: number; accuracy: number; valLoss: number } | undefined {
   const validated = results.flatMap(({ repeat, test: { accuracy }, tested: { valLoss } }) =>
-    valLoss === undefined ? [] : { repeat, accuracy, valLoss },
+    valLoss === undefined || Number.isNaN(valLoss) ? [] : { repeat, accuracy, valLoss },
   );
   return validated.sort((a, b) => a.valLoss - b.valLoss || a.repeat - b.repeat)[0];
 }
 
 /** What a finished repeat answered. */
 async function readTested(folder: RepeatFolder): Promise<Tested> {
-  const [file, result] = [await folder.probabilities(), await folder.result<RepeatResult>()];
-  if (!file || !result) throw new WeftError(`${folder.path} lacks a file that a finished repeat has`);
-  return decodeTested(file, result.test);
+  const [file, { test }] = [await folder.probabilities(), await readResult(folder)];
+  if (!file) throw new WeftError(`${folder.path} lacks the probabilities that a finished repeat has`);
+  return decodeTested(file, test);
+}
+
+/** What a finished repeat of a classifier came to. */
+async function readResult(folder: RepeatFolder): Promise<RepeatResult<TestResult>> {
+  const result = await folder.result();
+  if (!result || !isClassified(result.test))
+    throw new WeftError(`${folder.path} lacks the result that a finished repeat of a classifier has`);
+  return { ...result, test: result.test };
 }
 
 /** Tests the weights that the plan says. */

@@ -162,7 +162,7 @@ class Proposals {
 }
 
 /** @throws WeftError where trials aren't of this space, or not the first ones of a search */
-function checkHistory(space: Space, history: readonly Trial[]): void {
+export function checkHistory(space: Space, history: readonly Trial[]): void {
   const names = Object.keys(space);
   for (const [i, { number, parameters }] of history.entries()) {
     if (number !== i + 1)

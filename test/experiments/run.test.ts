@@ -2,14 +2,9 @@ import fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { v5 } from '../../src/experiments/czerny/v5.ts';
+import type { Choices, Manifest } from '../../src/experiments/manifest.ts';
 import { settle } from '../../src/experiments/presets.ts';
-import {
-  type Choices,
-  type Manifest,
-  newRunPath,
-  RunFolder,
-  readManifest,
-} from '../../src/experiments/run.ts';
+import { newRunPath, RunFolder, readManifest } from '../../src/experiments/run.ts';
 import { temporaryFolder } from './weft.ts';
 
 let folder: string;
@@ -154,9 +149,11 @@ describe("a run's folder", () => {
     );
     await fs.mkdir(path);
     await fs.writeFile(join(path, 'manifest.json'), '{"format": 1');
-    await expect(RunFolder.open(path)).rejects.toThrow(/manifest.json is damaged/);
+    await expect(RunFolder.open(path)).rejects.toThrow(/manifest.json: damaged JSON/);
     await fs.writeFile(join(path, 'manifest.json'), '{"format": 99}');
-    await expect(RunFolder.open(path)).rejects.toThrow(/is no manifest of a run/);
+    await expect(RunFolder.open(path)).rejects.toThrow(
+      /manifest.json: format must be 1, the format that this version of weft reads, got 99$/,
+    );
   });
 });
 

@@ -76,12 +76,10 @@ describe('a space for settings', () => {
       await fs.writeFile(good, JSON.stringify(searched));
       expect(await readSpace(good)).toEqual(searched);
       await fs.writeFile(list, '[]');
-      await expect(readSpace(list)).rejects.toThrow(
-        'it must hold an object with a dimension for each setting',
-      );
+      await expect(readSpace(list)).rejects.toThrow('list.json: expected an object, got an array of 0');
       await fs.writeFile(broken, '{');
-      await expect(readSpace(broken)).rejects.toThrow('broken.json is damaged');
-      await expect(readSpace(join(folder, 'none.json'))).rejects.toThrow('none.json: could not be read');
+      await expect(readSpace(broken)).rejects.toThrow('broken.json: damaged JSON');
+      await expect(readSpace(join(folder, 'none.json'))).rejects.toThrow('none.json: there is no such file');
     } finally {
       await fs.rm(folder, { recursive: true });
     }

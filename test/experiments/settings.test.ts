@@ -63,7 +63,7 @@ describe('settings of a recipe', () => {
   const refused: [Settings, string][] = [
     [{ rate: 1 }, "no setting 'rate'; there are batchSize, optimizer.name, optimizer.learningRate"],
     [{ toString: 1 }, "no setting 'toString'"],
-    [{ batchSize: 0.5 }, 'batchSize must be a whole number from 1 on, got 0.5'],
+    [{ batchSize: 0.5 }, 'batchSize must be a whole number from 1 to 1000000, got 0.5'],
     [{ 'optimizer.learningRate': 0 }, 'optimizer.learningRate must be a number above 0, got 0'],
     [{ 'optimizer.name': 'adam' }, 'optimizer.name must be one of Adam, AdamW, SGD, got "adam"'],
     [{ 'optimizer.momentum': 0.9 }, 'optimizer.momentum belongs to SGD, and the optimizer is Adam'],

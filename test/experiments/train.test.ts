@@ -1,7 +1,7 @@
 import fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Manifest } from '../../src/experiments/run.ts';
+import type { Manifest } from '../../src/experiments/manifest.ts';
 import { loadModel } from '../../src/nn/modelFile.ts';
 import {
   buildWeft,

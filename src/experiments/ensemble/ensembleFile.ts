@@ -1,10 +1,12 @@
 import fs from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ClassificationReport } from '../../analysis/classification.ts';
+import * as v from 'valibot';
 import { WeftError } from '../../errors.ts';
 import { atomicWrite, writeError } from '../../node/files.ts';
-import { json, parseJson, readIfThere } from '../folder.ts';
-import type { Versions } from '../run.ts';
+import { object, type Schema, wholeNumber } from '../../schema.ts';
+import { classificationReport, figure, images, list, share, text } from '../fields.ts';
+import { json, readJson } from '../jsonFile.ts';
+import { versions } from '../manifest.ts';
 
 /*
  * ensemble.json, in a folder of its own: what networks come to together, by `weft ensemble` or `weft collapse`.
@@ -12,62 +14,82 @@ import type { Versions } from '../run.ts';
 
 export const ENSEMBLE = 'ensemble.json';
 
-/** A network, and what it says of the test images by itself. */
-export interface MemberScore {
-  readonly name: string;
-  readonly test: ClassificationReport;
+const memberScore = object({
+  name: text,
+  test: classificationReport,
   /** On the images that were held out for the meta-learner. */
-  readonly heldOutAccuracy?: number;
-}
+  heldOutAccuracy: v.optional(share),
+});
+
+/** A network, and what it says of the test images by itself. */
+export type MemberScore = Readonly<v.InferOutput<typeof memberScore>>;
+
+const gain = object({
+  /** Percentage points of accuracy. */
+  points: v.pipe(figure, v.minValue(-101, 'at least -100'), v.maxValue(101, 'at most 100')),
+  /** Images that are right now and were wrong, and the other way round. */
+  fixed: images(),
+  broken: images(),
+});
 
 /** Beside the best member, on the same test images. */
-export interface Gain {
-  /** Percentage points of accuracy. */
-  readonly points: number;
-  /** Images that are right now and were wrong, and the other way round. */
-  readonly fixed: number;
-  readonly broken: number;
-}
+export type Gain = Readonly<v.InferOutput<typeof gain>>;
+
+const methodScore = object({
+  name: v.pipe(text, v.nonEmpty('a name')),
+  /** What decides, in a few words. */
+  how: text,
+  test: classificationReport,
+  gain,
+});
 
 /** A way in which networks decide together. */
-export interface MethodScore {
-  readonly name: string;
-  /** What decides, in a few words. */
-  readonly how: string;
-  readonly test: ClassificationReport;
-  readonly gain: Gain;
-}
+export type MethodScore = Readonly<v.InferOutput<typeof methodScore>>;
 
 /** The images that a meta-learner was fitted to: training images that no member was trained on. */
-export interface FittedOn {
-  readonly images: number;
+const fittedOn = object({
+  images: images(),
   /** Of them, those that every member was validated on. */
-  readonly validation: number;
+  validation: images(),
   /** Its loss and accuracy on them. */
-  readonly loss: number;
-  readonly accuracy: number;
-}
+  loss: figure,
+  accuracy: share,
+});
+const refused = object({ refused: text });
+type Stacking = v.InferOutput<typeof fittedOn> | v.InferOutput<typeof refused>;
 
-export interface EnsembleFile {
-  readonly format: 1;
-  readonly kind: 'ensemble' | 'collapse';
-  readonly made: string;
-  readonly seed: number;
-  readonly versions: Versions;
-  readonly adapter: string;
-  readonly dataFrom: string;
-  /** Images in the test set, of which `test.samples` were taken. */
-  readonly testImages: number;
-  /** What the methods are compared with: of an ensemble its members, of a collapse the plain networks. */
-  readonly members: readonly MemberScore[];
-  /** The number of the best, by its accuracy on the test images. */
-  readonly best: number;
-  /** Of a collapse: the network of groups and its specialist, each on its own classes. */
-  readonly parts?: readonly MemberScore[];
-  readonly methods: readonly MethodScore[];
-  /** Of an ensemble: what the meta-learner was fitted to, or why there is none. */
-  readonly stacking?: FittedOn | { readonly refused: string };
-}
+const MOST_MEMBERS = 1000;
+
+const ensembleSchema = v.pipe(
+  object({
+    format: v.literal(1, '1, the format that this version of weft reads'),
+    kind: v.picklist(['ensemble', 'collapse'], "'ensemble' or 'collapse'"),
+    made: text,
+    seed: wholeNumber(),
+    versions,
+    adapter: text,
+    dataFrom: text,
+    /** Images in the test set, of which `test.samples` were taken. */
+    testImages: images(),
+    /** What the methods are compared with: of an ensemble its members, of a collapse the plain networks. */
+    members: list(memberScore, MOST_MEMBERS),
+    /** The number of the best, by its accuracy on the test images. */
+    best: wholeNumber({ max: MOST_MEMBERS - 1 }),
+    /** Of a collapse: the network of groups and its specialist, each on its own classes. */
+    parts: v.optional(list(memberScore, MOST_MEMBERS)),
+    methods: v.pipe(list(methodScore, 100), v.minLength(1, 'an array of at least 1')),
+    /** Of an ensemble: what the meta-learner was fitted to, or why there is none. */
+    stacking: v.optional(
+      v.lazy(
+        (stacking): Schema<Stacking> =>
+          typeof stacking === 'object' && stacking !== null && 'refused' in stacking ? refused : fittedOn,
+      ),
+    ),
+  }),
+  v.check(({ members, best }) => best < members.length, 'an object whose best is the number of a member'),
+);
+
+export type EnsembleFile = Readonly<v.InferOutput<typeof ensembleSchema>>;
 
 /** Makes a folder for what networks come to together. @throws WeftError where something is in it already */
 export async function makeEnsembleFolder(path: string): Promise<void> {
@@ -85,7 +107,5 @@ export const writeEnsemble = (folder: string, file: EnsembleFile): Promise<void>
 
 /** What is in an ensemble's folder; undefined where it is none. */
 export async function readEnsemble(folder: string): Promise<EnsembleFile | undefined> {
-  const path = join(folder, ENSEMBLE);
-  const file = await readIfThere(path);
-  return file && parseJson<EnsembleFile>(path, file);
+  return readJson(join(folder, ENSEMBLE), ensembleSchema);
 }

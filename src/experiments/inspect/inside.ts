@@ -1,15 +1,19 @@
 import fs from 'node:fs/promises';
 import { join } from 'node:path';
+import * as v from 'valibot';
 import type { DeadChannels, FeatureMaps, Filters } from '../../analysis/featureMaps.ts';
+import { showValue } from '../../checks.ts';
 import { WeftError } from '../../errors.ts';
 import { atomicWrite } from '../../node/files.ts';
 import { featureMapPicture, filtersPicture } from '../../report/featureMapPicture.ts';
 import { encodePng, grayPicture } from '../../report/pictures.ts';
-import type { Shape } from '../../tensor/shape.ts';
+import { object, type Schema, wholeNumber } from '../../schema.ts';
+import { figure, images, list, MOST, text } from '../fields.ts';
 import { fileNameOf } from '../fileName.ts';
-import { json, parseJson, readIfThere } from '../folder.ts';
 import { SIDE } from '../image.ts';
+import { json, readIfThere, readJson } from '../jsonFile.ts';
 import type { NamedImage } from '../namedImages.ts';
+import { pathInside } from '../pathInside.ts';
 
 /*
  * What `weft inspect` leaves in a run's folder: inside.json, and the pictures that it names in the folder inside. The JSON is written
@@ -19,25 +23,55 @@ import type { NamedImage } from '../namedImages.ts';
 const FILE = 'inside.json';
 const PICTURES = 'inside';
 
-/** What a look inside a network found. Pictures are paths from the folder that inside.json is in. */
-export interface Inside {
-  readonly format: 1;
-  readonly images: readonly { readonly name: string; readonly label?: string; readonly picture: string }[];
-  readonly layers: readonly {
-    readonly layer: string;
-    /** Without the batch. */
-    readonly shape: Shape;
-    /** One for each image. */
-    readonly maps: readonly { readonly picture: string; readonly blank: readonly number[] }[];
-  }[];
-  /** Of the first convolution, where there is one. */
-  readonly filters: { layer: string; shape: Shape; range: readonly [number, number]; picture: string } | null;
-  readonly dead: {
-    /** On how many test images. */
-    readonly images: number;
-    readonly layers: readonly DeadChannels[];
-  };
-}
+/** Images that are looked at at a time. */
+const MOST_IMAGES = 1000;
+
+const channel = wholeNumber({ max: MOST.channels - 1 });
+const channels = list(channel, MOST.channels);
+const extent = wholeNumber({ min: 1, max: MOST.channels });
+/** A path from the folder that inside.json is in. */
+const picture = text;
+
+const insideSchema = v.pipe(
+  object({
+    format: v.literal(1, '1: inspect the run again'),
+    images: list(object({ name: text, label: v.optional(text), picture }), MOST_IMAGES),
+    layers: list(
+      object({
+        layer: text,
+        /** Without the batch. */
+        shape: v.pipe(list(extent, 8), v.minLength(1, 'an array of at least 1')),
+        /** One for each image. */
+        maps: list(object({ picture, blank: channels }), MOST_IMAGES),
+      }),
+      MOST.layers,
+    ),
+    /** Of the first convolution, where there is one. */
+    filters: v.nullable(
+      object({
+        layer: text,
+        shape: v.pipe(list(extent, 4), v.length(4, 'an array of 4')),
+        range: v.pipe(v.tuple([figure, figure]), v.readonly()),
+        picture,
+      }),
+    ),
+    dead: object({
+      /** On how many test images. */
+      images: images(),
+      layers: list(
+        object({ layer: text, channels: extent, dead: channels }) satisfies Schema<DeadChannels>,
+        MOST.layers,
+      ),
+    }),
+  }),
+  v.check(
+    ({ images, layers }) => layers.every(({ maps }) => maps.length === images.length),
+    'an object whose layers have a map for each image',
+  ),
+);
+
+/** What a look inside a network found. */
+export type Inside = Readonly<v.InferOutput<typeof insideSchema>>;
 
 export interface Found {
   readonly images: readonly NamedImage[];
@@ -97,11 +131,8 @@ export interface InsideFiles {
 /** What a folder holds of a look inside; undefined where there was none. @throws WeftError where its files are damaged */
 export async function readInside(folder: string): Promise<InsideFiles | undefined> {
   const file = join(folder, FILE);
-  const bytes = await readIfThere(file);
-  if (!bytes) return undefined;
-  const inside = parseJson<Inside>(file, bytes);
-  if (inside?.format !== 1)
-    throw new WeftError(`${file} is of another version of weft: inspect the run again`);
+  const inside = await readJson(file, insideSchema);
+  if (!inside) return undefined;
   const paths = [
     ...inside.images.map(({ picture }) => picture),
     ...inside.layers.flatMap(({ maps }) => maps.map(({ picture }) => picture)),
@@ -109,9 +140,17 @@ export async function readInside(folder: string): Promise<InsideFiles | undefine
   ];
   const pictures = new Map<string, Uint8Array>();
   for (const path of paths) {
-    const picture = await readIfThere(join(folder, path));
-    if (!picture) throw new WeftError(`${file} names ${path}, which isn't there: inspect the run again`);
+    if (pictures.has(path))
+      throw new WeftError(`${file} names ${showValue(path)} twice: inspect the run again`);
+    const picture = await readIfThere(await pathInside(folder, path));
+    if (!picture)
+      throw new WeftError(`${file} names ${showValue(path)}, which isn't there: inspect the run again`);
+    if (!isPng(picture)) throw new WeftError(`${file} names ${showValue(path)}, which is no PNG picture`);
     pictures.set(path, picture);
   }
   return { inside, pictureOf: (path) => pictures.get(path)! };
 }
+
+const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
+
+const isPng = (bytes: Uint8Array): boolean => SIGNATURE.every((byte, i) => bytes[i] === byte);

@@ -1,6 +1,7 @@
 import { layers } from '../../nn/layers/index.ts';
 import { sequential } from '../../nn/sequential.ts';
-import type { Experiment, Recipe } from '../experiment.ts';
+import type { Experiment } from '../experiment.ts';
+import type { Recipe } from '../plan.ts';
 
 /*
  * Two convolutions and a hidden dense layer. The first version overfits; the improved one has fewer filters, and dropout.

@@ -1,9 +1,9 @@
 import { threeDigits } from '../../report/numbers.ts';
 import type { Block, Section } from '../../report/page.ts';
 import { duration } from '../console.ts';
+import type { Flags, Versions } from '../manifest.ts';
 import { estimate } from '../presets.ts';
 import { recipeRows } from '../recipeRows.ts';
-import type { Flags, Versions } from '../run.ts';
 import type { ReportedRun } from './reportedRun.ts';
 
 type Fact = readonly [name: string, value: string];

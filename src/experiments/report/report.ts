@@ -9,7 +9,8 @@ import { VERSION } from '../../tensor/version.ts';
 import type { Console } from '../console.ts';
 import { ENSEMBLE, readEnsemble } from '../ensemble/ensembleFile.ts';
 import { ensembleSections } from '../ensemble/section.ts';
-import { MANIFEST } from '../run.ts';
+import { MANIFEST } from '../manifest.ts';
+import { isClassified } from '../results.ts';
 import { readSearch, SEARCH } from '../search/folder.ts';
 import { searchSection } from '../search/section.ts';
 import { type Data, openData } from '../session.ts';
@@ -17,7 +18,7 @@ import { shellPath, shellWord } from '../shell.ts';
 import { mapFile, PIXELS, readMaps } from '../tsne/artefact.ts';
 import { tsneSection } from '../tsne/section.ts';
 import { type Missing, missingSection, type Read } from './missing.ts';
-import { isClassified, type ReportedRun, readRun } from './reportedRun.ts';
+import { type ReportedRun, readRun } from './reportedRun.ts';
 import { resultsSection } from './results.ts';
 import { historiesOf, readSections } from './runSections.ts';
 

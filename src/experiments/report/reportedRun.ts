@@ -4,10 +4,10 @@ import { loadModel } from '../../nn/modelFile.ts';
 import { type Evaluation, readEvaluation } from '../evaluation.ts';
 import type { Experiment } from '../experiment.ts';
 import { findExperiment } from '../index.ts';
-import type { RepeatResult } from '../repeat.ts';
-import { type Manifest, type RepeatFolder, RunFolder } from '../run.ts';
+import type { Manifest } from '../manifest.ts';
+import type { AnyTest, RepeatResult, Summary } from '../results.ts';
+import { type RepeatFolder, RunFolder } from '../run.ts';
 import { withNetworkSettings } from '../settings.ts';
-import type { ReconstructionResult, Summary, TestResult } from '../testing.ts';
 
 /** One repeat of a run, as far as it has come. */
 export interface ReportedRepeat {
@@ -16,14 +16,12 @@ export interface ReportedRepeat {
   readonly folder: RepeatFolder;
   readonly epochs: readonly EpochLogs[];
   /** Undefined: it isn't finished. */
-  readonly result: RepeatResult<AnyTest> | undefined;
+  readonly result: RepeatResult | undefined;
   /** What `weft evaluate` found. */
   readonly evaluation: Evaluation | undefined;
   /** Its test on the most images: that at its end, or that of `weft evaluate`. */
   readonly test: AnyTest | undefined;
 }
-
-export type AnyTest = TestResult | ReconstructionResult;
 
 /** A run's folder, read for a report. */
 export interface ReportedRun {
@@ -40,10 +38,6 @@ export interface ReportedRun {
   readonly model: Model;
 }
 
-/** Whether a test was one of a classifier. */
-export const isClassified = (test: AnyTest | undefined): test is TestResult =>
-  test !== undefined && 'accuracy' in test;
-
 /** @throws WeftError where there is no run, or a file of it is damaged */
 export async function readRun(path: string, name: string): Promise<ReportedRun> {
   const run = await RunFolder.open(path);
@@ -54,7 +48,7 @@ export async function readRun(path: string, name: string): Promise<ReportedRun> 
     run.repeats.map((folder, i) => readRepeat(folder, several ? `repeat ${i + 1}` : '')),
   );
   const allDone = repeats.length > 0 && repeats.every(({ result }) => result !== undefined);
-  const together = allDone && repeats.length > 1 ? ((await run.summary()) as Summary | undefined) : undefined;
+  const together = allDone && repeats.length > 1 ? await run.summary() : undefined;
   return {
     path,
     name,
@@ -70,7 +64,7 @@ export async function readRun(path: string, name: string): Promise<ReportedRun> 
 async function readRepeat(folder: RepeatFolder, name: string): Promise<ReportedRepeat> {
   const [history, result, evaluation] = await Promise.all([
     folder.history(),
-    folder.result<RepeatResult<AnyTest>>(),
+    folder.result(),
     readEvaluation(folder.path),
   ]);
   const tests = [evaluation?.test, result?.test].filter((test) => test !== undefined);
@@ -88,7 +82,10 @@ async function readModel(repeats: readonly ReportedRepeat[], experiment: Experim
 
 /** The repeat with the lowest validation loss, of those that were tested; without validation the first. */
 export function bestRepeat({ repeats }: ReportedRun): ReportedRepeat | undefined {
-  const loss = ({ result }: ReportedRepeat) => result?.tested.valLoss ?? Number.POSITIVE_INFINITY;
+  const loss = ({ result }: ReportedRepeat) => {
+    const { valLoss } = result?.tested ?? {};
+    return valLoss === undefined || Number.isNaN(valLoss) ? Number.POSITIVE_INFINITY : valLoss;
+  };
   const [first, ...others] = repeats.filter(({ test }) => test !== undefined);
   return first && others.reduce((best, repeat) => (loss(repeat) < loss(best) ? repeat : best), first);
 }

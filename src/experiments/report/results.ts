@@ -3,8 +3,9 @@ import { duration } from '../console.ts';
 import { showReported } from '../measured.ts';
 import { countParameters } from '../models.ts';
 import { estimate } from '../presets.ts';
+import { isClassified } from '../results.ts';
 import { meanOf } from '../testing.ts';
-import { isClassified, type ReportedRepeat, type ReportedRun } from './reportedRun.ts';
+import type { ReportedRepeat, ReportedRun } from './reportedRun.ts';
 
 /** A column of the table of results: of a repeat, and of several what they come to together. */
 interface Column {

@@ -5,13 +5,14 @@ import type { NamedHistory } from '../../report/sections/learningCurves.ts';
 import { modelSection } from '../../report/sections/model.ts';
 import { answersOf, galleriesSection } from '../evaluation.ts';
 import { groupSets } from '../experimentSet.ts';
+import { isClassified } from '../results.ts';
 import type { Data } from '../session.ts';
 import { shellPath } from '../shell.ts';
 import { decodeTested } from '../testing.ts';
 import { artefacts } from './artefacts.ts';
 import { hardwareSection, manifestSection } from './manifestSections.ts';
 import type { Missing, Read } from './missing.ts';
-import { bestRepeat, isClassified, type ReportedRepeat, type ReportedRun } from './reportedRun.ts';
+import { bestRepeat, type ReportedRepeat, type ReportedRun } from './reportedRun.ts';
 
 /** The trainings of runs, one for each repeat. */
 export const historiesOf = (runs: readonly ReportedRun[]): NamedHistory[] =>

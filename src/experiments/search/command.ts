@@ -9,13 +9,13 @@ import { type Console, duration } from '../console.ts';
 import type { Experiment } from '../experiment.ts';
 import { groupSets } from '../experimentSet.ts';
 import { findExperiment } from '../index.ts';
+import type { Overrides } from '../manifest.ts';
+import type { Plan } from '../plan.ts';
 import {
   checkStart,
   choosePreset,
   describePlan,
   estimate,
-  type Overrides,
-  type Plan,
   presetOf,
   setSizes,
   withOverrides,
@@ -110,7 +110,9 @@ export async function searchExperiment(
         return 0;
       } catch (error) {
         if (!(error instanceof Stopped)) throw error;
-        out.line(`${error.reason}; go on: weft search ${known.name} --resume ${shellPath(folder?.path ?? '')}`);
+        out.line(
+          `${error.reason}; go on: weft search ${known.name} --resume ${shellPath(folder?.path ?? '')}`,
+        );
         return error.exitCode;
       }
     },

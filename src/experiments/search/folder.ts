@@ -1,10 +1,16 @@
 import { join } from 'node:path';
+import * as v from 'valibot';
 import { WeftError } from '../../errors.ts';
 import { atomicWrite } from '../../node/files.ts';
-import type { SearchPlan } from '../../search/search.ts';
+import { object, type Schema, wholeNumber } from '../../schema.ts';
+import { checkHistory, searchMethods } from '../../search/search.ts';
+import { checkSpace } from '../../search/space.ts';
 import type { Trial } from '../../search/trial.ts';
-import { ManifestFolder, parseJson, readIfThere } from '../folder.ts';
-import type { Manifest } from '../run.ts';
+import { figure, list, MOST, seconds, text } from '../fields.ts';
+import { ManifestFolder } from '../folder.ts';
+import { readJson } from '../jsonFile.ts';
+import { begun, parameters } from '../manifest.ts';
+import { spaceSchema } from './space.ts';
 
 /*
  * A search's folder:
@@ -22,12 +28,41 @@ export const SEARCH = 'search.json';
 export const objectives = ['val-accuracy', 'val-loss'] as const;
 export type Objective = (typeof objectives)[number];
 
+const trial: Schema<Trial> = v.pipe(
+  object({
+    /** Counted from 1. */
+    number: wholeNumber({ min: 1, max: MOST.trials }),
+    parameters,
+    state: v.picklist(['complete', 'failed'], "'complete' or 'failed'"),
+    value: v.optional(figure),
+    message: v.optional(text),
+    seconds,
+  }),
+  v.check(
+    ({ state, value }) => (state === 'complete') === (value !== undefined),
+    'an object with a value where it is complete, and none where it failed',
+  ),
+);
+
+const stage = v.optional(wholeNumber({ min: 1, max: MOST.trials }));
+
+const searchSchema = object({
+  ...begun,
+  objective: v.picklist(objectives, "'val-accuracy' or 'val-loss'"),
+  search: object({
+    space: spaceSchema,
+    method: v.picklist(searchMethods, searchMethods.map((name) => `'${name}'`).join(', ')),
+    trials: stage,
+    direction: v.optional(v.picklist(['minimize', 'maximize'], "'minimize' or 'maximize'")),
+    coarseTrials: stage,
+    best: stage,
+    startupTrials: stage,
+  }),
+  trials: list(trial, MOST.trials),
+});
+
 /** What search.json holds: beside the trials, what a run's manifest does, for all of them. */
-export interface SearchManifest extends Omit<Manifest, 'like'> {
-  readonly objective: Objective;
-  readonly search: Omit<SearchPlan, 'seed'>;
-  readonly trials: readonly Trial[];
-}
+export type SearchManifest = Readonly<v.InferOutput<typeof searchSchema>>;
 
 export class SearchFolder extends ManifestFolder<SearchManifest> {
   private constructor(path: string, manifest: SearchManifest) {
@@ -63,10 +98,13 @@ export class SearchFolder extends ManifestFolder<SearchManifest> {
 /** Reads what was kept of the search in a folder. @throws WeftError where there is none, or it is damaged */
 export async function readSearch(path: string): Promise<SearchManifest> {
   const file = join(path, SEARCH);
-  const bytes = await readIfThere(file);
-  if (!bytes) throw new WeftError(`${path} is no search: there is no ${file}`);
-  const manifest = parseJson<SearchManifest>(file, bytes);
-  if (manifest?.format !== 1 || !Array.isArray(manifest.trials) || typeof manifest.search?.space !== 'object')
-    throw new WeftError(`${file} is no search that this version of weft can read`);
+  const manifest = await readJson(file, searchSchema);
+  if (!manifest) throw new WeftError(`${path} is no search: there is no ${file}`);
+  try {
+    checkSpace(manifest.search.space);
+    checkHistory(manifest.search.space, manifest.trials);
+  } catch (error) {
+    throw new WeftError(`${file}: ${(error as Error).message}`, { cause: error });
+  }
   return manifest;
 }

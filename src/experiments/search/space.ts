@@ -1,8 +1,11 @@
-import { readFile } from 'node:fs/promises';
+import * as v from 'valibot';
 import { WeftError } from '../../errors.ts';
+import { dictionary, finiteNumber, type Schema, wholeNumber } from '../../schema.ts';
 import { checkSpace, type Dimension, type ParameterValue, type Space, space } from '../../search/space.ts';
 import type { Experiment } from '../experiment.ts';
-import { parseJson } from '../folder.ts';
+import { flag, list } from '../fields.ts';
+import { readJson } from '../jsonFile.ts';
+import { parameterValue } from '../manifest.ts';
 import type { OpenPreset } from '../presets.ts';
 import { withNetworkSettings, withRecipeSettings } from '../settings.ts';
 
@@ -37,15 +40,27 @@ export function defaultSpace(
   };
 }
 
+const ends = { low: finiteNumber, high: finiteNumber, steps: v.optional(wholeNumber({ min: 2, max: 1e6 })) };
+
+const dimension: Schema<Dimension> = v.variant(
+  'kind',
+  [
+    v.object({ kind: v.literal('uniform'), ...ends }),
+    v.object({ kind: v.literal('logUniform'), ...ends }),
+    v.object({ kind: v.literal('integer'), ...ends, log: v.optional(flag) }),
+    v.object({ kind: v.literal('choice'), values: list(parameterValue, 1000) }),
+  ],
+  "'uniform', 'logUniform', 'integer' or 'choice'",
+);
+
+/** A space as a file holds it, which `checkSpace` may still refuse. */
+export const spaceSchema: Schema<Space> = dictionary(dimension);
+
 /** Reads a space from a JSON file. @throws WeftError where it is none */
 export async function readSpace(path: string): Promise<Space> {
-  const file = await readFile(path).catch((error: Error) => {
-    throw new WeftError(`--space ${path}: could not be read: ${error.message}`, { cause: error });
-  });
-  const read = parseJson<Space>(path, file);
-  if (typeof read !== 'object' || read === null || Array.isArray(read))
-    throw new WeftError(`--space ${path}: it must hold an object with a dimension for each setting`);
-  return read;
+  const read = await readJson(path, spaceSchema);
+  if (read) return read;
+  throw new WeftError(`--space ${path}: there is no such file`);
 }
 
 /** The values of a dimension between which all others lie. */

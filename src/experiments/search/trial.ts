@@ -1,9 +1,12 @@
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { WeftError } from '../../errors.ts';
 import { cleaningUp } from '../../node/cleanUp.ts';
-import { readIfThere } from '../folder.ts';
+import { readIfThere } from '../jsonFile.ts';
+import { MANIFEST } from '../manifest.ts';
+import { pathInside } from '../pathInside.ts';
 import { type Context, trainRepeat } from '../repeat.ts';
-import { type History, MANIFEST, RunFolder } from '../run.ts';
+import type { History } from '../results.ts';
+import { RunFolder } from '../run.ts';
 import { type Settings, withNetworkSettings, withRecipeSettings } from '../settings.ts';
 import type { Objective, SearchFolder } from './folder.ts';
 
@@ -36,6 +39,7 @@ export async function runTrial(context: TrialContext, number: number, parameters
 /** The run of a trial: as it was left, or a new one. */
 async function openTrial(folder: SearchFolder, number: number, parameters: Settings): Promise<RunFolder> {
   const path = folder.trialPath(number);
+  await pathInside(folder.path, relative(folder.path, path));
   if (await readIfThere(join(path, MANIFEST))) {
     const run = await RunFolder.open(path);
     await run.lock();

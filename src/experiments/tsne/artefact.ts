@@ -1,64 +1,89 @@
 import fs from 'node:fs/promises';
 import { join } from 'node:path';
+import * as v from 'valibot';
 import { atomicWrite } from '../../node/files.ts';
 import { scatterChart } from '../../report/scatter.ts';
+import { object, wholeNumber } from '../../schema.ts';
+import { classNumber, figure, images, list, MOST, positive, seconds, share, text } from '../fields.ts';
 import { fileNameOf } from '../fileName.ts';
-import { json, parseJson, readIfThere } from '../folder.ts';
-import type { Versions } from '../run.ts';
+import { json, readJson } from '../jsonFile.ts';
+import { versions } from '../manifest.ts';
 
 /*
  * tsne-pixels.json or tsne-LAYER.json, with the same as a picture, .svg: where `weft tsne` placed images by their pixels, or by what a
  * layer gives for them. Of a network they lie beside its weights.
  */
 
+/** Images of a map: the exact method takes the square of their number. */
+const MOST_IMAGES = 100_000;
+
 /** What images are placed by where it is no layer. */
 export const PIXELS = 'pixels';
 
-export interface TsneMap {
-  readonly format: 1;
-  readonly made: string;
-  readonly versions: Versions;
-  readonly adapter: string;
-  /** `pixels`, or a layer's name. */
-  readonly of: string;
-  /** The network that the layer is in. */
-  readonly network?: string;
-  /** Values an image. */
-  readonly dimensions: number;
-  readonly set: 'train' | 'test';
-  /** Numbers of the images in the data set's file, from 0. */
-  readonly images: readonly number[];
-  readonly labels: readonly number[];
-  readonly classNames: readonly string[];
-  /** [images, 2], row-major. */
-  readonly places: readonly number[];
-  readonly perplexity: number;
-  /** As it was used. */
-  readonly learningRate: number;
-  readonly seed: number;
-  /** Steps done. */
-  readonly iterations: number;
-  /** Kullback-Leibler divergence, in nats. */
-  readonly divergence: number;
-  /** For distances, probabilities and the descent. */
-  readonly seconds: number;
-  /** Share of the images whose class is that of most of their `k` nearest neighbours, by all values and by places. */
-  readonly neighbors: { readonly k: number; readonly values: number; readonly places: number };
-}
+const neighbors = object({
+  k: wholeNumber({ min: 1, max: MOST.images }),
+  values: share,
+  places: share,
+});
+
+const mapSchema = v.pipe(
+  object({
+    format: v.literal(1, '1, the format that this version of weft reads'),
+    made: text,
+    versions,
+    adapter: text,
+    /** `pixels`, or a layer's name. */
+    of: text,
+    /** The network that the layer is in. */
+    network: v.optional(text),
+    /** Values an image. */
+    dimensions: wholeNumber({ min: 1, max: 1e9 }),
+    set: v.picklist(['train', 'test'], "'train' or 'test'"),
+    /** Numbers of the images in the data set's file, from 0. */
+    images: list(images(), MOST_IMAGES),
+    labels: list(classNumber, MOST_IMAGES),
+    classNames: list(text, MOST.classes),
+    /** [images, 2], row-major. */
+    places: list(figure, 2 * MOST_IMAGES),
+    perplexity: positive,
+    /** As it was used. */
+    learningRate: positive,
+    seed: wholeNumber(),
+    /** Steps done. */
+    iterations: wholeNumber(),
+    /** Kullback-Leibler divergence, in nats. */
+    divergence: figure,
+    /** For distances, probabilities and the descent. */
+    seconds,
+    /** Share of the images whose class is that of most of their `k` nearest neighbours, by all values and by places. */
+    neighbors,
+  }),
+  v.check(({ images, labels }) => labels.length === images.length, 'an object with a label for each image'),
+  v.check(
+    ({ images, places }) => places.length === 2 * images.length,
+    'an object with two numbers in places for each image',
+  ),
+  v.check(
+    ({ labels, classNames }) => labels.every((label) => label < classNames.length),
+    'an object with a name for each label',
+  ),
+);
+
+export type TsneMap = Readonly<v.InferOutput<typeof mapSchema>>;
 
 const nameOf = (of: string): string => `tsne-${fileNameOf(of)}`;
 
 /** The picture of a map: a dot for each image, coloured by its class, and each class's name at its median place. */
-export const drawMap = ({ of, images, labels, classNames, places }: TsneMap): string =>
-  scatterChart({
-    title: `t-SNE of ${images.length} images by ${of === PIXELS ? of : `layer ${of}`}`,
-    groups: classNames.map((name, label) => ({
-      name,
-      points: labels.flatMap((own, n) =>
-        own === label ? [[places[2 * n], places[2 * n + 1]] as const] : [],
-      ),
-    })),
+export function drawMap({ of, images, labels, classNames, places }: TsneMap): string {
+  const groups = classNames.map((name) => ({ name, points: [] as [number, number][] }));
+  labels.forEach((label, n) => {
+    groups[label].points.push([places[2 * n], places[2 * n + 1]]);
   });
+  return scatterChart({
+    title: `t-SNE of ${images.length} images by ${of === PIXELS ? of : `layer ${of}`}`,
+    groups,
+  });
+}
 
 /** A map's file. */
 export const mapFile = (of: string): string => `${nameOf(of)}.json`;
@@ -78,5 +103,10 @@ export async function readMaps(folder: string): Promise<TsneMap[]> {
     .filter((name) => /^tsne-.*\.json$/.test(name))
     .sort()
     .map((name) => join(folder, name));
-  return Promise.all(paths.map(async (path) => parseJson<TsneMap>(path, (await readIfThere(path))!)));
+  const maps: TsneMap[] = [];
+  for (const path of paths) {
+    const map = await readJson(path, mapSchema);
+    if (map) maps.push(map);
+  }
+  return maps;
 }
