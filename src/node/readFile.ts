@@ -37,7 +37,8 @@ export async function readWholeFile(
     }
   } catch (error) {
     if (error instanceof WeftError) throw error;
-    throw failed((error as Error).message, error);
+    // The system's message names the path once more.
+    throw failed((error as Error).message.replace(/, \w+( '.*')?$/s, ''), error);
   }
 }
 

@@ -6,6 +6,10 @@ import { listNumbers } from '../../src/experiments/inspect/deadTable.ts';
 import { readInside } from '../../src/experiments/inspect/inside.ts';
 import { type InspectOptions, inspect } from '../../src/experiments/inspect/inspect.ts';
 import { insideSections } from '../../src/experiments/inspect/section.ts';
+import type { Manifest } from '../../src/experiments/manifest.ts';
+import type { Plan } from '../../src/experiments/plan.ts';
+import { settle } from '../../src/experiments/presets.ts';
+import { twoConv } from '../../src/experiments/rasiaq/twoConvolutions.ts';
 import { layers } from '../../src/nn/layers/index.ts';
 import { sequential } from '../../src/nn/sequential.ts';
 import { close } from '../../src/tensor/device.ts';
@@ -47,8 +51,17 @@ async function writeModel(file: string): Promise<void> {
 
 /** A run of two repeats that has its weights and nothing else. */
 async function writeRun(model: string, run: string): Promise<void> {
-  const plan = { repeats: 2, tested: 'last', pixelScale: 1 };
-  const manifest = { format: 1, experiment: 'twoConv', seed: 1, choices: { plan, kernels: {} } };
+  const plan: Plan = { ...settle(twoConv, 'recipe', { repeats: 2 }, 1), tested: 'last' };
+  const manifest: Manifest = {
+    ...{ format: 1, experiment: 'twoConv', seed: 1, created: '2026-01-31T12:05:00.000Z', flags: {} },
+    ...{
+      versions: { weft: '0.1.0', node: 'v20', webgpu: '0.6.2' },
+      adapter: null,
+      dataFrom: null,
+      resumed: [],
+    },
+    choices: { plan, why: 'as --preset says', secondsPerImage: 1, kernels: {} },
+  };
   for (const repeat of ['repeat-1', 'repeat-2']) {
     await fs.mkdir(join(run, repeat), { recursive: true });
     await fs.copyFile(model, join(run, repeat, 'last.safetensors'));
@@ -121,7 +134,7 @@ describe('weft inspect', () => {
     expect(files.sort()).toEqual(['filters.png', 'image-1-layer-1-dense.png', 'image-1.png']);
     await fs.rm(path('model-inside/inside/filters.png'));
     await expect(readInside(path('model-inside'))).rejects.toThrow(
-      "names inside/filters.png, which isn't there: inspect the run again",
+      "names 'inside/filters.png', which isn't there: inspect the run again",
     );
   }, 60_000);
 

@@ -30,7 +30,7 @@ const channel = wholeNumber({ max: MOST.channels - 1 });
 const channels = list(channel, MOST.channels);
 const extent = wholeNumber({ min: 1, max: MOST.channels });
 /** A path from the folder that inside.json is in. */
-const picture = text;
+const picture = v.pipe(text, v.maxLength(255, 'a path of at most 255 characters'));
 
 const insideSchema = v.pipe(
   object({
