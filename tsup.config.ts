@@ -1,4 +1,5 @@
 import { defineConfig, type Options } from 'tsup';
+import { withH5wasm } from './build/h5wasm.ts';
 import { commandLine } from './tsup.cli.config.ts';
 
 /** The library: ES modules and types. The entries share their chunks, so that there is one current GPU. */
@@ -19,6 +20,7 @@ const library: Options = {
   // All but the command, which is built at the same time, and the benchmark's bundles.
   clean: ['!weft.js', '!bench-*.js'],
   external: ['webgpu', /^node:/],
+  esbuildPlugins: [withH5wasm],
 };
 
 export default defineConfig([library, commandLine]);

@@ -1,4 +1,5 @@
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
+import { withH5wasmInVite } from './build/h5wasm.ts';
 import { entries, root } from './test/docs/entries.ts';
 
 /** What every run of tests shares. */
@@ -14,6 +15,7 @@ export const common: TestProjectInlineConfiguration['test'] = {
 };
 
 export default defineConfig({
+  plugins: [withH5wasmInVite],
   // The documentation's programs import the package.
   resolve: {
     alias: entries.map(({ name, source }) => ({ find: new RegExp(`^${name}$`), replacement: root + source })),

@@ -1,10 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'esbuild';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { samples } from '../adapters/samples.ts';
 import { seed } from '../support/seed.ts';
-import { findChromium } from './chromium.ts';
+import { launchChromium, openIn } from './chromium.ts';
 import type { TestPage } from './page.ts';
 import { TestServer } from './server.ts';
 
@@ -37,17 +37,6 @@ const html = (script: string) => `<!doctype html><title>Weft</title>
 <script type="importmap">{ "imports": { "weft-gpu": "${LIBRARY}" } }</script>
 <script type="module" src="${script}"></script>`;
 
-const FLAGS = [
-  '--no-sandbox',
-  '--enable-unsafe-webgpu',
-  '--use-webgpu-adapter=swiftshader',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
-
 let server: TestServer;
 let browser: Browser;
 
@@ -58,7 +47,7 @@ beforeAll(async () => {
     ['/example.html', html('/examples/train.mjs')],
   ]);
   server = await TestServer.start({ made, folders: ['dist', 'examples'] });
-  browser = await chromium.launch({ executablePath: findChromium(), args: FLAGS });
+  browser = await launchChromium();
 });
 
 afterAll(async () => {
@@ -66,19 +55,7 @@ afterAll(async () => {
   await server?.stop();
 });
 
-/** Opens a page; an error in it fails the test that waits for it. */
-async function openPage(path: string): Promise<{ page: Page; lines: string[]; failed: Promise<never> }> {
-  const page = await browser.newPage();
-  const lines: string[] = [];
-  page.on('console', (message) => lines.push(message.text()));
-  const failed = new Promise<never>((_, reject) => {
-    page.on('pageerror', reject);
-    page.on('crash', () => reject(new Error('the page crashed')));
-  });
-  failed.catch(() => {});
-  await page.goto(server.origin + path);
-  return { page, lines, failed };
-}
+const openPage = (path: string) => openIn(browser, server.origin + path);
 
 describe('the built library in Chromium', () => {
   let page: Page;

@@ -32,7 +32,7 @@ export class Hdf5File {
     this.left = maxBytes;
   }
 
-  /** @throws WeftError where the bytes are no HDF5 file, or a damaged one, and where h5wasm isn't installed */
+  /** @throws WeftError where the bytes are no HDF5 file, or a damaged one */
   static async open(bytes: Uint8Array, options: Hdf5Options = {}): Promise<Hdf5File> {
     const { name = 'the file', maxBytes = 1024 * MiB } = options;
     if (!hasSignature(bytes)) throw new WeftError(`${name} is no HDF5 file: it lacks the format's signature`);

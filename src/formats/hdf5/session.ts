@@ -1,6 +1,5 @@
 import { WeftError } from '../../errors.ts';
-import { missingPeer } from '../peer.ts';
-import { type Answer, type Request, WORKER_PROGRAM } from './worker.ts';
+import { type Answer, type Request, workerProgram } from './worker.ts';
 
 /** A worker that a host has started. */
 export interface HostWorker {
@@ -8,42 +7,32 @@ export interface HostWorker {
   terminate(): void;
 }
 
-/** Where workers come from: Node's way is registered by the entry points for Node, a browser's is below. */
-export interface Hdf5Host {
-  /** @param onEnd called where the worker dies, with the reason */
-  start(program: string, onAnswer: (answer: Answer) => void, onEnd: (reason: string) => void): HostWorker;
-  /** The address of h5wasm's module. Undefined: it isn't installed. */
-  findModule(): string | undefined;
-}
+/**
+ * Starts a worker: Node's way is registered by the entry points for Node, a browser's is below.
+ * @param onEnd called where the worker dies, with the reason
+ */
+export type WorkerHost = (
+  program: string,
+  onAnswer: (answer: Answer) => void,
+  onEnd: (reason: string) => void,
+) => HostWorker;
 
-const browserHost: Hdf5Host = {
-  start(program, onAnswer, onEnd) {
-    const address = URL.createObjectURL(new Blob([program], { type: 'text/javascript' }));
-    const worker = new Worker(address, { type: 'module' });
-    worker.onmessage = ({ data }) => onAnswer(data);
-    worker.onerror = ({ message }) => onEnd(message);
-    return {
-      post: (request) => worker.postMessage(request),
-      terminate: () => {
-        worker.terminate();
-        URL.revokeObjectURL(address);
-      },
-    };
-  },
-  // Through the page's import map, if it has one.
-  findModule: () => {
-    try {
-      return import.meta.resolve('h5wasm');
-    } catch {
-      return undefined;
-    }
-  },
+let startWorker: WorkerHost = (program, onAnswer, onEnd) => {
+  const address = URL.createObjectURL(new Blob([program], { type: 'text/javascript' }));
+  const worker = new Worker(address);
+  worker.onmessage = ({ data }) => onAnswer(data);
+  worker.onerror = ({ message }) => onEnd(message);
+  return {
+    post: (request) => worker.postMessage(request),
+    terminate: () => {
+      worker.terminate();
+      URL.revokeObjectURL(address);
+    },
+  };
 };
 
-let host = browserHost;
-
-export function setHdf5Host(of: Hdf5Host): void {
-  host = of;
+export function setWorkerHost(host: WorkerHost): void {
+  startWorker = host;
 }
 
 /** How HDF5 files are read and written. */
@@ -54,11 +43,6 @@ export interface Hdf5Options {
   timeLimit?: number;
   /** Most bytes that the arrays read may have together. Default 1 GiB. */
   maxBytes?: number;
-  /**
-   * The address of h5wasm's module (its `dist/esm/hdf5_hl.js`). Default: the package as Node finds it, or as a page's import map
-   * says.
-   */
-  h5wasm?: string | URL;
 }
 
 /** The HDF5 library in a worker of its own, until `end()` or its time is over. */
@@ -70,10 +54,11 @@ export class Hdf5Session {
 
   private constructor(
     private readonly name: string,
+    program: string,
     timeLimit: number,
   ) {
-    this.worker = host.start(
-      WORKER_PROGRAM,
+    this.worker = startWorker(
+      program,
       (answer) => {
         const { pending } = this;
         this.pending = undefined;
@@ -85,16 +70,15 @@ export class Hdf5Session {
     this.timer = setTimeout(() => this.end(`not done in ${timeLimit / 1000} s: the time limit`), timeLimit);
   }
 
-  /** @throws WeftError where h5wasm isn't installed */
   static async start(
-    { name = 'the file', timeLimit = 60_000, h5wasm }: Hdf5Options,
+    { name = 'the file', timeLimit = 60_000 }: Hdf5Options,
     memoryBytes: number,
   ): Promise<Hdf5Session> {
-    const module = h5wasm === undefined ? host.findModule() : String(h5wasm);
-    if (module === undefined) throw missingPeer('h5wasm', 'reading and writing .h5');
-    const session = new Hdf5Session(name, timeLimit);
+    // Large, and for these files alone.
+    const { h5wasmCode } = await import('./h5wasm.ts');
+    const session = new Hdf5Session(name, workerProgram(await h5wasmCode()), timeLimit);
     try {
-      await session.ask({ do: 'start', module, memoryBytes });
+      await session.ask({ do: 'start', memoryBytes });
       return session;
     } catch (error) {
       session.end();

@@ -27,7 +27,7 @@ export interface GroupToWrite {
 }
 
 export type Request =
-  | { do: 'start'; module: string; memoryBytes: number }
+  | { do: 'start'; memoryBytes: number }
   | { do: 'open'; bytes: Uint8Array }
   | { do: 'names'; path: string }
   | { do: 'attribute'; path: string; name: string; maxBytes: number }
@@ -37,17 +37,17 @@ export type Request =
 
 export type Answer = { value: unknown } | { error: string };
 
-// biome-ignore-start lint/suspicious/noExplicitAny: h5wasm is known by its address alone
+// biome-ignore-start lint/suspicious/noExplicitAny: h5wasm is known by its code alone
 /**
- * Answers requests. Its text is the worker's program: it uses nothing outside itself.
- * @param load imports a module by its address
+ * Answers requests. Its text is in the worker's program: it uses nothing outside itself.
+ * @param load gives h5wasm
  */
-function makeResponder(load: (module: string) => Promise<any>): (request: Request) => Promise<Answer> {
+function makeResponder(load: () => any): (request: Request) => Promise<Answer> {
   let h5: any;
   let library: any;
   let file: any;
 
-  async function start(module: string, memoryBytes: number): Promise<void> {
+  async function start(memoryBytes: number): Promise<void> {
     const { grow } = WebAssembly.Memory.prototype;
     WebAssembly.Memory.prototype.grow = function (pages: number) {
       if (this.buffer.byteLength + pages * 65536 > memoryBytes) throw new RangeError('out of memory');
@@ -56,7 +56,7 @@ function makeResponder(load: (module: string) => Promise<any>): (request: Reques
     // The library prints its stack of errors beside throwing it.
     console.error = () => {};
     console.warn = () => {};
-    h5 = await load(module);
+    h5 = load();
     library = await h5.ready;
   }
 
@@ -109,7 +109,7 @@ function makeResponder(load: (module: string) => Promise<any>): (request: Reques
   async function carryOut(request: Request): Promise<unknown> {
     switch (request.do) {
       case 'start':
-        return start(request.module, request.memoryBytes);
+        return start(request.memoryBytes);
       case 'open':
         library.FS.writeFile('/file.h5', request.bytes);
         file = new h5.File('/file.h5', 'r');
@@ -137,11 +137,14 @@ function makeResponder(load: (module: string) => Promise<any>): (request: Reques
 }
 // biome-ignore-end lint/suspicious/noExplicitAny: as above
 
-/** The worker's program: a classic script under Node, a module in a browser. */
-export const WORKER_PROGRAM = `
+/**
+ * The worker's program: a script, under Node and in a browser.
+ * @param h5wasm the code of a function `loadH5wasm`
+ */
+export const workerProgram = (h5wasm: string): string => `${h5wasm}
 // A bundler that keeps functions' names calls this.
 const __name = (f) => f;
-const respond = (${makeResponder.toString()})((module) => import(module));
+const respond = (${makeResponder.toString()})(loadH5wasm);
 if (typeof self === 'undefined' || typeof process === 'object' && process.versions?.node) {
   const { parentPort } = require('node:worker_threads');
   parentPort.on('message', async (request) => parentPort.postMessage(await respond(request)));

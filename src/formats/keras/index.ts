@@ -46,8 +46,7 @@ const versions = new Map([
 
 /**
  * Makes the model of a file that Keras' `model.save()` wrote, with its weights. The optimizer's state is left out.
- * @throws WeftError where the file is none, is damaged, or holds a layer or an option that there is nothing for here; and where
- * the package h5wasm isn't installed
+ * @throws WeftError where the file is none, is damaged, or holds a layer or an option that there is nothing for here
  * @example
  * ```ts
  * import { layers, sequential } from 'weft-gpu';
