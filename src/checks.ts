@@ -137,6 +137,26 @@ export function checkOptions<T extends object>(owner: string, options: T, exampl
 }
 
 /**
+ * Checks a choice of yes or no: `checkBoolean('dense', 'useBias', useBias)`.
+ * @throws WeftError
+ */
+export function checkBoolean(owner: string, name: string, value: unknown): void {
+  if (typeof value !== 'boolean')
+    throw new WeftError(`${owner}: ${name} must be true or false, got ${showValue(value)}`);
+}
+
+/**
+ * Checks a number that may differ for rows and columns: `checkPair('conv2d', 'kernelSize', [3, 5], { from: 1, whole: true })`.
+ * @throws WeftError unless it is a number in the range, or two of them
+ */
+export function checkPair(owner: string, name: string, value: unknown, range: NumberRange = {}): void {
+  if (!Array.isArray(value)) checkNumber(owner, name, value, range);
+  else if (value.length !== 2)
+    throw new WeftError(`${owner}: ${name} must be one number or [rows, columns], got ${showValue(value)}`);
+  else for (const side of value) checkNumber(owner, `each of ${name}`, side, range);
+}
+
+/**
  * Checks a function that somebody gave: `checkFunction('fit', 'loss', loss)`.
  * @param example as somebody may write it
  * @throws WeftError

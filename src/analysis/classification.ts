@@ -102,8 +102,9 @@ export function normalizeConfusion(
 }
 
 /**
- * The class of each sample's largest probability; of several equal ones the first.
- * @param probabilities [samples, classes], row-major: logits do as well
+ * The class of each sample's largest probability; of several equal ones the first. Of one probability a sample, that of class 1: class 1
+ * where it is above a half, else class 0.
+ * @param probabilities [samples, classes], row-major: of several classes, logits do as well
  * @throws ShapeError where these are no whole rows; WeftError where one is NaN
  * @example
  * ```ts
@@ -114,6 +115,7 @@ export function normalizeConfusion(
  */
 export function predictedClasses(probabilities: ArrayLike<number>, classes: number): Uint32Array {
   const samples = countRows('predictedClasses', probabilities, classes);
+  if (classes === 1) return Uint32Array.from({ length: samples }, (_, i) => Number(probabilities[i] > 0.5));
   return Uint32Array.from({ length: samples }, (_, i) => argmaxRow(rowOf(probabilities, i, classes)));
 }
 

@@ -1,3 +1,4 @@
+import { checkNumber } from '../checks.ts';
 import { ShapeError, WeftError } from '../errors.ts';
 import { countRows, predictedClasses } from './classification.ts';
 
@@ -77,6 +78,7 @@ export function ensemble(
  * @throws ShapeError, WeftError; see `ensemble`
  */
 export function checkMembers(op: string, members: readonly ArrayLike<number>[], classes: number): number {
+  checkNumber(op, 'classes', classes, { from: 2, whole: true });
   if (members.length === 0) throw new ShapeError(op, 'at least 1 member', '0');
   const [first] = members;
   members.forEach((member, m) => {

@@ -1,7 +1,7 @@
 import { ShapeError, WeftError } from '../errors.ts';
 import { paddedCount, pairDistances } from '../kernels/tsne/index.ts';
 import { keep } from '../tensor/scope.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { expectIsTensor, type Tensor } from '../tensor/tensor.ts';
 
 /** How many neighbours are asked. */
 export interface NearestNeighborOptions {
@@ -36,6 +36,7 @@ export async function nearestNeighborAccuracy(
   labels: ArrayLike<number>,
   { k = 10 }: NearestNeighborOptions = {},
 ): Promise<number> {
+  expectIsTensor('nearestNeighborAccuracy', 'points', points);
   const d = keep(pairDistances(points));
   try {
     const [N] = points.shape;

@@ -14,7 +14,7 @@ import { RandomStream } from '../tensor/random.ts';
 import { record } from '../tensor/record.ts';
 import { keep, scope } from '../tensor/scope.ts';
 import { showShape } from '../tensor/shape.ts';
-import { empty, hostTensor, type Tensor, tensor } from '../tensor/tensor.ts';
+import { empty, expectIsTensor, hostTensor, type Tensor, tensor } from '../tensor/tensor.ts';
 import { principalComponents } from './principalComponents.ts';
 
 /** How far `tsne` is. */
@@ -172,6 +172,7 @@ export async function tsne(points: Tensor, options: TsneOptions = {}): Promise<T
 }
 
 function check(points: Tensor, options: TsneOptions): void {
+  expectIsTensor('tsne', 'points', points);
   if (points.rank !== 2 || points.dtype !== 'f32')
     throw new ShapeError('tsne', 'points f32 [N, D]', `${points.dtype} ${showShape(points.shape)}`);
   const [N] = points.shape;

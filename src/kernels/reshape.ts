@@ -1,3 +1,4 @@
+import { showValue } from '../checks.ts';
 import { ShapeError } from '../errors.ts';
 import { defineOp } from '../tensor/autograd.ts';
 import { adopt } from '../tensor/scope.ts';
@@ -12,6 +13,7 @@ const NAME = 'reshape';
 
 /** Fills in the one dimension that is -1. @throws ShapeError */
 export function resolveShape(x: Shape, shape: Shape, op = NAME): number[] {
+  if (!Array.isArray(shape)) throw new ShapeError(op, 'a shape, as [2, -1]', showValue(shape));
   const open = shape.filter((n) => n === -1).length;
   if (open > 1) throw new ShapeError(op, 'at most one dimension of -1', showShape(shape));
   const known = sizeOf(shape.filter((n) => n !== -1));

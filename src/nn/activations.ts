@@ -27,7 +27,8 @@ export type Activation = ActivationName | { readonly leakyRelu: number };
 export const isActivation = (value: unknown): value is Activation =>
   typeof value === 'string'
     ? Object.hasOwn(byName, value)
-    : Number.isFinite((value as { leakyRelu?: number } | null)?.leakyRelu);
+    : Number.isFinite((value as { leakyRelu?: number } | null)?.leakyRelu) &&
+      (value as { leakyRelu: number }).leakyRelu >= 0;
 
 /** Their names, for messages. */
 export const activationNames: readonly string[] = Object.keys(byName);

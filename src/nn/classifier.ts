@@ -41,7 +41,7 @@ export function scoresOf(
   if (model.outputs.length > 1 || (!classifies && loss !== undefined)) return undefined;
   const gives = `the model gives ${showShape(model.outputShape)} a sample`;
   const [outputs] = model.outputShape;
-  const { activation } = model.calls[model.outputs[0] - model.inputs.length].layer;
+  const activation = model.calls[model.outputs[0] - model.inputs.length]?.layer.activation ?? 'linear';
   if (model.outputShape.length !== 1)
     throw new WeftError(
       loss === undefined
@@ -78,12 +78,17 @@ export function checkLabels(
   { source: { labels }, indices }: Samples,
 ): void {
   if (!labels) return;
-  const classes = Math.max(outputs, 2);
-  for (const index of indices) {
-    if (labels[index] >= 0 && labels[index] < classes) continue;
-    const has = outputs === 1 ? 'one output' : `${outputs} outputs`;
-    throw new WeftError(
-      `${owner}: ${name}: sample ${index} has label ${labels[index]}; the model has ${has}, for labels from 0 to ${classes - 1}`,
-    );
-  }
+  for (const index of indices)
+    if (!isClass(labels[index], outputs))
+      throw new WeftError(
+        `${owner}: ${name}: sample ${index} has label ${labels[index]}; ${classesOf(outputs)}`,
+      );
 }
+
+/** Whether a label is that of a class of a model with so many outputs. */
+export const isClass = (label: number, outputs: number): boolean =>
+  label >= 0 && label < Math.max(outputs, 2);
+
+/** Which labels suit a model with so many outputs. */
+export const classesOf = (outputs: number): string =>
+  `the model has ${outputs === 1 ? 'one output' : `${outputs} outputs`}, for labels from 0 to ${Math.max(outputs, 2) - 1}`;

@@ -45,7 +45,8 @@ export class Extractor extends Model {
  * ```
  */
 export function extractor(model: Model, names: readonly string[]): Model {
-  if (names.length === 0) throw new WeftError('extractor: it takes the name of at least one layer');
+  if (!Array.isArray(names) || names.length === 0)
+    throw new WeftError('extractor: it takes the name of at least one layer');
   const calls = names.map((name) => {
     const layer = model.layer(name);
     const own = model.calls.flatMap((call, i) => (call.layer === layer ? i : []));

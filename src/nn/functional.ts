@@ -1,8 +1,9 @@
+import { checkOptions, showValue } from '../checks.ts';
 import { WeftError } from '../errors.ts';
 import type { Shape } from '../tensor/shape.ts';
 import { joinModel, type LayerCall, Model } from './model.ts';
 import { describeLayer, type LayerDescription } from './sequential.ts';
-import type { SymbolicTensor } from './symbolic.ts';
+import { SymbolicTensor } from './symbolic.ts';
 
 /** Where a graph of layers begins and ends. */
 export interface FunctionalOptions {
@@ -16,9 +17,11 @@ export interface FunctionalOptions {
 
 /** A graph of layers: branches, several inputs and outputs, layers that are called more than once and share their weights. */
 export class Functional extends Model {
-  /** @throws WeftError where an output needs an input that isn't among the model's, or doesn't depend on one that is. */
-  constructor({ inputs, outputs, seed = 0 }: FunctionalOptions) {
-    const [from, to] = [listOf(inputs), listOf(outputs)];
+  /** @throws WeftError where an output needs an input that isn't among the model's, or an input has no output that depends on it. */
+  constructor(options: FunctionalOptions) {
+    const { inputs, outputs, seed = 0 } = checkOptions('functional', options, '{ inputs, outputs }');
+    const from = listOf('inputs', 'input() gives', inputs);
+    const to = listOf('outputs', "a layer's apply() gives", outputs);
     from.forEach((symbolic, i) => {
       if (symbolic.from) throw new WeftError(`input ${i} of the model is the output of a layer: use input()`);
     });
@@ -93,8 +96,15 @@ export const graphConfig = ({ seed, inputs, layers, calls, outputs }: Model): Fu
  */
 export const functional = (options: FunctionalOptions): Functional => new Functional(options);
 
-const listOf = (values: SymbolicTensor | readonly SymbolicTensor[]): readonly SymbolicTensor[] =>
-  Array.isArray(values) ? values : [values as SymbolicTensor];
+function listOf(
+  name: string,
+  wanted: string,
+  values: SymbolicTensor | readonly SymbolicTensor[],
+): readonly SymbolicTensor[] {
+  const list = Array.isArray(values) ? values : [values];
+  if (list.length > 0 && list.every((value) => value instanceof SymbolicTensor)) return list;
+  throw new WeftError(`functional: ${name} must be what ${wanted}, or several, got ${showValue(values)}`);
+}
 
 /** All values that layers give on the way to these, in the order in which they were made. Without recursion: networks are deep. */
 function inOrder(outputs: readonly SymbolicTensor[]): SymbolicTensor[] {

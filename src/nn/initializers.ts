@@ -81,3 +81,5 @@ export const initializers: Readonly<Record<InitializerName, Initializer>> = {
     normal(sizeOf(shape), stream).map((value) => Math.sqrt(2 / fanIn) * value),
   fanInUniform: uniform(({ fanIn }) => 1 / Math.sqrt(fanIn)),
 };
+
+export const initializerNames = Object.keys(initializers) as InitializerName[];

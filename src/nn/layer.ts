@@ -1,4 +1,6 @@
+import { checkOptions, showValue } from '../checks.ts';
 import { ShapeError, WeftError } from '../errors.ts';
+import { nearestName } from '../nearestName.ts';
 import type { RandomStream } from '../tensor/random.ts';
 import { type Shape, sameShape, showShape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -73,11 +75,27 @@ export abstract class Layer<Config extends object = object> implements Parameter
   }
   private membership: { readonly name: string; readonly seed: number } | undefined;
 
+  /** @throws WeftError naming the option whose value the layer can't take */
   constructor(
     /** The layer's name in `layers`. */
     readonly kind: string,
     readonly config: Config & LayerConfig,
-  ) {}
+  ) {
+    const { name } = checkOptions(kind, config, "{ name: 'first' }");
+    if (name !== undefined && (typeof name !== 'string' || name === ''))
+      throw new WeftError(`${this.kindName}: name must be a text, got ${showValue(name)}`);
+    this.checkConfig();
+  }
+
+  /** Looks at the values of the layer's own options, before there is an input. @throws WeftError naming the one that is wrong */
+  protected checkConfig(): void {
+    const { activation } = this;
+    if (isActivation(activation)) return;
+    const nearest = typeof activation === 'string' ? nearestName(activation, activationNames) : undefined;
+    throw new WeftError(
+      `${this.name}: expected an activation of ${activationNames.join(', ')} or { leakyRelu: slope }, got ${showValue(activation)}${nearest === undefined ? '' : `; the nearest is '${nearest}'`}`,
+    );
+  }
 
   /** The name in summaries and files. */
   get name(): string {
@@ -117,19 +135,22 @@ export abstract class Layer<Config extends object = object> implements Parameter
         this.merges ? 'one input or more' : 'one input',
         `${inputShapes.length}`,
       );
-    if (!isActivation(this.activation))
-      throw new WeftError(
-        `${this.name}: expected an activation of ${activationNames.join(', ')} or { leakyRelu: slope }, got ${JSON.stringify(this.activation)}`,
-      );
     const [first, ...more] = inputShapes;
     this.inputShape = first;
     this.outputShape = this.makeWeights(first, ...more);
     return this.outputShape;
   }
 
-  /** The layer on symbolic inputs, in a functional model. Called again, it shares its weights. */
+  /**
+   * The layer on symbolic inputs, in a functional model. Called again, it shares its weights.
+   * @throws ShapeError where they don't suit the layer; WeftError where they are none
+   */
   apply(inputs: SymbolicTensor | readonly SymbolicTensor[]): SymbolicTensor {
     const list = inputs instanceof SymbolicTensor ? [inputs] : inputs;
+    if (!Array.isArray(list) || !list.every((input) => input instanceof SymbolicTensor))
+      throw new WeftError(
+        `${this.name}: apply() takes what input() or another layer's apply() gives, got ${showValue(inputs)}`,
+      );
     return new SymbolicTensor(this.build(list.map(({ shape }) => shape)), { layer: this, inputs: list });
   }
 

@@ -3,11 +3,11 @@ import { ShapeError, WeftError } from '../errors.ts';
 import { add } from '../kernels/binary.ts';
 import { l2 } from '../kernels/l2.ts';
 import { reshape } from '../kernels/reshape.ts';
-import type { RandomStream } from '../tensor/random.ts';
+import { checkSeed, type RandomStream } from '../tensor/random.ts';
 import { type Shape, sameShape, showShape } from '../tensor/shape.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { Tensor } from '../tensor/tensor.ts';
 import { makesProbabilities } from './activations.ts';
-import type { CallOptions, Layer } from './layer.ts';
+import { type CallOptions, Layer } from './layer.ts';
 import { type LayerTable, layerTable } from './layerTable.ts';
 import type { Parameter } from './parameter.ts';
 import { checkBatch, type PredictOptions, Predictor } from './predictor.ts';
@@ -32,8 +32,18 @@ export interface ModelParts {
   readonly seed: number;
 }
 
-/** Gives layers names that are unique in their model: those asked for, else the kind, numbered as Keras does. */
+/**
+ * Gives layers names that are unique in their model: those asked for, else the kind, numbered as Keras does.
+ * @throws WeftError where two are alike, a layer is none or part of another model, or the seed is none
+ */
 export function joinModel(layers: readonly Layer[], seed: number): void {
+  layers.forEach((layer, i) => {
+    if (!(layer instanceof Layer))
+      throw new WeftError(
+        `layer ${i} of the model must be one, as layers.dense({ units: 10 }), got ${showValue(layer)}`,
+      );
+  });
+  checkSeed('the model', seed);
   const taken = new Set<string>();
   for (const { config } of layers) {
     if (config.name === undefined) continue;
@@ -171,6 +181,14 @@ export abstract class Model {
 
   /** @throws ShapeError unless these are batches of one size for the model's inputs. */
   checkInputs(op: string, inputs: readonly Tensor[]): void {
+    if (!Array.isArray(inputs) || !inputs.every((x) => x instanceof Tensor)) {
+      const batches = this.inputShapes.map((shape) => showShape(['N', ...shape] as unknown as Shape));
+      throw new ShapeError(
+        op,
+        `${batches.length === 1 ? 'a tensor' : 'tensors'} ${batches.join(' and ')}`,
+        showValue(inputs?.length === 1 ? inputs[0] : inputs),
+      );
+    }
     if (inputs.length !== this.inputs.length)
       throw new ShapeError(op, `${this.inputs.length} inputs`, `${inputs.length}`);
     inputs.forEach((x, i) => {

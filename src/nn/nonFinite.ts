@@ -6,6 +6,7 @@ import { HALTED_BY_NORM, HALTED_BY_UPDATE } from '../kernels/shared/halt.ts';
 import { gradients, noGrad } from '../tensor/autograd.ts';
 import { scope } from '../tensor/scope.ts';
 import { type Tensor, type TypedArray, tensor } from '../tensor/tensor.ts';
+import { classesOf, isClass } from './classifier.ts';
 import { type Loss, type LossOperand, lossOperand } from './evaluate.ts';
 import type { CallOptions } from './layer.ts';
 import type { Model } from './model.ts';
@@ -181,10 +182,15 @@ async function inLoss(step: HaltedStep, batch: Batch): Promise<Finding | undefin
   };
   if (!(await isBroken(batch))) return undefined;
   const sample = await firstSample(step, batch, isBroken);
+  // A source of one's own may have labels that nobody has compared with the outputs.
+  const { outputShape } = step.model;
+  const label = sample === undefined ? 0 : (await batch.labels.data())[step.samples.indexOf(sample)];
+  const isStray = outputShape.length === 1 && !isClass(label, outputShape[0]);
+  const stray = isStray ? `, whose label is ${label}: ${classesOf(outputShape[0])}` : '';
   return {
-    what: `every layer output is finite, so it arises in the loss itself${forSample(sample)}`,
+    what: `every layer output is finite, so it arises in the loss itself${forSample(sample)}${stray}`,
     sample,
-    cause: 'grown',
+    cause: isStray ? 'given' : 'grown',
   };
 }
 

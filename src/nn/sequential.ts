@@ -1,6 +1,9 @@
+import { checkOptions, showValue } from '../checks.ts';
+import { WeftError } from '../errors.ts';
 import type { Shape } from '../tensor/shape.ts';
 import type { Layer } from './layer.ts';
 import { joinModel, type LayerCall, Model } from './model.ts';
+import { checkInputShape } from './symbolic.ts';
 
 /** What a stack of layers takes, and its seed. */
 export interface SequentialOptions {
@@ -12,8 +15,12 @@ export interface SequentialOptions {
 
 /** A stack of layers, each fed with the output of the one before. */
 export class Sequential extends Model {
-  /** @throws ShapeError naming the layer that the shapes don't fit. */
-  constructor(layers: readonly Layer[], { inputShape, seed = 0 }: SequentialOptions) {
+  /** @throws ShapeError naming the layer that the shapes don't fit; WeftError where there is no layer, or what is none */
+  constructor(layers: readonly Layer[], options: SequentialOptions) {
+    const { inputShape, seed = 0 } = checkOptions('sequential', options, '{ inputShape: [28, 28, 1] }');
+    if (!Array.isArray(layers) || layers.length === 0)
+      throw new WeftError(`sequential: expected a list of layers, got ${showValue(layers)}`);
+    checkInputShape('sequential', 'inputShape', inputShape);
     joinModel(layers, seed);
     let shape: Shape = [...inputShape];
     const calls = layers.map((layer, i): LayerCall => {
@@ -53,6 +60,7 @@ export const describeLayer = ({ kind, config, trainable }: Layer): LayerDescript
 /**
  * Makes a stack of layers.
  *
+ * @throws ShapeError naming the layer that the shapes don't fit; WeftError where there is no layer, or what is none
  * @example
  * ```ts
  * import { layers, sequential } from 'weft-gpu';

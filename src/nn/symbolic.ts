@@ -1,4 +1,5 @@
-import type { Shape } from '../tensor/shape.ts';
+import { checkOptions } from '../checks.ts';
+import { checkShape, type Shape } from '../tensor/shape.ts';
 import type { Layer } from './layer.ts';
 
 /** A layer put on inputs. */
@@ -27,6 +28,7 @@ export class SymbolicTensor {
 /**
  * An input of a functional model.
  * @param shape of one sample, without the batch
+ * @throws ShapeError where that is no shape
  * @example
  * ```ts
  * import { input, layers } from 'weft-gpu';
@@ -35,5 +37,12 @@ export class SymbolicTensor {
  * console.log(layers.conv2d({ filters: 8 }).apply(image).shape); // [ 26, 26, 8 ]
  * ```
  */
-export const input = ({ shape, name }: { shape: Shape; name?: string }): SymbolicTensor =>
-  new SymbolicTensor([...shape], undefined, name);
+export function input(options: { shape: Shape; name?: string }): SymbolicTensor {
+  const { shape, name } = checkOptions('input', options, '{ shape: [28, 28, 1] }');
+  checkInputShape('input', 'shape', shape);
+  return new SymbolicTensor([...shape], undefined, name);
+}
+
+/** @throws ShapeError unless it is the shape of one sample */
+export const checkInputShape = (owner: string, name: string, shape: Shape): void =>
+  checkShape(`${owner}: ${name}, without the batch`, shape);

@@ -1,16 +1,25 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { predictedClasses } from '../../src/analysis/classification.ts';
+import { ensemble } from '../../src/analysis/ensemble.ts';
+import { nearestNeighborAccuracy } from '../../src/analysis/nearestNeighbors.ts';
+import { reconstructionErrors } from '../../src/analysis/outliers.ts';
+import { tsne } from '../../src/analysis/tsne.ts';
 import { ArraySource, ImageSource } from '../../src/data/batchSource.ts';
 import { BatchSampler } from '../../src/data/sampler.ts';
 import { randomSplit } from '../../src/data/splits.ts';
 import { meanSquaredError } from '../../src/kernels/meanSquaredError.ts';
 import { Evaluator, evaluate } from '../../src/nn/evaluate.ts';
+import { extractor } from '../../src/nn/extractor.ts';
 import { type FitOptions, fit } from '../../src/nn/fit.ts';
+import { functional } from '../../src/nn/functional.ts';
+import type { Layer } from '../../src/nn/layer.ts';
 import { layers } from '../../src/nn/layers/index.ts';
 import { SGD } from '../../src/nn/optimizers/index.ts';
 import { sequential } from '../../src/nn/sequential.ts';
+import { input } from '../../src/nn/symbolic.ts';
 import { updateBatchNorm } from '../../src/nn/updateBatchNorm.ts';
 import { RandomStream } from '../../src/tensor/random.ts';
-import { tensor } from '../../src/tensor/tensor.ts';
+import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
 import { testGpu } from '../support/gpu.ts';
 import { any, expectError, named, type WrongCall } from '../support/wrongCalls.ts';
 
@@ -249,7 +258,188 @@ const training: readonly WrongCall[] = [
   ],
 ];
 
+const built = (layer: Layer, inputShape: readonly number[] = [2]) => sequential([layer], { inputShape });
+const { dense, conv2d, conv2dTranspose, maxPooling2d, batchNormalization } = layers;
+const WHOLE = 'must be a whole number of at least 1';
+const ACTIVATIONS = 'linear, relu, leakyRelu, sigmoid, tanh, softmax or { leakyRelu: slope }';
+const INITIALIZERS =
+  "'zeros', 'ones', 'glorotUniform', 'glorotNormal', 'heUniform', 'heNormal', 'lecunNormal', 'kaimingNormal' or 'fanInUniform'";
+const layerOptions: readonly WrongCall[] = [
+  ["dense: its options must be an object, as { name: 'first' }, got undefined", () => dense(any(undefined))],
+  ["dense: its options must be an object, as { name: 'first' }, got 10", () => dense(any(10))],
+  ["dropout: its options must be an object, as { name: 'first' }, got 0.5", () => layers.dropout(any(0.5))],
+  ['dense: name must be a text, got 5', () => dense({ units: 1, name: any(5) })],
+  ["dense: name must be a text, got ''", () => dense({ units: 1, name: '' })],
+  ...[0, -1, 1.5, Number.NaN, '3', undefined].map(
+    (units): WrongCall => [
+      `dense: units ${WHOLE}, got ${typeof units === 'string' ? "'3'" : units}`,
+      () => dense({ units: any(units) }),
+    ],
+  ),
+  [
+    `dense: expected an activation of ${ACTIVATIONS}, got 'ReLU'; the nearest is 'relu'`,
+    () => dense({ units: 1, activation: any('ReLU') }),
+  ],
+  [
+    `dense: expected an activation of ${ACTIVATIONS}, got 'swish'`,
+    () => dense({ units: 1, activation: any('swish') }),
+  ],
+  [
+    `activation: expected an activation of ${ACTIVATIONS}, got an object { leakyRelu }`,
+    () => layers.activation({ activation: { leakyRelu: -1 } }),
+  ],
+  [
+    `dense: kernelInitializer must be ${INITIALIZERS}, got 'he_normal'; the nearest is 'heNormal'`,
+    () => dense({ units: 1, kernelInitializer: any('he_normal') }),
+  ],
+  [
+    `conv2d: biasInitializer must be ${INITIALIZERS}, got a function`,
+    () => conv2d({ filters: 1, biasInitializer: any(() => 0) }),
+  ],
+  ['dense: useBias must be true or false, got 0', () => dense({ units: 1, useBias: any(0) })],
+  [
+    'dense: kernelRegularizer.l2 must be a number of at least 0, got undefined',
+    () => dense({ units: 1, kernelRegularizer: any({ l1: 0.1 }) }),
+  ],
+  [
+    'dense: kernelRegularizer.l2 must be a number of at least 0, got NaN',
+    () => dense({ units: 1, kernelRegularizer: { l2: Number.NaN } }),
+  ],
+  [
+    "dense: kernelRegularizer: its options must be an object, as { l2: 0.01 }, got 'l2'",
+    () => dense({ units: 1, kernelRegularizer: any('l2') }),
+  ],
+  [`conv2d: filters ${WHOLE}, got undefined`, () => conv2d(any({ kernelSize: 3 }))],
+  [`conv2d: kernelSize ${WHOLE}, got 0`, () => conv2d({ filters: 1, kernelSize: 0 })],
+  [
+    'conv2d: kernelSize must be one number or [rows, columns], got [3]',
+    () => conv2d({ filters: 1, kernelSize: any([3]) }),
+  ],
+  [
+    `conv2d_transpose: each of kernelSize ${WHOLE}, got 1.5`,
+    () => conv2dTranspose({ filters: 1, kernelSize: [1, 1.5] }),
+  ],
+  [
+    "conv2d: expected padding 'same', 'valid', a number of zeros, [rows, columns] or [[top, bottom], [left, right]], got 'SAME'",
+    () => built(conv2d({ filters: 1, padding: any('SAME') }), [4, 4, 1]),
+  ],
+  [`max_pooling2d: poolSize ${WHOLE}, got 0`, () => maxPooling2d({ poolSize: 0 })],
+  ['max_pooling2d: ceilMode must be true or false, got 1', () => maxPooling2d({ ceilMode: any(1) })],
+  ["dropout: rate must be a number from 0 to below 1, got '0.5'", () => layers.dropout({ rate: any('0.5') })],
+  [
+    'batch_normalization: momentum must be a number from 0 to 1, got 5',
+    () => batchNormalization({ momentum: 5 }),
+  ],
+  [
+    'batch_normalization: epsilon must be a number of at least 0, got -1',
+    () => batchNormalization({ epsilon: -1 }),
+  ],
+  [
+    "batch_normalization: convention must be 'keras' or 'pytorch', got 'torch'; the nearest is 'pytorch'",
+    () => batchNormalization({ convention: any('torch') }),
+  ],
+  [
+    'leaky_re_lu: alpha must be a number of at least 0, got NaN',
+    () => layers.leakyReLU({ alpha: Number.NaN }),
+  ],
+  ['rescaling: scale must be a finite number, got undefined', () => layers.rescaling(any({}))],
+  [`resizing: width ${WHOLE}, got undefined`, () => layers.resizing(any({ height: 2 }))],
+  [`up_sampling2d: size ${WHOLE}, got 1.5`, () => layers.upSampling2d({ size: 1.5 })],
+  ['reshape: expected a shape, as [2, -1], got undefined', () => built(layers.reshape(any({})))],
+];
+
+const point = () => input({ shape: [2] });
+const DIMENSIONS = 'dimensions that are whole numbers of at least 1';
+const predicted = (x: unknown) => model().predict(any<Tensor>(x));
+const models: readonly WrongCall[] = [
+  [
+    'sequential: its options must be an object, as { inputShape: [28, 28, 1] }, got undefined',
+    () => sequential([dense({ units: 1 })], any(undefined)),
+  ],
+  ['sequential: expected a list of layers, got an empty array', () => sequential([], { inputShape: [2] })],
+  [
+    'sequential: expected a list of layers, got undefined',
+    () => sequential(any(undefined), { inputShape: [2] }),
+  ],
+  [
+    'sequential: inputShape, without the batch: expected a shape, as [2, 3], got 2',
+    () => built(dense({ units: 1 }), any(2)),
+  ],
+  [
+    `sequential: inputShape, without the batch: expected ${DIMENSIONS}, got [null, 2]`,
+    () => built(layers.flatten(), any([null, 2])),
+  ],
+  [
+    `sequential: inputShape, without the batch: expected ${DIMENSIONS}, got [-2]`,
+    () => built(dense({ units: 1 }), [-2]),
+  ],
+  [
+    "the model: a seed is a whole number from 0 to 2^53 - 1, got 'a'",
+    () => sequential([dense({ units: 1 })], { inputShape: [2], seed: any('a') }),
+  ],
+  [
+    'layer 0 of the model must be one, as layers.dense({ units: 10 }), got an object { kind }',
+    () => built(any({ kind: 'dense' })),
+  ],
+  [
+    'layer 0 of the model must be one, as layers.dense({ units: 10 }), got a function',
+    () => built(any(dense)),
+  ],
+  [
+    'input: its options must be an object, as { shape: [28, 28, 1] }, got undefined',
+    () => input(any(undefined)),
+  ],
+  [`input: shape, without the batch: expected ${DIMENSIONS}, got [0]`, () => input({ shape: [0] })],
+  [
+    "dense: apply() takes what input() or another layer's apply() gives, got a tensor [2]",
+    () => dense({ units: 1 }).apply(any(tensor([1, 2]))),
+  ],
+  [
+    "add: apply() takes what input() or another layer's apply() gives, got undefined",
+    () => layers.add().apply(any(undefined)),
+  ],
+  [
+    "functional: outputs must be what a layer's apply() gives, or several, got undefined",
+    () => functional(any({ inputs: point() })),
+  ],
+  [
+    'functional: inputs must be what input() gives, or several, got an empty array',
+    () => functional({ inputs: [], outputs: dense({ units: 1 }).apply(point()) }),
+  ],
+  [
+    'functional: its options must be an object, as { inputs, outputs }, got undefined',
+    () => functional(any(undefined)),
+  ],
+  ['predict: expected a tensor [N, 2], got undefined', () => predicted(undefined)],
+  ['predict: expected a tensor [N, 2], got [1, 2]', () => predicted([1, 2])],
+  ['predict: expected a tensor [N, 2], got [1, 2]', () => predicted([[1, 2]])],
+  ['predict: expected a tensor [N, 2], got a Float32Array of 2', () => predicted(new Float32Array(2))],
+  [
+    'predict: expected a tensor [N, 2], got a promise (is an await missing?)',
+    () => predicted(Promise.resolve(1)),
+  ],
+  ['model: expected a tensor [N, 2], got undefined', () => model().call(any(undefined))],
+  ['model: expected a tensor [N, 2], got undefined', () => model().callAll(any(undefined))],
+  ['extractor: it takes the name of at least one layer', () => extractor(model(), any(undefined))],
+];
+
+const analyses: readonly WrongCall[] = [
+  ['tsne: expected a tensor for points, got a Float32Array of 4', () => tsne(any(new Float32Array(4)))],
+  [
+    'nearestNeighborAccuracy: expected a tensor for points, got [1]',
+    () => nearestNeighborAccuracy(any([1]), [0]),
+  ],
+  ['ensemble: classes must be a whole number of at least 2, got 1', () => ensemble([[0.5]], { classes: 1 })],
+  [
+    `reconstructionErrors: images ${SAMPLES}, got a Float32Array of 4`,
+    () => reconstructionErrors(model(), any(new Float32Array(4))),
+  ],
+];
+
 describe.each([
+  ['options of layers', layerOptions],
+  ['models', models],
+  ['analyses', analyses],
   ['data', data],
   ['training', training],
 ])('wrong %s', (_, calls) => {
@@ -267,6 +457,10 @@ describe('what plain JavaScript gives', () => {
     expect([integers.x.dtype, await integers.x.item()]).toEqual(['f32', -1]);
     const { loss } = await evaluate(model(), { source: source(), indices: any([0, 1]) });
     expect(loss).toBe((await evaluate(model(), { source: source(), indices: Uint32Array.of(0, 1) })).loss);
+  });
+
+  it('of one probability a sample is that of class 1', () => {
+    expect([...predictedClasses([0.2, 0.5, 0.7], 1)]).toEqual([0, 0, 1]);
   });
 
   it('leaves the device in order', async () => {

@@ -54,6 +54,10 @@ const stateOf = async (optimizer: Optimizer, model: Model) => {
   return Promise.all(slots.map(async ([name, slot]) => [name, await slot.data()]));
 };
 
+/** As a source of one's own may be: nobody compares its labels with the model's outputs before the run. */
+const hideLabels = (source: ArraySource): void =>
+  void Object.defineProperty(source, 'labels', { value: undefined });
+
 /** What a run throws. */
 async function failure(model: Model, options: FitOptions): Promise<NonFiniteError> {
   const error = await fit(model, options).catch((thrown) => thrown);
@@ -209,6 +213,23 @@ describe('a run of which something stops being a number', () => {
     const error = await failure(model, { train, optimizer: new Adam(), epochs: 1 });
     expect(error.message).toMatch(/epoch 1, step 1: weight first.kernel holds NaN\. The weights/);
     expect(error.place.layer).toBe('first');
+  });
+
+  it('names a label that is no class, of a source that has none at hand', async () => {
+    const { x, labels } = images();
+    const source = new ArraySource(
+      x,
+      labels.map((label, i) => (i === 5 ? 77 : label)),
+      [8, 8, 1],
+    );
+    hideLabels(source);
+    const model = hidingNetwork();
+    const error = await failure(model, { train: { source, indices }, optimizer: new Adam(), epochs: 1 });
+    const [outputs] = model.outputShape;
+    expect(error.message).toContain(
+      `the loss itself, for sample 5, whose label is 77: the model has ${outputs} outputs, for labels from 0 to ${outputs - 1}`,
+    );
+    expect(error.message).not.toContain('learning rate');
   });
 
   it('leaves no memory behind', async () => {

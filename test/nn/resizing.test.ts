@@ -27,7 +27,7 @@ it('knows the shapes of resized images without a device', () => {
     ['resizing_1', [5, 5, 2]],
   ]);
   expect(() => sequential([layers.resizing({ height: 0, width: 2 })], { inputShape: [2, 2, 1] })).toThrow(
-    /resizing: expected a size \[height, width\] of positive whole numbers/,
+    /resizing: height must be a whole number of at least 1, got 0/,
   );
   expect(() => sequential([layers.upSampling2d()], { inputShape: [3] })).toThrow(
     /up_sampling2d: expected images/,

@@ -46,7 +46,7 @@ describe('a hostile safetensors file', () => {
       new Uint8Array(16).fill(255),
       /a header of 18446744073709552000 bytes in a file of 16/,
     ],
-    ['a header that is a list', file([1]), /the header: expected an object, got an array/],
+    ['a header that is a list', file([1]), /the header: expected an object, got \[1\]/],
     ['a header that is null', file('null'), /the header: expected an object, got null/],
     ['an entry that is no object', file({ a: 3 }), /'a': expected an object, got 3/],
     ['an unknown dtype', file({ a: entry('F8', [1], 0, 1) }, 1), /'a': dtype must be 'F32' or .*, got 'F8'/],
@@ -194,7 +194,7 @@ describe('what can be written', () => {
     [
       'an array of another kind',
       () => encodeSafetensors(new Map([['a', { shape: [1], data: new Float64Array(1) as never }]])),
-      /'a' of a Float64Array can't be written; known: Float32Array, Int32Array, Uint32Array/,
+      /'a' of a Float64Array of 1 can't be written; known: Float32Array, Int32Array, Uint32Array/,
     ],
     [
       'too few values',
@@ -227,7 +227,7 @@ it('a file is given as its bytes', () => {
     ['model.safetensors', "'model.safetensors'"],
     [bytes.buffer, 'an ArrayBuffer: new Uint8Array\\(buffer\\)'],
     [undefined, 'undefined'],
-    [[1, 2], 'an array'],
+    [[1, 2], '\\[1, 2\\]'],
   ])
     expect(() => decodeSafetensors(given as never)).toThrow(
       new RegExp(`a safetensors file must be given as its bytes, a Uint8Array, got ${got}`),

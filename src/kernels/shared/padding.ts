@@ -1,3 +1,4 @@
+import { showValue } from '../../checks.ts';
 import { ShapeError } from '../../errors.ts';
 
 /**
@@ -22,7 +23,7 @@ export function stridesOf(op: string, strides: Strides): readonly [number, numbe
     both.length !== 2 ||
     !both.every((stride) => Number.isInteger(stride) && stride > 0)
   )
-    throw new ShapeError(op, 'strides of a positive whole number, or two', JSON.stringify(strides));
+    throw new ShapeError(op, 'strides of a positive whole number, or two', showValue(strides));
   return both;
 }
 
@@ -41,7 +42,7 @@ export function zerosOf(op: string, padding: Padding): readonly [Side, Side] {
     throw new ShapeError(
       op,
       "padding 'same', 'valid', a number of zeros, [rows, columns] or [[top, bottom], [left, right]]",
-      JSON.stringify(padding),
+      showValue(padding),
     );
   return sides as unknown as readonly [Side, Side];
 }

@@ -1,3 +1,4 @@
+import { checkNumber } from '../../checks.ts';
 import type { Shape } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { LEAKY_RELU_SLOPE } from '../activations.ts';
@@ -27,6 +28,10 @@ export interface LeakyReLUConfig extends LayerConfig {
 
 /** The leaky rectifier as a layer of its own. */
 export class LeakyReLU extends ActivationLayer<LeakyReLUConfig> {
+  protected override checkConfig(): void {
+    checkNumber(this.name, 'alpha', this.config.alpha ?? LEAKY_RELU_SLOPE, { from: 0 });
+  }
+
   override get activation(): Activation {
     return { leakyRelu: this.config.alpha ?? LEAKY_RELU_SLOPE };
   }

@@ -1,4 +1,4 @@
-import { WeftError } from '../../errors.ts';
+import { checkBoolean, checkNumber, checkOneOf } from '../../checks.ts';
 import { batchNormInference, batchNormTraining } from '../../kernels/batchNorm.ts';
 import type { Shape } from '../../tensor/shape.ts';
 import { empty, type Tensor } from '../../tensor/tensor.ts';
@@ -39,10 +39,17 @@ export class BatchNormalization extends Layer<BatchNormalizationConfig> {
     return this.config.convention ?? 'keras';
   }
 
+  protected override checkConfig(): void {
+    const { momentum = 0, epsilon = 0, scale = true, center = true, convention = 'keras' } = this.config;
+    checkOneOf(this.name, 'convention', convention, ['keras', 'pytorch']);
+    checkNumber(this.name, 'momentum', momentum, { from: 0, to: 1 });
+    checkNumber(this.name, 'epsilon', epsilon, { from: 0 });
+    checkBoolean(this.name, 'scale', scale);
+    checkBoolean(this.name, 'center', center);
+  }
+
   protected makeWeights(inputShape: Shape): Shape {
-    const { scale = true, center = true, convention = 'keras' } = this.config;
-    if (!Object.hasOwn(CONVENTIONS, convention))
-      throw new WeftError(`${this.name}: convention must be 'keras' or 'pytorch', got '${convention}'`);
+    const { scale = true, center = true } = this.config;
     const shape = inputShape.slice(-1);
     this.gamma = scale ? this.addWeight('gamma', shape, 'ones') : this.addConstant('gamma', shape, 'ones');
     this.beta = center ? this.addWeight('beta', shape, 'zeros') : this.addConstant('beta', shape, 'zeros');

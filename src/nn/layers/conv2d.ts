@@ -1,3 +1,4 @@
+import { checkNumber, checkPair } from '../../checks.ts';
 import { directFlops, geometryOf } from '../../kernels/conv2d/geometry.ts';
 import { type Conv2dOptions, conv2d } from '../../kernels/conv2d/index.ts';
 import type { Padding, Strides } from '../../kernels/shared/padding.ts';
@@ -21,6 +22,13 @@ export interface Conv2dConfig extends KernelLayerConfig {
 }
 
 export class Conv2d extends KernelLayer<Conv2dConfig> {
+  protected override checkConfig(): void {
+    super.checkConfig();
+    const { filters, kernelSize = 3 } = this.config;
+    checkNumber(this.name, 'filters', filters, { from: 1, whole: true });
+    checkPair(this.name, 'kernelSize', kernelSize, { from: 1, whole: true });
+  }
+
   protected makeWeights(inputShape: Shape): Shape {
     const { filters, kernelSize = 3, strides, padding = 'valid' } = this.config;
     expectImages(this.name, inputShape);

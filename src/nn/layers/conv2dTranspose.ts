@@ -1,3 +1,4 @@
+import { checkNumber, checkPair } from '../../checks.ts';
 import { directFlops } from '../../kernels/conv2d/geometry.ts';
 import {
   type Conv2dTransposeOptions,
@@ -24,6 +25,13 @@ export interface Conv2dTransposeConfig extends KernelLayerConfig {
 }
 
 export class Conv2dTranspose extends KernelLayer<Conv2dTransposeConfig> {
+  protected override checkConfig(): void {
+    super.checkConfig();
+    const { filters, kernelSize = 3 } = this.config;
+    checkNumber(this.name, 'filters', filters, { from: 1, whole: true });
+    checkPair(this.name, 'kernelSize', kernelSize, { from: 1, whole: true });
+  }
+
   protected makeWeights(inputShape: Shape): Shape {
     const { filters, kernelSize = 3 } = this.config;
     expectImages(this.name, inputShape);

@@ -1,3 +1,4 @@
+import { checkNumber } from '../../checks.ts';
 import { ShapeError } from '../../errors.ts';
 import { dense } from '../../kernels/dense.ts';
 import { type Shape, showShape } from '../../tensor/shape.ts';
@@ -10,6 +11,11 @@ export interface DenseConfig extends KernelLayerConfig {
 }
 
 export class Dense extends KernelLayer<DenseConfig> {
+  protected override checkConfig(): void {
+    super.checkConfig();
+    checkNumber(this.name, 'units', this.config.units, { from: 1, whole: true });
+  }
+
   protected makeWeights(inputShape: Shape): Shape {
     const { units } = this.config;
     if (inputShape.length !== 1)

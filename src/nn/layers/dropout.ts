@@ -1,4 +1,4 @@
-import { WeftError } from '../../errors.ts';
+import { checkNumber } from '../../checks.ts';
 import { dropout } from '../../kernels/dropout.ts';
 import { RandomStream } from '../../tensor/random.ts';
 import type { Shape } from '../../tensor/shape.ts';
@@ -18,10 +18,11 @@ export class Dropout extends Layer<DropoutConfig> {
     return this.stream;
   }
 
+  protected override checkConfig(): void {
+    checkNumber(this.name, 'rate', this.config.rate, { from: 0, below: 1 });
+  }
+
   protected makeWeights(inputShape: Shape): Shape {
-    const { rate } = this.config;
-    if (!(rate >= 0 && rate < 1))
-      throw new WeftError(`${this.name}: rate must be from 0 to below 1, got ${rate}`);
     return inputShape;
   }
 

@@ -1,5 +1,6 @@
+import { checkBoolean, checkNumber, checkOneOf, checkOptions } from '../../checks.ts';
 import type { Shape } from '../../tensor/shape.ts';
-import { fansOf, type InitializerName } from '../initializers.ts';
+import { fansOf, type InitializerName, initializerNames } from '../initializers.ts';
 import { type Activation, Layer, type LayerConfig, type Regularizer } from '../layer.ts';
 import type { Parameter } from '../parameter.ts';
 
@@ -18,6 +19,17 @@ export interface KernelLayerConfig extends LayerConfig {
 export abstract class KernelLayer<Config extends KernelLayerConfig> extends Layer<Config> {
   protected kernel!: Parameter;
   protected bias: Parameter | undefined;
+
+  protected override checkConfig(): void {
+    super.checkConfig();
+    const { kernelInitializer, biasInitializer, kernelRegularizer, useBias } = this.config;
+    for (const [name, value] of Object.entries({ kernelInitializer, biasInitializer }))
+      if (value !== undefined) checkOneOf(this.name, name, value, initializerNames);
+    if (useBias !== undefined) checkBoolean(this.name, 'useBias', useBias);
+    if (kernelRegularizer === undefined) return;
+    const { l2 } = checkOptions(`${this.name}: kernelRegularizer`, kernelRegularizer, '{ l2: 0.01 }');
+    checkNumber(this.name, 'kernelRegularizer.l2', l2, { from: 0 });
+  }
 
   protected addKernel(shape: Shape, outputs: number): void {
     const { kernelInitializer = 'glorotUniform', kernelRegularizer: regularizer } = this.config;

@@ -1,3 +1,4 @@
+import { checkNumber } from '../../checks.ts';
 import { rescale } from '../../kernels/unary.ts';
 import type { Shape } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
@@ -11,6 +12,12 @@ export interface RescalingConfig extends LayerConfig {
 }
 
 export class Rescaling extends Layer<RescalingConfig> {
+  protected override checkConfig(): void {
+    const { scale, offset = 0 } = this.config;
+    checkNumber(this.name, 'scale', scale);
+    checkNumber(this.name, 'offset', offset);
+  }
+
   protected makeWeights(inputShape: Shape): Shape {
     return inputShape;
   }

@@ -1,3 +1,4 @@
+import { checkNumber } from '../../checks.ts';
 import { type ResizeBilinearOptions, resizeBilinear, resizedShape } from '../../kernels/resizeBilinear.ts';
 import type { Shape } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
@@ -10,6 +11,12 @@ export interface ResizingConfig extends LayerConfig, ResizeBilinearOptions {
 }
 
 export class Resizing extends Layer<ResizingConfig> {
+  protected override checkConfig(): void {
+    const { height, width } = this.config;
+    checkNumber(this.name, 'height', height, { from: 1, whole: true });
+    checkNumber(this.name, 'width', width, { from: 1, whole: true });
+  }
+
   protected makeWeights(inputShape: Shape): Shape {
     expectImages(this.name, inputShape);
     const [, Y, X, C] = resizedShape(this.name, [1, ...inputShape], this.size);

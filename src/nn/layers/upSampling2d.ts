@@ -1,3 +1,4 @@
+import { checkPair } from '../../checks.ts';
 import { factorsOf, upSampling2d } from '../../kernels/upSampling2d.ts';
 import type { Shape } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
@@ -10,6 +11,10 @@ export interface UpSampling2dConfig extends LayerConfig {
 }
 
 export class UpSampling2d extends Layer<UpSampling2dConfig> {
+  protected override checkConfig(): void {
+    checkPair(this.name, 'size', this.config.size ?? 2, { from: 1, whole: true });
+  }
+
   protected makeWeights(inputShape: Shape): Shape {
     expectImages(this.name, inputShape);
     const [rows, columns] = factorsOf(this.name, [1, ...inputShape], this.config.size ?? 2);
