@@ -27,8 +27,15 @@ export const FASHION_MNIST_CLASSES: readonly string[] = [
   'Ankle boot',
 ];
 
-/** The address that Fashion-MNIST's authors publish the four gzipped files under (github.com/zalandoresearch/fashion-mnist). */
-export const FASHION_MNIST_PUBLISHER = 'http://fashion-mnist.s3-website.eu-central-1.amazonaws.com';
+/**
+ * Where the four gzipped files are published, the first to be asked first: the authors' repository, Keras' mirror and the authors' own
+ * server, which has no HTTPS.
+ */
+export const FASHION_MNIST_PUBLISHERS: readonly string[] = [
+  'https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion',
+  'https://storage.googleapis.com/tensorflow/tf-keras-datasets',
+  'http://fashion-mnist.s3-website.eu-central-1.amazonaws.com',
+];
 
 /** One of the set's four files. Sizes and checksums are those of the uncompressed file: distributors gzip it anew. */
 export interface FashionMnistFile {

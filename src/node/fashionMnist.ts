@@ -5,7 +5,7 @@ import { createGunzip } from 'node:zlib';
 import {
   type DataSet,
   FASHION_MNIST_FILES,
-  FASHION_MNIST_PUBLISHER,
+  FASHION_MNIST_PUBLISHERS,
   type FashionMnistFile,
   type FashionMnistPart,
   fashionMnistSets,
@@ -14,6 +14,7 @@ import {
 import { WeftError } from '../errors.ts';
 import { aptProblem, isOffline, unpackPackages } from './apt.ts';
 import { cacheDir, cachePath, withTemporaryFolder } from './cacheDir.ts';
+import { download as fetchFile } from './download.ts';
 import { isArchive, readFashionMnistArchive } from './fashionMnistCsv.ts';
 import { atomicWrite, hasCode } from './files.ts';
 import { note, type Reporting } from './progress.ts';
@@ -27,7 +28,7 @@ export interface FashionMnistOptions extends Reporting {
   dir?: string;
   /** Forbids downloads; default: `WEFT_OFFLINE=1`. */
   offline?: boolean;
-  /** The address of the four gzipped files; default: that of Fashion-MNIST's authors. */
+  /** The address of the four gzipped files; default: those of `FASHION_MNIST_PUBLISHERS`, one after the other. */
   publisher?: string;
 }
 
@@ -48,11 +49,14 @@ const DEBIAN_PACKAGE = 'dataset-fashion-mnist';
 /** Where Debian's package keeps the files. */
 const DEBIAN_FOLDER = 'usr/share/datasets/fashion-mnist';
 
+/** Bytes that gzip makes a file longer, at most. */
+const GZIP_BYTES = 2 ** 16;
 /** No file of the set is longer, gzipped or not. */
-const MAX_FILE_BYTES = Math.max(...PARTS.map(([, { bytes }]) => bytes)) + 2 ** 16;
-const CONNECT_TIMEOUT_MS = 10_000;
+const MAX_FILE_BYTES = Math.max(...PARTS.map(([, { bytes }]) => bytes)) + GZIP_BYTES;
 /** A download that brings nothing for so long has failed. */
-const STALL_TIMEOUT_MS = 15_000;
+const STALL_MS = 15_000;
+/** For one file; the largest has 26 MB. */
+const DOWNLOAD_MS = 15 * 60_000;
 
 /** The folder that downloaded files are kept in, uncompressed. */
 export function fashionMnistCache(): string {
@@ -170,9 +174,12 @@ async function download(options: FashionMnistOptions): Promise<{ files: Files; s
       'Fashion-MNIST is not on this machine, and downloads are forbidden (WEFT_OFFLINE=1): name a folder with its four files by --data or FASHION_MNIST_DIR',
     );
   }
-  const publisher = options.publisher ?? FASHION_MNIST_PUBLISHER;
+  const publishers = options.publisher === undefined ? FASHION_MNIST_PUBLISHERS : [options.publisher];
   const sources: [name: string, fetchAll: () => Promise<Files>][] = [
-    [publisher, () => fromPublisher(publisher, options)],
+    ...publishers.map((address): [string, () => Promise<Files>] => [
+      address,
+      () => fromPublisher(address, options),
+    ]),
     [`the Debian package ${DEBIAN_PACKAGE}`, () => fromDebian(options)],
   ];
   const failures: string[] = [];
@@ -194,7 +201,8 @@ async function fromPublisher(address: string, options: Reporting): Promise<Files
     const url = `${address}/${file.name}.gz`;
     const onBytes = (done: number, total: number) =>
       options.onProgress?.({ what: `Fashion-MNIST: ${file.name}`, done, total });
-    files[part] = await uncompressed(file, await fetchBytes(url, onBytes), url);
+    const limits = { bytes: file.bytes + GZIP_BYTES, stallMs: STALL_MS, totalMs: DOWNLOAD_MS, onBytes };
+    files[part] = await uncompressed(file, await fetchFile(url, limits), url);
   }
   return files as Files;
 }
@@ -210,36 +218,4 @@ async function fromDebian(options: Reporting): Promise<Files> {
     });
     return readFolder(join(root, DEBIAN_FOLDER));
   });
-}
-
-/** Downloads a file; fails soon where nobody answers or nothing comes any more. */
-async function fetchBytes(url: string, onBytes: (done: number, total: number) => void): Promise<Uint8Array> {
-  const abort = new AbortController();
-  let timer = setTimeout(() => abort.abort(), CONNECT_TIMEOUT_MS);
-  const restart = () => {
-    clearTimeout(timer);
-    timer = setTimeout(() => abort.abort(), STALL_TIMEOUT_MS);
-  };
-  try {
-    const response = await fetch(url, { signal: abort.signal });
-    if (!response.ok || !response.body) throw new WeftError(`${url}: HTTP status ${response.status}`);
-    const total = Number(response.headers.get('content-length') ?? 0);
-    const chunks: Uint8Array[] = [];
-    let done = 0;
-    for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
-      restart();
-      chunks.push(chunk);
-      done += chunk.length;
-      onBytes(done, total);
-    }
-    return Buffer.concat(chunks);
-  } catch (error) {
-    if (error instanceof WeftError) throw error;
-    const cause = ((error as Error).cause as Error | undefined) ?? (error as Error);
-    throw new WeftError(`${url}: ${abort.signal.aborted ? 'no answer in time' : cause.message}`, {
-      cause: error,
-    });
-  } finally {
-    clearTimeout(timer);
-  }
 }

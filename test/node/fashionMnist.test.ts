@@ -9,6 +9,7 @@ import {
   assembleFashionMnist,
   FASHION_MNIST_CLASSES,
   FASHION_MNIST_FILES,
+  FASHION_MNIST_PUBLISHERS,
   type FashionMnistPart,
 } from '../../src/data/fashionMnist.ts';
 import { WeftError } from '../../src/errors.ts';
@@ -257,6 +258,23 @@ describe('downloads', () => {
       await expect(fs.stat(fashionMnistCache())).rejects.toThrow('ENOENT');
     },
   );
+
+  test('that have no end are broken off', async () => {
+    answer = (_, response) => {
+      const more = () => {
+        while (response.writable && response.write(new Uint8Array(1 << 20)));
+        response.once('drain', more);
+      };
+      more();
+    };
+    await expect(load()).rejects.toThrow(/train-images-idx3-ubyte\.gz: larger than 47105552 bytes/);
+  });
+
+  test('are asked for by HTTPS first', () => {
+    const schemes = FASHION_MNIST_PUBLISHERS.map((address) => new URL(address).protocol);
+    expect(schemes).toEqual([...schemes].sort().reverse());
+    expect(schemes[0]).toBe('https:');
+  });
 
   test('that stop without an end are given up', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
