@@ -1,3 +1,4 @@
+import { checkBytes } from '../checks.ts';
 import { WeftError } from '../errors.ts';
 import { type Shape, showShape, sizeOf } from '../tensor/shape.ts';
 
@@ -82,6 +83,7 @@ export function encodeNpy({ shape, data }: NpyArray): Uint8Array {
  * ```
  */
 export function decodeNpy(file: Uint8Array, name = 'the file'): NpyArray {
+  checkBytes('an .npy file', file);
   const fail = (why: string): never => {
     throw new WeftError(`${name} is no valid npy file: ${why}`);
   };

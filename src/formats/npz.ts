@@ -1,3 +1,4 @@
+import { checkBytes } from '../checks.ts';
 import { WeftError } from '../errors.ts';
 import { decodeNpy, encodeNpy, type NpyArray } from './npy.ts';
 import { loadPeer } from './peer.ts';
@@ -57,6 +58,7 @@ export async function decodeNpz(
   file: Uint8Array,
   { name = 'the file', maxBytes = 2 ** 30 }: ReadNpzOptions = {},
 ): Promise<Map<string, NpyArray>> {
+  checkBytes('an .npz file', file);
   const { unzipSync } = await fflate('reading .npz');
   const allowed = Math.min(maxBytes, MAX_RATIO * file.length);
   const seen = new Set<string>();

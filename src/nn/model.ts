@@ -88,10 +88,11 @@ export abstract class Model {
     this.inputShapes = inputs.map(({ shape }) => shape);
     const shapes = [...this.inputShapes, ...calls.map(({ outputShape }) => outputShape)];
     this.outputShapes = outputs.map((value) => shapes[value]);
-    this.uses = shapes.map((_, value) => ({
-      calls: calls.flatMap((call, i) => (call.inputs.includes(value) ? i : [])),
-      leaves: outputs.includes(value),
-    }));
+    const leaving = new Set(outputs);
+    const uses = shapes.map((_, value) => ({ calls: [] as number[], leaves: leaving.has(value) }));
+    for (const [i, call] of calls.entries())
+      for (const value of new Set(call.inputs)) uses[value].calls.push(i);
+    this.uses = uses;
   }
 
   /** Shape of one input, without the batch; of several inputs the first's. */

@@ -1,5 +1,7 @@
 import fs from 'node:fs/promises';
 import { dirname } from 'node:path';
+import * as v from 'valibot';
+import { dictionary, finiteNumber, object, parseJson, type Schema } from '../schema.ts';
 import type { ChoiceStore, StoredChoice } from '../tensor/tune.ts';
 import { cachePath } from './cacheDir.ts';
 import { atomicWrite, hasCode } from './files.ts';
@@ -14,6 +16,14 @@ export interface FileChoicesOptions extends Pick<Reporting, 'onNote'> {
 /** The file: decisions by adapter, then by key. */
 type Contents = Record<string, Record<string, StoredChoice>>;
 
+const storedChoice = object({
+  candidate: v.string(),
+  among: v.optional(v.array(v.string()), []),
+  ms: v.optional(finiteNumber),
+  error: v.optional(finiteNumber),
+});
+const schema: Schema<Contents> = dictionary(dictionary(storedChoice));
+
 /** Keeps decisions in a JSON file. Where it is damaged or can't be written, a note says so; nothing fails. */
 export function fileChoices({
   path = cachePath('choices.json'),
@@ -21,10 +31,7 @@ export function fileChoices({
 }: FileChoicesOptions = {}): ChoiceStore {
   const read = async (onDamage: (why: string) => void): Promise<Contents> => {
     try {
-      const contents: unknown = JSON.parse(await fs.readFile(path, 'utf8'));
-      if (!isRecord(contents) || !Object.values(contents).every(isRecord))
-        throw new Error('it holds no choices');
-      return contents as Contents;
+      return parseJson(path, await fs.readFile(path, 'utf8'), schema);
     } catch (error) {
       if (!hasCode(error, 'ENOENT')) onDamage((error as Error).message);
       return {};
@@ -48,6 +55,3 @@ export function fileChoices({
     },
   };
 }
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

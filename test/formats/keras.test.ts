@@ -267,8 +267,8 @@ describe('a file that is no Keras model of ours', () => {
   });
 
   it.each<[string, unknown, RegExp]>([
-    ['no JSON', '{"class_name": ', /^x.h5: its model_config is no JSON/],
-    ['a list', [], /its model_config is no object/],
+    ['no JSON', '{"class_name": ', /^x.h5: its model_config: damaged JSON/],
+    ['a list', [], /its model_config: expected an object, got an empty array/],
     ['a model of a subclass', { class_name: 'Mine', config: {} }, /describes a "Mine"; known/],
     [
       'a graph without nodes',

@@ -1,3 +1,4 @@
+import { checkBytes } from '../../checks.ts';
 import { WeftError } from '../../errors.ts';
 import { type Shape, showShape, sizeOf } from '../../tensor/shape.ts';
 import { type Hdf5Options, Hdf5Session } from './session.ts';
@@ -34,10 +35,11 @@ export class Hdf5File {
 
   /** @throws WeftError where the bytes are no HDF5 file, or a damaged one */
   static async open(bytes: Uint8Array, options: Hdf5Options = {}): Promise<Hdf5File> {
-    const { name = 'the file', maxBytes = 1024 * MiB } = options;
+    checkBytes('an .h5 file', bytes);
+    const { name = 'the file', maxBytes = 1024 * MiB, timeLimit = 20_000 + bytes.length / 1000 } = options;
     if (!hasSignature(bytes)) throw new WeftError(`${name} is no HDF5 file: it lacks the format's signature`);
     const allowed = Math.min(maxBytes, MAX_RATIO * bytes.length);
-    const session = await Hdf5Session.start(options, OWN_MEMORY + 2 * allowed);
+    const session = await Hdf5Session.start({ ...options, timeLimit }, OWN_MEMORY + 2 * allowed);
     try {
       await session.ask({ do: 'open', bytes });
       return new Hdf5File(name, session, bytes.length, allowed);

@@ -39,17 +39,43 @@ export function setWorkerHost(host: WorkerHost): void {
 export interface Hdf5Options {
   /** What error messages call the file. */
   name?: string;
-  /** Milliseconds that reading or writing may take. Default 60,000. */
+  /** Milliseconds that reading or writing may take. Default: 60,000 to write, 20,000 and 1 more for each KB of the file to read. */
   timeLimit?: number;
   /** Most bytes that the arrays read may have together. Default 1 GiB. */
   maxBytes?: number;
+}
+
+/** A request that waits for its answer. */
+interface Pending {
+  readonly what: string;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: WeftError) => void;
+}
+
+/** What an error says of a request, beside the library's words, which don't tell what was read. */
+function whatOf(request: Request): string {
+  switch (request.do) {
+    case 'start':
+      return 'h5wasm could not be started';
+    case 'open':
+      return 'the file is damaged: it could not be opened';
+    case 'names':
+      return `the file is damaged, or no group '${request.path}' is in it`;
+    case 'attribute':
+      return `the file is damaged: the attribute '${request.name}' of '${request.path}' could not be read`;
+    case 'describe':
+    case 'read':
+      return `the file is damaged, or no dataset '${request.path}' is in it`;
+    case 'write':
+      return 'the file could not be written';
+  }
 }
 
 /** The HDF5 library in a worker of its own, until `end()` or its time is over. */
 export class Hdf5Session {
   private readonly worker: HostWorker;
   private readonly timer: ReturnType<typeof setTimeout>;
-  private pending: { resolve: (value: unknown) => void; reject: (error: WeftError) => void } | undefined;
+  private pending: Pending | undefined;
   private ended: string | undefined;
 
   private constructor(
@@ -63,7 +89,7 @@ export class Hdf5Session {
         const { pending } = this;
         this.pending = undefined;
         if ('value' in answer) pending?.resolve(answer.value);
-        else pending?.reject(this.failure(answer.error));
+        else pending?.reject(this.failure(`${pending.what}: ${answer.error}`));
       },
       (reason) => this.end(reason),
     );
@@ -90,7 +116,7 @@ export class Hdf5Session {
   ask<T>(request: Request): Promise<T> {
     return new Promise<unknown>((resolve, reject) => {
       if (this.ended) reject(this.failure(this.ended));
-      this.pending = { resolve, reject };
+      this.pending = { what: whatOf(request), resolve, reject };
       this.worker.post(request);
     }) as Promise<T>;
   }

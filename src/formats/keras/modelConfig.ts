@@ -1,9 +1,11 @@
+import * as v from 'valibot';
 import { WeftError } from '../../errors.ts';
 import { functional } from '../../nn/functional.ts';
 import type { Layer } from '../../nn/layer.ts';
 import type { Model } from '../../nn/model.ts';
 import { Sequential, sequential } from '../../nn/sequential.ts';
 import { input, type SymbolicTensor } from '../../nn/symbolic.ts';
+import { object, parseJson } from '../../schema.ts';
 import { kerasGraph } from './graph.ts';
 import { layerFromKeras } from './layers.ts';
 import { isObject, type KerasLayerConfig } from './options.ts';
@@ -21,6 +23,8 @@ import { withZeros } from './padding.ts';
 /** More would be no model, but a file made to keep us busy. */
 const MAX_LAYERS = 10_000;
 
+const modelConfig = object({ class_name: v.unknown(), config: v.unknown() });
+
 type Fail = (why: string) => never;
 
 /**
@@ -31,13 +35,7 @@ export function modelFromKeras(text: string, name: string, onNote: (note: string
   const fail: Fail = (why) => {
     throw new WeftError(`${name}: its model_config ${why}`);
   };
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch (error) {
-    fail(`is no JSON (${(error as Error).message})`);
-  }
-  const { class_name: className, config } = isObject(parsed) ? parsed : fail('is no object');
+  const { class_name: className, config } = parseJson(`${name}: its model_config`, text, modelConfig);
   const list = isObject(config) ? config.layers : config;
   if (className !== 'Sequential' && className !== 'Model' && className !== 'Functional')
     fail(`describes a ${JSON.stringify(className)}; known: Sequential, Model, Functional`);
