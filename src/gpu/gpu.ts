@@ -218,22 +218,19 @@ export class Gpu {
     this.flush();
     const map = () => to.mapAsync(GPUMapMode.READ, 0, copied);
     const mapped = this.done(doubts ? this.doubted(doubts, map) : map());
-    const free = () => {
-      if (this.failure) return;
-      to.unmap();
-      this.staging.giveBack(staging);
-    };
+    mapped.catch(() => {});
     try {
       // Where a check fails, its words say more than a failed mapping's.
       if (doubts) await this.settle(doubts, what);
       await mapped;
-    } catch (error) {
-      mapped.then(free, free);
-      throw error;
+      return to.getMappedRange(0, copied).slice(0, bytes);
+    } finally {
+      await mapped.catch(() => {});
+      if (!this.failure) {
+        to.unmap();
+        this.staging.giveBack(staging);
+      }
     }
-    const data = to.getMappedRange(0, copied).slice(0, bytes);
-    free();
-    return data;
   }
 
   /** Submits what is pending. */
