@@ -1,4 +1,4 @@
-import { checkBytes } from '../checks.ts';
+import { checkBytes, checkOptions, showValue } from '../checks.ts';
 import { WeftError } from '../errors.ts';
 import { type Shape, showShape, sizeOf } from '../tensor/shape.ts';
 
@@ -48,7 +48,12 @@ const ALIGNMENT = 64;
 const MAX_RANK = 32;
 
 /** The file of an array: version 1, little-endian, C order. The same array gives the same bytes. */
-export function encodeNpy({ shape, data }: NpyArray): Uint8Array {
+export function encodeNpy(array: NpyArray): Uint8Array {
+  const { shape, data } = checkOptions('encodeNpy', array, '{ shape: [2], data: Float32Array.of(1, 2) }');
+  if (!Array.isArray(shape) || !ArrayBuffer.isView(data))
+    throw new WeftError(
+      `encodeNpy: shape must be a list and data a typed array, got ${showValue(shape)} and ${showValue(data)}`,
+    );
   if (sizeOf(shape) !== data.length)
     throw new WeftError(`npy: ${data.length} values for shape ${showShape(shape)}`);
   const [name] = Object.entries(types).find(([, type]) => data instanceof type) ?? [];

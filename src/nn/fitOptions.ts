@@ -1,11 +1,11 @@
-import { checkFunction, checkOptions, showValue } from '../checks.ts';
+import { checkFunction, checkNumber, checkOptions, showValue } from '../checks.ts';
 import { WeftError } from '../errors.ts';
 import { checkLabels, type Scores, scoresOf } from './classifier.ts';
 import type { FitOptions } from './fit.ts';
 import { Model } from './model.ts';
 import { checkedSamples } from './samples.ts';
 
-/** What a run is given, as far as it isn't numbers: those are checked where they are used. */
+/** What a run is given, checked. */
 export interface CheckedFit {
   readonly options: FitOptions;
   /** Undefined where nothing is classified. */
@@ -18,6 +18,15 @@ export function checkedFit(model: Model, options: FitOptions): CheckedFit {
     throw new WeftError(`fit: its first argument must be a model, got ${showValue(model)}`);
   checkOptions('fit', options, '{ train, optimizer, epochs }');
   const { optimizer, loss, callbacks = [], checkpoint, shouldStop } = options;
+  const { initialEpoch = 0, batchSize = 32, stepsPerEpoch = 1 } = options;
+  checkNumber('fit', 'initialEpoch', initialEpoch, { from: 0, whole: true });
+  checkNumber('fit', 'epochs', options.epochs, { from: initialEpoch + 1, whole: true });
+  checkNumber('fit', 'batchSize', batchSize, { from: 1, whole: true });
+  checkNumber('fit', 'stepsPerEpoch', stepsPerEpoch, { from: 1, whole: true });
+  checkNumber('fit', 'checkpoint.seconds', checkpoint?.seconds ?? 60, {
+    from: 0,
+    to: Number.POSITIVE_INFINITY,
+  });
   if (typeof optimizer?.minimize !== 'function')
     throw new WeftError(
       `fit: optimizer must be one, as new Adam({ learningRate: 0.001 }), got ${showValue(optimizer)}`,

@@ -1,3 +1,5 @@
+import { checkOptions, showValue } from '../checks.ts';
+import { WeftError } from '../errors.ts';
 import { PAGE_STYLE } from './pageStyle.ts';
 
 /** What a section shows, from top to bottom. */
@@ -51,8 +53,12 @@ export interface ReportPageOptions {
 /**
  * One HTML file that needs nothing else: styles, charts and pictures are inside it. It is legible in light and dark, on a phone and on
  * paper, and without seeing its figures.
+ * @throws WeftError where it isn't told of sections
  */
-export function reportPage({ title, subtitle, sections }: ReportPageOptions): string {
+export function reportPage(options: ReportPageOptions): string {
+  const { title, subtitle, sections } = checkOptions('reportPage', options, '{ title, sections: […] }');
+  if (!Array.isArray(sections))
+    throw new WeftError(`reportPage: sections must be a list, got ${showValue(sections)}`);
   const groups = groupsOf(sections);
   const contents = sections.length > 3 ? `<nav aria-label="Contents">${linksHtml(groups)}</nav>` : '';
   return `<!DOCTYPE html>

@@ -1,3 +1,4 @@
+import { checkNumber } from '../checks.ts';
 import { GpuError } from '../errors.ts';
 import type { Binding } from '../gpu/gpu.ts';
 import type { Kernel } from '../gpu/kernel.ts';
@@ -63,5 +64,8 @@ export function launch(
       bytesPerItem: part.perItem * 4,
     };
   }
-  gpu?.launch({ kernel, bindings, ...options, work: currentWork() });
+  const name = `kernel ${kernel.spec.name}`;
+  if (!gpu) throw new GpuError(`${name}: it was given no operand`);
+  checkNumber(name, 'items', options.items, { from: 0, whole: true });
+  gpu.launch({ kernel, bindings, ...options, work: currentWork() });
 }

@@ -150,6 +150,21 @@ const fitted = (change: Partial<Record<keyof FitOptions, unknown>>, of = model()
 const SAMPLES = 'must be { source, indices }, a source and which of its samples';
 const own = { loss: meanSquaredError };
 const training: readonly WrongCall[] = [
+  ['fit: epochs must be a whole number of at least 1, got undefined', () => fitted({ epochs: undefined })],
+  ['fit: initialEpoch must be a whole number of at least 0, got -5', () => fitted({ initialEpoch: -5 })],
+  ['fit: stepsPerEpoch must be a whole number of at least 1, got 1.5', () => fitted({ stepsPerEpoch: 1.5 })],
+  [
+    'fit: checkpoint.seconds must be a number from 0 to Infinity, got NaN',
+    () => fitted({ checkpoint: { save: async () => {}, seconds: Number.NaN } }),
+  ],
+  [
+    'minimize: expected a tensor for the loss, got undefined',
+    () => new SGD({ learningRate: 1 }).minimize(any(undefined), []),
+  ],
+  [
+    'minimize: expected parameters, as model.trainableParameters, got undefined',
+    () => new SGD({ learningRate: 1 }).minimize(tensor(1), any(undefined)),
+  ],
   ['fit: its first argument must be a model, got undefined', () => fit(any(undefined), any(undefined))],
   [
     'fit: its options must be an object, as { train, optimizer, epochs }, got undefined',

@@ -1,7 +1,9 @@
 import { beforeAll, describe, expect, it, test } from 'vitest';
+import { kernel } from '../../src/gpu/kernel.ts';
 import * as ops from '../../src/kernels/index.ts';
 import { gradients, variable } from '../../src/tensor/autograd.ts';
 import { full, ones, zeros } from '../../src/tensor/create.ts';
+import { launch } from '../../src/tensor/launch.ts';
 import { record } from '../../src/tensor/record.ts';
 import { scope } from '../../src/tensor/scope.ts';
 import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
@@ -78,6 +80,7 @@ const shapes: readonly WrongCall[] = [
   ],
 ];
 
+const oneEach = kernel({ name: 'ones', lanes: 64, write: { y: 'f32' }, body: 'y[item] = 1.0;' });
 const x = () => ones([2, 2]);
 const image = () => ones([1, 4, 4, 1]);
 const operands: readonly WrongCall[] = [
@@ -126,6 +129,11 @@ const operands: readonly WrongCall[] = [
   [
     'record: its first argument must be a function, as (x) => relu(x), got undefined',
     () => record(any<() => Tensor>(undefined)),
+  ],
+  ['kernel ones: it was given no operand', () => launch(oneEach, {}, { items: 4 })],
+  [
+    'kernel ones: items must be a whole number of at least 0, got NaN',
+    () => launch(oneEach, { y: ones([4]) }, { items: Number.NaN }),
   ],
   [
     'a recorded step: expected a tensor for argument 0, got 5',

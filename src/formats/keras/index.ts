@@ -1,3 +1,4 @@
+import { checkOneOf } from '../../checks.ts';
 import { WeftError } from '../../errors.ts';
 import type { Layer } from '../../nn/layer.ts';
 import type { Model } from '../../nn/model.ts';
@@ -106,7 +107,8 @@ export async function loadKerasWeights(
     const root = isModel ? MODEL_WEIGHTS : '/';
     await checkVersions(file, root);
     const theirs = await layersWithWeights(file, root);
-    const pairs = pairings[options.by ?? 'order'](ordered(model), theirs, file.name);
+    const by = checkOneOf('loadKerasWeights', 'by', options.by ?? 'order', ['order', 'first', 'name']);
+    const pairs = pairings[by](ordered(model), theirs, file.name);
     await takeWeights(file, pairs);
     return pairs.map(([layer]) => layer);
   });

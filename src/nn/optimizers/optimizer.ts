@@ -1,4 +1,6 @@
-import type { Tensor } from '../../tensor/tensor.ts';
+import { showValue } from '../../checks.ts';
+import { ShapeError } from '../../errors.ts';
+import { expectIsTensor, type Tensor } from '../../tensor/tensor.ts';
 import type { CallOptions } from '../layer.ts';
 import type { Parameter } from '../parameter.ts';
 import type { LearningRate } from '../schedules.ts';
@@ -14,6 +16,13 @@ export type LossFunction = (pass: Pass) => Tensor;
 export interface OptimizerConfig {
   readonly name: string;
   readonly [option: string]: unknown;
+}
+
+/** @throws ShapeError unless `minimize` is given a loss and a list of weights */
+export function checkMinimize(loss: Tensor | LossFunction, parameters: readonly Parameter[]): void {
+  if (typeof loss !== 'function') expectIsTensor('minimize', 'the loss', loss);
+  if (!Array.isArray(parameters))
+    throw new ShapeError('minimize', 'parameters, as model.trainableParameters', showValue(parameters));
 }
 
 /**

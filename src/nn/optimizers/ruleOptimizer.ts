@@ -9,7 +9,7 @@ import { hostTensor, type Tensor } from '../../tensor/tensor.ts';
 import type { Parameter } from '../parameter.ts';
 import { checkLearningRate, type LearningRate, momentumAt, rateAt } from '../schedules.ts';
 import { layOut, type Segment, Slot } from '../slots.ts';
-import { type LossFunction, Optimizer, type OptimizerConfig } from './optimizer.ts';
+import { checkMinimize, type LossFunction, Optimizer, type OptimizerConfig } from './optimizer.ts';
 
 /** How gradients are limited. */
 export interface ClipOptions {
@@ -82,6 +82,7 @@ export abstract class RuleOptimizer extends Optimizer {
   protected abstract readonly ownConfig: OptimizerConfig;
 
   minimize(loss: Tensor | LossFunction, parameters: readonly Parameter[], halt?: Tensor): Tensor {
+    checkMinimize(loss, parameters);
     const made = typeof loss === 'function' ? loss({ updateStatistics: true }) : loss;
     const found = gradients(
       made,
