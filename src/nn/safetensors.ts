@@ -156,7 +156,7 @@ export function encodeSafetensors(
   return file;
 }
 /**
- * Takes at most 3 times the file's memory (for elements of 16 bits, which come as f32; else once), and 100 MB.
+ * Takes at most 3 times the file's memory (of 16-bit elements, which come as f32; of others, less), and 200 MB.
  *
  * @throws WeftError where the file is cut short or damaged: its header is no such header (see `entriesOf`), or its contents don't
  * match its checksum, if it has one
