@@ -8,6 +8,9 @@ export interface SamplerState {
   pass: number;
   /** Samples of this pass that were handed out. */
   cursor: number;
+  /** How many there are, and in batches of how many: what `pass` and `cursor` count. States of before lack them. */
+  count?: number;
+  batchSize?: number;
 }
 
 /**
@@ -50,14 +53,23 @@ export class BatchSampler {
 
   /** Where it stands: part of a checkpoint, and settable from one. */
   get state(): SamplerState {
-    return { pass: this.pass, cursor: this.cursor };
+    return { pass: this.pass, cursor: this.cursor, count: this.samples.length, batchSize: this.batchSize };
   }
 
-  /** @throws WeftError for a place that isn't among the samples */
-  set state({ pass, cursor }: SamplerState) {
-    if (!(cursor < this.samples.length))
+  /** @throws WeftError for a state of other samples, or of batches of another size */
+  set state({ pass, cursor, count, batchSize }: SamplerState) {
+    const here = `there are ${this.samples.length} here, in batches of ${this.batchSize}`;
+    const resumable = 'a training is resumed with the samples and the batch size of its checkpoint';
+    if (
+      (count ?? this.samples.length) !== this.samples.length ||
+      (batchSize ?? this.batchSize) !== this.batchSize
+    )
       throw new WeftError(
-        `the sampler can't go on after ${cursor} samples: there are ${this.samples.length}`,
+        `the checkpoint is of a training with ${count} samples in batches of ${batchSize}, ${here}: ${resumable}`,
+      );
+    if (!(cursor < this.samples.length && cursor % this.batchSize === 0))
+      throw new WeftError(
+        `the checkpoint is of a training that has taken ${cursor} samples of a pass, ${here}: ${resumable}`,
       );
     this.pass = pass;
     this.cursor = cursor;

@@ -1,3 +1,4 @@
+import { checkNumber } from '../checks.ts';
 import { BatchSampler } from '../data/sampler.ts';
 import { WeftError } from '../errors.ts';
 import { add } from '../kernels/binary.ts';
@@ -26,7 +27,7 @@ import type { Model } from './model.ts';
 import { keepStatistics } from './movingStatistics.ts';
 import { type Finding, findNonFinite, type HaltedStep, NonFiniteError } from './nonFinite.ts';
 import type { Optimizer } from './optimizers/index.ts';
-import type { Parameter } from './parameter.ts';
+import { type Parameter, readParameters } from './parameter.ts';
 import { decodeSafetensors, encodeSafetensors, type NamedTensors } from './safetensors.ts';
 import type { Samples } from './samples.ts';
 import { readSavedState, type SavedState } from './savedState.ts';
@@ -110,6 +111,10 @@ interface IssuedStep {
 
 /** Progress is read from the GPU at most this often. */
 const READ_EVERY_MS = 1000;
+/** A run is kept at least this often. */
+const CHECKPOINT_SECONDS = 60;
+/** An epoch's figures lie in one buffer. */
+const MOST_STEPS = 2 ** 24;
 /** What a checkpoint holds beside weights, by the beginning of its name. */
 const OPTIMIZER = 'optimizer ';
 const AVERAGING = 'averaging ';
@@ -156,11 +161,16 @@ export class Training {
       epochs,
       initialEpoch = 0,
     } = options;
-    if (!Number.isInteger(epochs) || epochs < initialEpoch + 1)
-      throw new WeftError(`epochs must be a whole number of at least ${initialEpoch + 1}, got ${epochs}`);
+    checkNumber('fit', 'initialEpoch', initialEpoch, { from: 0, whole: true });
+    checkNumber('fit', 'epochs', epochs, { from: initialEpoch + 1, whole: true });
+    checkNumber('fit', 'batchSize', batchSize, { from: 1, whole: true });
+    const { stepsPerEpoch, checkpoint: { seconds = CHECKPOINT_SECONDS } = {} } = options;
+    if (stepsPerEpoch !== undefined)
+      checkNumber('fit', 'stepsPerEpoch', stepsPerEpoch, { from: 1, to: MOST_STEPS, whole: true });
+    checkNumber('fit', 'checkpoint.seconds', seconds, { from: 0, to: Number.POSITIVE_INFINITY });
     this.epoch = initialEpoch;
     this.sampler = new BatchSampler(train.indices, batchSize, seed);
-    this.stepsPerEpoch = options.stepsPerEpoch ?? this.sampler.batchesPerPass;
+    this.stepsPerEpoch = stepsPerEpoch ?? this.sampler.batchesPerPass;
     this.log = keep(zeros([2 * this.stepsPerEpoch]));
     this.halt = keep(tensor(Uint32Array.of(0)));
     this.averages = averaging && new WeightAverage(model.parameters, averaging);
@@ -245,7 +255,7 @@ export class Training {
           await save();
           return { history: this.history, stopped };
         }
-        if (performance.now() - lastSave >= (checkpoint?.seconds ?? 60) * 1000) {
+        if (performance.now() - lastSave >= (checkpoint?.seconds ?? CHECKPOINT_SECONDS) * 1000) {
           await this.readBatches();
           await save();
         }
@@ -299,11 +309,9 @@ export class Training {
   /** The whole state of the run: weights, optimizer, random counters, data cursor, history, callbacks. */
   async snapshot(): Promise<Uint8Array> {
     const { optimizer, callbacks = [] } = this.options;
-    const tensors: NamedTensors['tensors'] = new Map(await this.model.weights());
-    for (const [name, slot] of this.slots) tensors.set(name, { shape: slot.shape, data: await slot.data() });
-    callbacks.forEach((callback, i) => {
-      for (const [name, weight] of callback.weights?.() ?? []) tensors.set(`${CALLBACK}${i} ${name}`, weight);
-    });
+    const ofCallbacks = callbacks.flatMap((callback, i) =>
+      [...(callback.weights?.() ?? [])].map(([name, weight]) => [`${CALLBACK}${i} ${name}`, weight] as const),
+    );
     const state: SavedState = {
       epoch: this.epoch,
       step: this.stepInEpoch,
@@ -319,9 +327,23 @@ export class Training {
       callbacks: callbacks.map((callback) => callback.state?.() ?? null),
       finished: this.finished,
     };
-    return encodeSafetensors(tensors, {
-      weft: JSON.stringify({ model: this.model.toConfig(), training: state }),
-    });
+    const weft = JSON.stringify({ model: this.model.toConfig(), training: state });
+    // All is of one moment, this: what is on the GPU is copied there before anything is waited for.
+    const { parameters } = this.model;
+    const slots = [...this.slots];
+    const views = slots.map(([, slot]) => slot.view());
+    const reading = readParameters(parameters, views);
+    for (const view of views) view.dispose();
+    const values = await reading;
+    const named = [
+      ...parameters.map(({ name, shape }) => ({ name, shape })),
+      ...slots.map(([name, { shape }]) => ({ name, shape })),
+    ];
+    const tensors: NamedTensors['tensors'] = new Map([
+      ...named.map(({ name, shape }, i) => [name, { shape, data: values[i] }] as const),
+      ...ofCallbacks,
+    ]);
+    return encodeSafetensors(tensors, { weft });
   }
 
   /** Frees what the run recorded; model and optimizer stay. */
@@ -351,6 +373,7 @@ export class Training {
     const { optimizer, callbacks = [] } = this.options;
     const { tensors, metadata } = decodeSafetensors(file);
     const saved = readSavedState(metadata);
+    this.sampler.state = saved.sampler;
     if (saved.batches.length !== saved.step || saved.step > this.stepsPerEpoch)
       throw new WeftError(
         `the checkpoint is ${saved.step} steps into an epoch and has the figures of ${saved.batches.length}; an epoch has ${this.stepsPerEpoch} here`,
@@ -383,7 +406,6 @@ export class Training {
     const steps = new Map(Object.entries(saved.steps ?? {}));
     for (const parameter of this.model.trainableParameters)
       optimizer.setSteps(parameter, steps.get(parameter.name) ?? saved.iterations);
-    this.sampler.state = saved.sampler;
     for (const stream of this.streams) stream.position = saved.streams[stream.name] ?? 0;
     this.history.length = 0;
     for (const logs of saved.history) this.history.push(logs);

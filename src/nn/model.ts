@@ -4,12 +4,12 @@ import { add } from '../kernels/binary.ts';
 import { l2 } from '../kernels/l2.ts';
 import { reshape } from '../kernels/reshape.ts';
 import { checkSeed, type RandomStream } from '../tensor/random.ts';
-import { type Shape, sameShape, showShape } from '../tensor/shape.ts';
+import { type Shape, sameShape, showShape, sizeOf } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import { makesProbabilities } from './activations.ts';
 import { type CallOptions, Layer } from './layer.ts';
 import { type LayerTable, layerTable } from './layerTable.ts';
-import type { Parameter } from './parameter.ts';
+import { type Parameter, readParameters } from './parameter.ts';
 import { checkBatch, type PredictOptions, Predictor } from './predictor.ts';
 import { decodeSafetensors, encodeSafetensors } from './safetensors.ts';
 
@@ -283,17 +283,17 @@ export abstract class Model {
   /** The layers and how they are put together, as plain data; `modelFromConfig` makes the model again. */
   abstract toConfig(): object;
 
-  /** The weights and the layers as a safetensors file. */
+  /** The weights and the layers as a safetensors file: as they are at the moment of the call, also while training goes on. */
   async save(): Promise<Uint8Array> {
-    return encodeSafetensors(await this.weights(), { weft: JSON.stringify({ model: this.toConfig() }) });
+    const weft = JSON.stringify({ model: this.toConfig() });
+    return encodeSafetensors(await this.weights(), { weft });
   }
 
-  /** The weights by name, read from the GPU. */
+  /** The weights by name, read from the GPU: all as they are at the moment of the call, also while training goes on. */
   async weights(): Promise<Map<string, { shape: Shape; data: Float32Array }>> {
-    const found = new Map<string, { shape: Shape; data: Float32Array }>();
-    for (const parameter of this.parameters)
-      found.set(parameter.name, { shape: parameter.shape, data: await parameter.data() });
-    return found;
+    const { parameters } = this;
+    const values = await readParameters(parameters);
+    return new Map(parameters.map(({ name, shape }, i) => [name, { shape, data: values[i] }]));
   }
 
   /**
@@ -307,22 +307,25 @@ export abstract class Model {
   /** As `load`, from weights by name. */
   setWeights(weights: ReadonlyMap<string, { shape: Shape; data: ArrayLike<number> }>): void {
     const { parameters } = this;
-    for (const { name, shape } of parameters) {
+    if (!(weights instanceof Map))
+      throw new WeftError(
+        `setWeights takes a Map from names to { shape, data }, as weights() gives it, got ${showValue(weights)}`,
+      );
+    const values = parameters.map(({ name, shape }) => {
       const weight = weights.get(name);
       if (!weight)
         throw new WeftError(
           `the file holds no weight ${showValue(name)}; it has ${[...weights.keys()].slice(0, 8).map(printable).join(', ')}`,
         );
-      if (!sameShape(weight.shape, shape))
-        throw new WeftError(
-          `weight '${name}' has shape ${showShape(weight.shape)} in the file, ${showShape(shape)} in the model`,
-        );
-    }
+      return valuesOf(name, shape, weight);
+    });
     const known = new Set(parameters.map(({ name }) => name));
     const stranger = [...weights.keys()].find((name) => !known.has(name));
     if (stranger !== undefined)
       throw new WeftError(`the file holds a weight ${showValue(stranger)} that this model doesn't have`);
-    for (const parameter of parameters) parameter.set(Float32Array.from(weights.get(parameter.name)!.data));
+    parameters.forEach((parameter, i) => {
+      parameter.set(values[i]);
+    });
   }
 
   /** Frees the weights and what `predict` recorded. The model can't be used again. */
@@ -336,3 +339,28 @@ export abstract class Model {
     this.predictor.dispose();
   }
 }
+
+/** What is to become of a weight. @throws WeftError unless it is of the shape, and as many numbers. */
+function valuesOf(
+  name: string,
+  shape: Shape,
+  weight: { readonly shape: Shape; readonly data: ArrayLike<number> },
+): Float32Array {
+  if (!Array.isArray(weight.shape) || !sameShape(weight.shape, shape))
+    throw new WeftError(
+      `weight '${name}' has shape ${Array.isArray(weight.shape) ? showShape(weight.shape) : showValue(weight.shape)} in the file, ${showShape(shape)} in the model`,
+    );
+  const { data } = weight;
+  const isList = Array.isArray(data) && data.every((value) => typeof value === 'number');
+  const isNumeric = ArrayBuffer.isView(data) && !(data instanceof DataView) && !isBigInts(data);
+  if (!isList && !isNumeric)
+    throw new WeftError(`weight '${name}' takes an array of numbers as its data, got ${showValue(data)}`);
+  if (data.length !== sizeOf(shape))
+    throw new WeftError(
+      `weight '${name}' of shape ${showShape(shape)} takes ${sizeOf(shape)} numbers, got ${data.length}`,
+    );
+  return data instanceof Float32Array ? data : Float32Array.from(data);
+}
+
+const isBigInts = (data: ArrayBufferView): boolean =>
+  data instanceof BigInt64Array || data instanceof BigUint64Array;

@@ -1,9 +1,10 @@
 import { ShapeError, WeftError } from '../errors.ts';
 import { currentGpu } from '../tensor/device.ts';
 import { RandomStream } from '../tensor/random.ts';
+import { readAtOnce } from '../tensor/readAtOnce.ts';
 import { keep } from '../tensor/scope.ts';
 import { type Shape, showShape, sizeOf } from '../tensor/shape.ts';
-import { type Tensor, tensor } from '../tensor/tensor.ts';
+import { Tensor, tensor } from '../tensor/tensor.ts';
 import { type Fans, type InitializerName, initializers } from './initializers.ts';
 
 /** What a parameter needs to know of the layer that it belongs to. */
@@ -75,9 +76,13 @@ export class Parameter {
 
   /** Reads the values. Needs no GPU where none has had them yet. @throws WeftError after `dispose()` */
   async data(): Promise<Float32Array> {
+    return (await readParameters([this]))[0];
+  }
+
+  /** @internal The values where they are: on the GPU, or a copy of those here while nothing has asked for a tensor. */
+  get current(): Tensor | Float32Array {
     this.throwIfDisposed();
-    if (!this.made) return this.loaded?.slice() ?? this.initialValues();
-    return (await this.tensor.data()) as Float32Array;
+    return this.made ?? this.loaded?.slice() ?? this.initialValues();
   }
 
   /** Replaces the values. @throws ShapeError unless there are as many; WeftError after `dispose()`. */
@@ -114,4 +119,14 @@ export class Parameter {
       fans,
     );
   }
+}
+
+/** The values of parameters, and those of other tensors behind them, all as they are at the moment of the call; see `readAtOnce`. */
+export async function readParameters(
+  parameters: readonly Parameter[],
+  more: readonly Tensor[] = [],
+): Promise<Float32Array[]> {
+  const current = [...parameters.map((parameter) => parameter.current), ...more];
+  const read = await readAtOnce(current.filter((values) => values instanceof Tensor));
+  return current.map((values) => (values instanceof Tensor ? (read.shift() as Float32Array) : values));
 }

@@ -30,7 +30,13 @@ const savedState = object({
   iterations: wholeNumber(),
   /** Those of each weight, by its name. Files of before lack it: all are `iterations`. */
   steps: v.optional(dictionary(wholeNumber())),
-  sampler: object({ pass: wholeNumber(), cursor: wholeNumber() }),
+  /** Files of before lack how many samples there are, and in batches of how many. */
+  sampler: object({
+    pass: wholeNumber(),
+    cursor: wholeNumber(),
+    count: v.optional(wholeNumber()),
+    batchSize: v.optional(wholeNumber()),
+  }),
   /** Positions of the sources of randomness. */
   streams: dictionary(wholeNumber()),
   history: v.array(epochLogs),

@@ -2,7 +2,7 @@ import { copy, type Place } from '../kernels/shared/copy.ts';
 import { segmentSize } from '../kernels/shared/updates.ts';
 import { scope } from '../tensor/scope.ts';
 import { type Shape, sizeOf } from '../tensor/shape.ts';
-import { empty, type Tensor, tensor } from '../tensor/tensor.ts';
+import { type Tensor, tensor } from '../tensor/tensor.ts';
 import type { Parameter } from './parameter.ts';
 
 /** What is kept for each element of a parameter (an optimizer's moments, an average): a segment of a tensor that parameters share. */
@@ -22,16 +22,19 @@ export class Slot {
     return { tensor: this.tensor, base: this.offset, strides: [1] };
   }
 
+  /** @internal The values where they are, the caller's to dispose of. */
+  view(): Tensor {
+    return this.tensor.view(this.offset, this.shape);
+  }
+
   /** Reads the values. */
   async data(): Promise<Float32Array> {
-    const own = scope(() => {
-      const made = empty(this.shape);
-      copy([this.size], this.place, { tensor: made, strides: [1] });
-      return made;
-    });
-    const values = (await own.data()) as Float32Array;
-    own.dispose();
-    return values;
+    const view = this.view();
+    try {
+      return (await view.data()) as Float32Array;
+    } finally {
+      view.dispose();
+    }
   }
 
   /** Replaces the values. @throws ShapeError unless there are as many. */

@@ -1,13 +1,16 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ArraySource } from '../../src/data/batchSource.ts';
+import { add, sum } from '../../src/kernels/index.ts';
 import { EarlyStopping, ReduceLROnPlateau } from '../../src/nn/callbacks.ts';
-import { type FitOptions, fit } from '../../src/nn/fit.ts';
+import { type FitOptions, fit, Training } from '../../src/nn/fit.ts';
 import { layers } from '../../src/nn/layers/index.ts';
 import type { Model } from '../../src/nn/model.ts';
 import { Adam, SAM, SGD } from '../../src/nn/optimizers/index.ts';
 import { decodeSafetensors, encodeSafetensors } from '../../src/nn/safetensors.ts';
 import { sequential } from '../../src/nn/sequential.ts';
 import { RandomStream } from '../../src/tensor/random.ts';
+import { record } from '../../src/tensor/record.ts';
+import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
 import { testGpu } from '../support/gpu.ts';
 
 beforeAll(async () => {
@@ -144,6 +147,152 @@ describe('a checkpoint', () => {
       const resumed = network(1);
       await fit(resumed, options({ optimizer, epochs: 3, resume }));
       expect(await valuesOf(resumed)).toEqual(end);
+    }
+  });
+
+  it.each<[string, () => Partial<FitOptions>, string]>([
+    [
+      'fewer samples',
+      () => ({ train: { source: source(), indices: Uint32Array.of(1, 2, 3, 4, 5, 6) } }),
+      '6 here, in batches of 8',
+    ],
+    [
+      'more samples',
+      () => ({ train: { source: source(), indices: Uint32Array.from(all) } }),
+      '60 here, in batches of 8',
+    ],
+    ['batches of another size', () => ({ batchSize: 5 }), '40 here, in batches of 5'],
+  ])('refuses %s than it was made with', async (_, more, here) => {
+    const { file } = await stopped();
+    await expect(fit(network(1), options({ epochs: 3, ...more(), resume: file }))).rejects.toThrow(
+      `the checkpoint is of a training with 40 samples in batches of 8, there are ${here}: a training is resumed with the samples and the batch size of its checkpoint`,
+    );
+    // One of before doesn't say so: what it can't be is refused.
+    const { tensors, metadata } = decodeSafetensors(file);
+    const weft = JSON.parse(metadata.weft);
+    weft.training.sampler = { pass: weft.training.sampler.pass, cursor: 16 };
+    const old = encodeSafetensors(tensors, { weft: JSON.stringify(weft) });
+    const resumed = fit(network(1), options({ epochs: 3, ...more(), resume: old }));
+    if (here.startsWith('60')) await resumed;
+    else await expect(resumed).rejects.toThrow(`has taken 16 samples of a pass, there are ${here}`);
+  });
+});
+
+describe('a file', () => {
+  /** Every weight is -1 times the number of steps. */
+  const counting = (sizes: number[]) => {
+    const model = sequential(
+      sizes.map((units) => layers.dense({ units, kernelInitializer: 'zeros' })),
+      { inputShape: [64] },
+    );
+    const optimizer = new SGD({ learningRate: 1 });
+    const step = record((x: Tensor) => {
+      const sums = model.parameters.map((parameter) => sum(parameter.tensor));
+      const loss = sums.reduce((total, one) => add(total, one));
+      optimizer.minimize(loss, model.trainableParameters);
+      return x;
+    });
+    return { model, step };
+  };
+
+  it('is of one moment, also while training goes on', async () => {
+    const { model, step } = counting([64, 64, 64, 2]);
+    let going = true;
+    const training = (async () => {
+      const x = tensor([1]);
+      while (going) await step(x);
+    })();
+    let before = 0;
+    for (let i = 0; i < 4; i++) {
+      const { tensors } = decodeSafetensors(await model.save());
+      const steps = new Set([...tensors.values()].flatMap(({ data }) => [...data]));
+      expect(steps.size).toBe(1);
+      const [now] = steps;
+      expect(now).toBeLessThanOrEqual(before);
+      before = now;
+    }
+    expect(before).toBeLessThan(0);
+    going = false;
+    await training;
+  });
+
+  it('of a checkpoint is so, too: weights, moments, averages and counts', async () => {
+    const files: Promise<Uint8Array>[] = [];
+    let training: Training | undefined;
+    const made = new Training(
+      network(1),
+      options({
+        epochs: 2,
+        averaging: { decay: 0 },
+        optimizer: new SGD({ learningRate: 0.1, momentum: 0.9 }),
+        callbacks: [
+          {
+            onBegin: (own) => {
+              training = own;
+            },
+          },
+        ],
+        shouldStop: (during) => {
+          if (during === 'steps') files.push(training!.snapshot());
+          return undefined;
+        },
+      }),
+    );
+    const { history } = await made.run();
+    made.dispose();
+    expect(history.length).toBe(2);
+    expect(files.length).toBe(10);
+    for (const [i, file] of (await Promise.all(files)).entries()) {
+      const { tensors, metadata } = decodeSafetensors(file);
+      const { iterations, averaged, sampler } = JSON.parse(metadata.weft).training;
+      expect([iterations, averaged, 40 * sampler.pass + sampler.cursor]).toEqual([i + 1, i + 1, 8 * (i + 1)]);
+      // With a decay of 0 the averages are the weights.
+      for (const [name, { data }] of tensors)
+        if (name.startsWith('dense')) expect(tensors.get(`averaging average of ${name}`)!.data).toEqual(data);
+    }
+  });
+
+  it('is taken whole or not at all', async () => {
+    const model = network(1);
+    const before = await valuesOf(model);
+    const good = await network(2).weights();
+    const last = [...good.keys()][3];
+    const wrong: [broken: object, message: RegExp][] = [
+      [{ shape: [2], data: Float32Array.of(1) }, /takes 2 numbers, got 1/],
+      [{ shape: [2], data: [1, '2'] }, /takes an array of numbers as its data, got \[1, '2'\]/],
+      [
+        { shape: [2], data: BigInt64Array.of(1n, 2n) },
+        /takes an array of numbers as its data, got a BigInt64Array/,
+      ],
+      [{ shape: [2] }, /takes an array of numbers as its data, got undefined/],
+      [{ shape: [3], data: Float32Array.of(1, 2, 3) }, /has shape \[3\] in the file, \[2\] in the model/],
+      [{ data: Float32Array.of(1, 2) }, /has shape undefined in the file/],
+    ];
+    for (const [broken, message] of wrong) {
+      expect(() => model.setWeights(new Map([...good, [last, broken as never]]))).toThrow(message);
+      expect(await valuesOf(model)).toEqual(before);
+    }
+    expect(() => model.setWeights(Object.fromEntries(good) as never)).toThrow(/setWeights takes a Map/);
+    model.setWeights(new Map([...good, [last, { shape: [2], data: [3, 4] } as never]]));
+    expect((await valuesOf(model))[3]).toEqual(Float32Array.of(3, 4));
+  });
+});
+
+describe('the numbers of a run', () => {
+  it.each<[option: string, values: unknown[], range: string]>([
+    ['epochs', [0, Number.NaN, '2', 1.5, undefined], 'a whole number of at least 1'],
+    ['initialEpoch', [-5, 0.5, Number.NaN], 'a whole number of at least 0'],
+    ['batchSize', [0, -1, Number.NaN, 1.5, '4'], 'a whole number of at least 1'],
+    ['stepsPerEpoch', [0, -1, 1.5, Number.NaN, 1e10], 'a whole number from 1 to 16777216'],
+    ['seconds', [-1, Number.NaN, '60'], 'a number from 0 to Infinity'],
+  ])('are named where they make no sense: %s', (option, values, range) => {
+    for (const value of values) {
+      const given =
+        option === 'seconds' ? { checkpoint: { save: async () => {}, seconds: value } } : { [option]: value };
+      const name = option === 'seconds' ? 'checkpoint.seconds' : option;
+      expect(() => new Training(network(1), options(given as object))).toThrow(
+        `fit: ${name} must be ${range}, got`,
+      );
     }
   });
 });

@@ -1,5 +1,6 @@
 import { WeftError } from '../../errors.ts';
 import type { Layer } from '../../nn/layer.ts';
+import { readParameters } from '../../nn/parameter.ts';
 import { sameShape, showShape } from '../../tensor/shape.ts';
 import type { GroupToWrite, Hdf5File } from '../hdf5/index.ts';
 import type { KerasLayer } from './graph.ts';
@@ -133,12 +134,13 @@ export async function takeWeights(file: Hdf5File, pairs: Pairs): Promise<void> {
 /** The group that holds a model's weights, with attributes of its own kind. */
 export async function weightsGroup(layers: readonly KerasLayer[], versions: Versions): Promise<GroupToWrite> {
   const groups = new Map<string, GroupToWrite>();
+  const values = await readParameters(layers.flatMap(({ of }) => of?.parameters ?? []));
   for (const { name, of } of layers) {
     const datasets = new Map<string, { shape: readonly number[]; data: Float32Array }>();
     for (const parameter of of?.parameters ?? [])
       datasets.set(`${parameter.ownName}:0`, {
         shape: parameter.shape,
-        data: await parameter.data(),
+        data: values.shift()!,
       });
     const inner = new Map([[name, { attributes: new Map(), groups: new Map(), datasets }]]);
     groups.set(name, {
