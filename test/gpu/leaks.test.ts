@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { ArraySource } from '../../src/data/batchSource.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import { kernel } from '../../src/gpu/kernel.ts';
@@ -26,6 +26,7 @@ import { testGpu } from '../support/gpu.ts';
  */
 
 const isFull = process.env.WEFT_LEAKS === 'full';
+if (isFull) vi.setConfig({ testTimeout: 1_800_000 });
 const times = (few: number, many: number) => (isFull ? many : few);
 /** What the heap may seem to grow by: it is never quite the same after two collections. A step that leaked 322 bytes took 644 KB. */
 const HEAP_NOISE = 300_000;
