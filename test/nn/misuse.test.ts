@@ -461,6 +461,22 @@ describe.each([
   it.each(named(calls))('%s', (_, call) => expectError(call));
 });
 
+// Stand until options are declared in one place, which knows their names.
+describe('an option that there is not', () => {
+  const unknown: readonly (readonly [option: string, call: () => unknown])[] = [
+    ['unit', () => dense(any({ units: 1, unit: 2 }))],
+    ['kernel_size', () => conv2d(any({ filters: 1, kernel_size: 5 }))],
+    ['poolsize', () => maxPooling2d(any({ poolsize: 3 }))],
+    ['batchsize', () => model().predict(tensor([[1, 2]]), any({ batchsize: 1 }))],
+    ['verbose', () => fitted(any({ verbose: 1 }))],
+    ['augmentation', () => new ImageSource(any(image), any({ augmentation: {} }))],
+    ['lr', () => new SGD(any({ learningRate: 0.1, lr: 1 }))],
+  ];
+  it.fails.each(unknown)('%s is refused by its name', async (option, call) => {
+    await expect((async () => call())()).rejects.toThrow(`'${option}'`);
+  });
+});
+
 describe('what plain JavaScript gives', () => {
   it('is taken where it is meant so: other arrays of numbers, lists of indices', async () => {
     const kinds = [x, Float64Array.from(x), Array.from(x), [[...x.subarray(0, 8)], [...x.subarray(8)]]];
