@@ -43,6 +43,8 @@ export interface MatmulVariant {
   cost(g: Geometry, gpu: Gpu): number;
   /** Bound of its error: so many round-offs (2^-24) of a sum's root-mean-square kind, sqrt(K), at the scale of the largest value. */
   readonly roundOffs: number;
+  /** Whether it cuts K into slices that bind all of A, for want of rows. Default false. */
+  slicesTerms?(g: Geometry, gpu: Gpu): boolean;
   /** Writes the product, plus `bias` [N] on every row, into y [M, N]. */
   run(g: Geometry, a: Tensor, b: Tensor, bias: Tensor | undefined, y: Tensor): void;
 }

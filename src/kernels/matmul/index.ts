@@ -6,6 +6,7 @@ import { keep } from '../../tensor/scope.ts';
 import { type Shape, sizeOf } from '../../tensor/shape.ts';
 import { empty, type Tensor, tensor } from '../../tensor/tensor.ts';
 import { expectTensor } from '../shared/expectTensor.ts';
+import { type Multiply, multiplyCut } from './cut.ts';
 import { directFlops, type Geometry, geometryOf, type MatmulVariant, type Transposes } from './geometry.ts';
 import { plain } from './plain.ts';
 import { subgroup } from './subgroup.ts';
@@ -90,7 +91,13 @@ export function product(
   const g = geometryOf('matmul', a.shape, b.shape, { transposeA, transposeB });
   const { gpu } = a.storage;
   const to = y ?? empty([g.M, g.N], 'f32', gpu);
-  variantFor(g, variant, gpu).run(g, a, b, bias, to);
+  const { name } = variantFor(g, variant, gpu);
+  const multiply: Multiply = (g, a, b, bias, y) => {
+    const chosen = variantFor(g, name, gpu);
+    const slicesTerms = chosen.slicesTerms?.(g, gpu) ?? false;
+    if (!multiplyCut({ slicesTerms, multiply }, g, a, b, bias, y)) chosen.run(g, a, b, bias, y);
+  };
+  multiply(g, a, b, bias, to);
   return to;
 }
 

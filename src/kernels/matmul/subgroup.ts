@@ -1,6 +1,6 @@
 import { kernelFamily } from '../../gpu/kernel.ts';
 import type { MatmulVariant } from './geometry.ts';
-import { launchTiles, tiledFlops, tileUniforms, tileWgsl } from './tiles.ts';
+import { launchTiles, slicesTerms, tiledFlops, tileUniforms, tileWgsl } from './tiles.ts';
 
 /*
  * Register tiles without workgroup memory, for adapters on which a load costs as much as dozens of multiplications, workgroup
@@ -53,13 +53,16 @@ const family = kernelFamily(({ width }: { width: number }) => {
   };
 });
 
+const tileOf = (width: number) => ({ rows: ROWS, columns: PER_LANE * width });
+
 export const subgroup: MatmulVariant = {
   name: 'subgroup',
   supports: (_, gpu) => gpu.isSoftware && (gpu.subgroupSize === 4 || gpu.subgroupSize === 8),
-  cost: (g, gpu) => tiledFlops(g, { rows: ROWS, columns: PER_LANE * gpu.subgroupSize }) / 6,
+  cost: (g, gpu) => tiledFlops(g, tileOf(gpu.subgroupSize)) / 6,
   roundOffs: 8,
+  slicesTerms: (g, gpu) => slicesTerms(g, tileOf(gpu.subgroupSize)),
   run(g, a, b, bias, y) {
     const width = y.storage.gpu.subgroupSize;
-    launchTiles(family({ width }), { rows: ROWS, columns: PER_LANE * width }, g, a, b, bias, y);
+    launchTiles(family({ width }), tileOf(width), g, a, b, bias, y);
   },
 };

@@ -1,6 +1,6 @@
 import { kernelFamily } from '../../gpu/kernel.ts';
 import type { Geometry, MatmulVariant, Transposes } from './geometry.ts';
-import { launchTiles, tiledFlops, tileUniforms, tileWgsl } from './tiles.ts';
+import { launchTiles, slicesTerms, tiledFlops, tileUniforms, tileWgsl } from './tiles.ts';
 
 /*
  * Register tiles over workgroup memory: 8 x 8 lanes, each with a block of R x 4 values of y in registers. A step stages DEPTH terms
@@ -78,6 +78,7 @@ export const tiled: MatmulVariant = {
   supports: () => true,
   cost: (g, gpu) => tiledFlops(g, tileOf(g)) / (gpu.isSoftware ? 1.5 : 2000),
   roundOffs: 8,
+  slicesTerms: (g) => slicesTerms(g, tileOf(g)),
   run(g, a, b, bias, y) {
     const { transposeA, transposeB } = g;
     launchTiles(family({ laneRows: laneRowsOf(g), transposeA, transposeB }), tileOf(g), g, a, b, bias, y);

@@ -14,7 +14,7 @@ import { directFlops, type Geometry } from './geometry.ts';
 /** Workgroups that keep a GPU busy. */
 const ENOUGH_TILES = 128;
 /** Bytes of a slice of either operand: what WebGPU lets every device bind. */
-const MOST_BYTES = 2 ** 27;
+export const MOST_BYTES = 2 ** 27;
 /** Terms of a slice: enough to be worth another product to sum. A multiple of 64, so that slices can be bound by themselves. */
 const LEAST_TERMS = 256;
 
@@ -22,6 +22,20 @@ export interface Tile {
   readonly rows: number;
   readonly columns: number;
 }
+
+/** Terms of a slice, at most, of operands whose rows are terms. */
+export const mostTermsOf = ({ M, N }: Geometry): number =>
+  Math.max(64, Math.floor(MOST_BYTES / 4 / Math.max(M, N) / 64) * 64);
+
+const tilesOf = ({ M, N }: Geometry, { rows, columns }: Tile): number =>
+  Math.ceil(M / rows) * Math.ceil(N / columns);
+
+/** Slices that give few tiles of long rows enough workgroups. */
+const slicesForTiles = (g: Geometry, tile: Tile): number =>
+  Math.min(Math.floor(g.K / LEAST_TERMS), Math.ceil(ENOUGH_TILES / tilesOf(g, tile)));
+
+/** Whether `launchTiles` cuts K to have enough workgroups. */
+export const slicesTerms = (g: Geometry, tile: Tile): boolean => slicesForTiles(g, tile) > 1;
 
 /** Operations with the rows and columns that the last tiles compute in vain. */
 export const tiledFlops = ({ M, N, K }: Geometry, { rows, columns }: Tile): number =>
@@ -90,9 +104,8 @@ export function launchTiles(
 
   // The rows of a slice lie together where the terms are the outer axis of both operands, as in a weight's gradient.
   const apart = transposeA && !transposeB;
-  const mostTerms = apart ? Math.max(64, Math.floor(MOST_BYTES / 4 / Math.max(M, N) / 64) * 64) : K;
-  const enough = Math.min(Math.floor(K / LEAST_TERMS), Math.ceil(ENOUGH_TILES / tiles));
-  const wanted = Math.max(enough, Math.ceil(K / mostTerms));
+  const mostTerms = apart ? mostTermsOf(g) : K;
+  const wanted = Math.max(slicesForTiles(g, tile), Math.ceil(K / mostTerms));
   if (wanted < 2) {
     const ofRows = {
       sliceTerms: K,
