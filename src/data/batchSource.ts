@@ -1,13 +1,15 @@
 import { checkNumber, checkOptions, showValue } from '../checks.ts';
 import { ShapeError, WeftError } from '../errors.ts';
 import { mul } from '../kernels/binary.ts';
-import { gather } from '../kernels/gather.ts';
-import { gatherImages } from '../kernels/gatherImages.ts';
+import { gather, gatherTable } from '../kernels/gather.ts';
+import { gatherImageTable } from '../kernels/gatherImages.ts';
+import { makeTable } from '../kernels/shared/table.ts';
+import { currentGpu } from '../tensor/device.ts';
 import { elementsOf, type Nested } from '../tensor/elements.ts';
 import { RandomStream } from '../tensor/random.ts';
 import { keep, scope } from '../tensor/scope.ts';
 import { checkShape, type Shape, showShape, sizeOf } from '../tensor/shape.ts';
-import { type Tensor, type TypedArray, tensor } from '../tensor/tensor.ts';
+import { asDType, type Tensor, type TypedArray, tensor } from '../tensor/tensor.ts';
 import { type Augmentation, checked, wholeShiftsAndFlips } from './augmentation.ts';
 import { augmentImages, workingScale } from './augmentImages.ts';
 import { checkedLabels } from './labels.ts';
@@ -79,7 +81,7 @@ export class ImageSource implements BatchSource {
   readonly shape: Shape;
   readonly randomStreams: readonly RandomStream[];
   readonly labels: Int32Array;
-  private readonly bytes: Tensor;
+  private readonly bytes: readonly Tensor[];
   private readonly classes: Tensor;
   private readonly repeat: number;
   private readonly scale: number;
@@ -127,9 +129,11 @@ export class ImageSource implements BatchSource {
       );
     if (augment?.kind === 'imageDataGenerator' && augment.brightnessRange && channels !== 1 && channels !== 3)
       throw new ShapeError('ImageSource', '1 or 3 channels for a brightness', `${channels}`);
-    const words = new Uint32Array(Math.ceil(images.length / 4));
-    new Uint8Array(words.buffer).set(images);
-    this.bytes = keep(tensor(words));
+    this.bytes = makeTable('ImageSource', currentGpu(), count, size, (from, to) => {
+      const words = new Uint32Array(Math.ceil(((to - from) * size) / 4));
+      new Uint8Array(words.buffer).set(images.subarray(from * size, to * size));
+      return keep(tensor(words));
+    });
     this.classes = keep(tensor(this.labels));
     this.randomStreams = augment ? [new RandomStream(seed, 'augmentation')] : [];
   }
@@ -142,14 +146,15 @@ export class ImageSource implements BatchSource {
     const { bytes, repeat, scale, augment } = this;
     const { height, width, channels } = this.set;
     const options = { height, width, channels, repeat };
-    if (!training || !augment) return gatherImages(bytes, indices, { ...options, scale });
+    if (!training || !augment) return gatherImageTable(bytes, indices, { ...options, scale });
     return scope(() => {
       const draw = this.randomStreams[0].drawTensor();
       const simple = wholeShiftsAndFlips(augment);
-      if (simple) return gatherImages(bytes, indices, { ...options, scale, augment: { draw, ...simple } });
+      if (simple)
+        return gatherImageTable(bytes, indices, { ...options, scale, augment: { draw, ...simple } });
       const from = workingScale(augment);
       const augmented = augmentImages(
-        gatherImages(bytes, indices, { ...options, scale: from }),
+        gatherImageTable(bytes, indices, { ...options, scale: from }),
         augment,
         draw,
       );
@@ -159,7 +164,7 @@ export class ImageSource implements BatchSource {
 
   /** Frees the images. */
   dispose(): void {
-    this.bytes.dispose();
+    for (const part of this.bytes) part.dispose();
     this.classes.dispose();
   }
 }
@@ -180,7 +185,7 @@ export class ArraySource implements BatchSource {
   readonly count: number;
   readonly randomStreams: readonly RandomStream[] = [];
   readonly labels: Int32Array;
-  private readonly x: Tensor;
+  private readonly x: readonly Tensor[];
   private readonly classes: Tensor;
 
   /**
@@ -197,7 +202,7 @@ export class ArraySource implements BatchSource {
     this.labels = checkedLabels('ArraySource', labels);
     this.count = this.labels.length;
     if (this.count === 0) throw new WeftError('ArraySource: there are no samples, labels is empty');
-    const { values } = elementsOf('ArraySource', x);
+    const values = asDType('ArraySource', elementsOf('ArraySource', x).values, 'f32');
     const size = this.count * sizeOf(shape);
     if (values.length !== size)
       throw new ShapeError(
@@ -205,17 +210,20 @@ export class ArraySource implements BatchSource {
         `${this.count} samples of ${showShape(shape)}, ${size} numbers, as there are labels`,
         `${values.length}`,
       );
-    this.x = keep(tensor(values, [this.count, ...shape], 'f32'));
+    const width = sizeOf(shape);
+    this.x = makeTable('ArraySource', currentGpu(), this.count, 4 * width, (from, to) =>
+      keep(tensor(values.subarray(from * width, to * width), [to - from, ...shape])),
+    );
     this.classes = keep(tensor(this.labels));
   }
 
   batch(indices: Tensor): Batch {
-    return { x: gather(this.x, indices), labels: gather(this.classes, indices) };
+    return { x: gatherTable(this.x, indices), labels: gather(this.classes, indices) };
   }
 
   /** Frees the samples. */
   dispose(): void {
-    this.x.dispose();
+    for (const part of this.x) part.dispose();
     this.classes.dispose();
   }
 }

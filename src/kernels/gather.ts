@@ -6,6 +6,7 @@ import { type Shape, showShape } from '../tensor/shape.ts';
 import { empty, type Tensor } from '../tensor/tensor.ts';
 import { expectTensor } from './shared/expectTensor.ts';
 import { forEachDtype } from './shared/forEachDtype.ts';
+import { tableParts } from './shared/table.ts';
 
 /*
  * Rows along axis 0: x [M, ...] seen as [M, R], indices [B]
@@ -15,17 +16,22 @@ import { forEachDtype } from './shared/forEachDtype.ts';
 
 const LANES = 64;
 
-// Elements are copied as words, and a negative index wraps to a large one.
+// Elements are copied as words, and a negative index wraps to a large one. Indices past the table are the first part's.
 const forwardKernel = kernel({
   name: 'gather',
   lanes: LANES,
   read: { x: 'u32', indices: 'u32' },
   write: { y: 'u32' },
-  uniforms: { rows: 'u32', rowSize: 'u32', outside: 'u32' },
+  uniforms: { begin: 'u32', rows: 'u32', skip: 'u32', total: 'u32', rowSize: 'u32', outside: 'u32' },
   body: `
     if (item >= u.items * u.rowSize) { return; }
-    let row = indices[item / u.rowSize];
-    if (row < u.rows) { y[item] = x[row * u.rowSize + item % u.rowSize]; } else { y[item] = u.outside; }`,
+    let index = indices[item / u.rowSize];
+    let row = index - u.begin;
+    if (row < u.rows) {
+      y[item] = x[u.skip + row * u.rowSize + item % u.rowSize];
+    } else if (u.begin == 0u && index >= u.total) {
+      y[item] = u.outside;
+    }`,
 });
 
 const backwardKernel = kernel({
@@ -33,10 +39,10 @@ const backwardKernel = kernel({
   lanes: LANES,
   read: { dy: 'f32', indices: 'u32' },
   write: { dx: 'f32' },
-  uniforms: { rowSize: 'u32', count: 'u32' },
+  uniforms: { begin: 'u32', rowSize: 'u32', count: 'u32' },
   body: `
     if (item >= u.items * u.rowSize) { return; }
-    let row = u.first + item / u.rowSize;
+    let row = u.begin + u.first + item / u.rowSize;
     var s = 0.0;
     for (var b = 0u; b < u.count; b++) {
       if (indices[b] == row) { s += dy[b * u.rowSize + item % u.rowSize]; }
@@ -56,36 +62,50 @@ function gatheredShape([x, indices]: readonly Shape[]): number[] {
 
 const workgroupsOf = (rowSize: number) => (rows: number) => Math.ceil((rows * rowSize) / LANES);
 
+/** Of the tensors that hold the table, one after the other, and of the indices. */
 const opFor = forEachDtype((dtype) =>
   defineOp({
     name: 'gather',
     dtype,
-    shape: gatheredShape,
-    forward({ inputs: [x, indices], output: y, save }) {
+    shape: (shapes) => gatheredShape([shapes[0], shapes[shapes.length - 1]]),
+    forward({ inputs, output: y, save }) {
+      const [tensors, indices] = [inputs.slice(0, -1), inputs[inputs.length - 1]];
       const rowSize = y.size / indices.size;
-      launch(
-        forwardKernel,
-        { x, indices: split(indices, 1), y: split(y, rowSize) },
-        {
-          items: indices.size,
-          uniforms: { rows: x.shape[0], rowSize, outside: OUTSIDE[dtype] },
-          workgroups: workgroupsOf(rowSize),
-        },
-      );
+      const total = tensors.reduce((rows, { shape }) => rows + shape[0], 0);
+      for (const { part, first, rows, skip } of tableParts(tensors, 4 * rowSize))
+        launch(
+          forwardKernel,
+          { x: part, indices: split(indices, 1), y: split(y, rowSize) },
+          {
+            items: indices.size,
+            uniforms: { begin: first, rows, skip: skip / 4, total, rowSize, outside: OUTSIDE[dtype] },
+            workgroups: workgroupsOf(rowSize),
+          },
+        );
       save(indices);
     },
-    backward({ gradient: dy, saved: [indices], inputShapes: [x] }) {
-      const dx = empty(x);
-      const rowSize = dx.size / x[0];
-      launch(
-        backwardKernel,
-        { dy, indices, dx: split(dx, rowSize) },
-        { items: x[0], uniforms: { rowSize, count: indices.size }, workgroups: workgroupsOf(rowSize) },
-      );
-      return [dx, null];
+    backward({ gradient: dy, saved: [indices], inputShapes, needs }) {
+      let begin = 0;
+      return inputShapes.map((x, i) => {
+        if (i === inputShapes.length - 1) return null;
+        const uniforms = { begin, rowSize: dy.size / indices.size, count: indices.size };
+        begin += x[0];
+        if (!needs[i]) return null;
+        const dx = empty(x);
+        launch(
+          backwardKernel,
+          { dy, indices, dx: split(dx, uniforms.rowSize) },
+          { items: x[0], uniforms, workgroups: workgroupsOf(uniforms.rowSize) },
+        );
+        return dx;
+      });
     },
   }),
 );
+
+/** `gather` of a table that lies in several tensors, one after the other along axis 0. */
+export const gatherTable = (tensors: readonly Tensor[], indices: Tensor): Tensor =>
+  opFor('gather', 'x', tensors[0])([...tensors, indices], undefined);
 
 /**
  * Rows of x along axis 0, in the order of `indices`; one may come several times.

@@ -7,6 +7,7 @@ import { type Shape, showShape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { expectTensor } from './shared/expectTensor.ts';
 import { SHIFT_WGSL } from './shared/imageDraws.ts';
+import { tableParts } from './shared/table.ts';
 
 /*
  * A batch from the bytes of a whole set: chosen, shifted by whole pixels, flipped, scaled to 0 .. 1.
@@ -30,10 +31,25 @@ const gatherKernel = kernelFamily(({ augment, unit }: { augment: boolean; unit: 
   lanes: LANES,
   read: { bytes: 'u32', indices: 'u32', ...(augment ? { draw: 'vec4u' as const } : {}) },
   write: { images: 'f32' },
-  uniforms: { M: 'u32', H: 'u32', W: 'u32', C: 'u32', K: 'u32', shift: 'u32', flip: 'u32', factor: 'f32' },
+  uniforms: {
+    begin: 'u32',
+    rows: 'u32',
+    skip: 'u32',
+    M: 'u32',
+    H: 'u32',
+    W: 'u32',
+    C: 'u32',
+    K: 'u32',
+    shift: 'u32',
+    flip: 'u32',
+    factor: 'f32',
+  },
   declarations: augment ? `${PHILOX_WGSL}${SHIFT_WGSL}` : '',
   body: `
     let index = indices[workgroup];
+    let own = index - u.begin;
+    // An image of another part of the table; those past it are the first part's.
+    if (own >= u.rows && !(u.begin == 0u && index >= u.M)) { return; }
     var down = 0;
     var right = 0;
     var flip = false;
@@ -58,7 +74,7 @@ const gatherKernel = kernelFamily(({ augment, unit }: { augment: boolean; unit: 
       let fromColumn = i32(select(v, u.W - 1u - v, flip)) - right;
       var value = background;
       if (index < u.M && fromRow >= 0 && fromRow < i32(u.H) && fromColumn >= 0 && fromColumn < i32(u.W)) {
-        let at = ((index * u.H + u32(fromRow)) * u.W + u32(fromColumn)) * u.C + c;
+        let at = u.skip + ((own * u.H + u32(fromRow)) * u.W + u32(fromColumn)) * u.C + c;
         value = f32((bytes[at / 4u] >> (8u * (at % 4u))) & 255u) ${unit ? '/ 255.0' : '* u.factor'};
       }
       images[workgroup * size + e] = value;
@@ -66,6 +82,8 @@ const gatherKernel = kernelFamily(({ augment, unit }: { augment: boolean; unit: 
 }));
 
 interface Attributes {
+  /** Tensors that hold the images. */
+  readonly tensors: number;
   readonly image: Shape;
   readonly repeat: number;
   readonly scale: number;
@@ -75,7 +93,8 @@ interface Attributes {
 
 const op = defineOp<Attributes>({
   name: 'gatherImages',
-  shape([bytes, indices], { image, repeat, shift }) {
+  shape(shapes, { tensors, image, repeat, shift }) {
+    const [bytes, indices] = [shapes[0], shapes[tensors]];
     if (!image.every((n) => Number.isInteger(n) && n >= 1))
       throw new ShapeError('gatherImages', 'height, width and channels of at least 1', showShape(image));
     if (indices.length !== 1) throw new ShapeError('gatherImages', 'indices [N]', showShape(indices));
@@ -96,27 +115,31 @@ const op = defineOp<Attributes>({
       throw new ShapeError('gatherImages', 'channels repeated at least once', String(repeat));
     return [indices[0], H, W, C * repeat];
   },
-  forward({ inputs: [bytes, indices, draw], attrs: { image, repeat, scale, shift, flip }, output }) {
+  forward({ inputs, attrs: { tensors, image, repeat, scale, shift, flip }, output }) {
+    const [table, [indices, draw]] = [inputs.slice(0, tensors), inputs.slice(tensors)];
     const [H, W, C] = image;
-    const M = Math.floor((bytes.size * 4) / (H * W * C));
-    launch(
-      gatherKernel({ augment: draw !== undefined, unit: scale === 1 }),
-      { bytes, indices: split(indices, 1), ...(draw && { draw }), images: split(output, H * W * C * repeat) },
-      {
-        items: indices.size,
-        workgroups: (items) => items,
-        uniforms: {
-          M,
-          H,
-          W,
-          C,
-          K: repeat,
-          shift: Math.max(shift, 1),
-          flip: flip ? 1 : 0,
-          factor: scale / 255,
+    const parts = tableParts(table, H * W * C);
+    const M = parts.reduce((sum, { rows }) => sum + rows, 0);
+    for (const { part, first, rows, skip } of parts)
+      launch(
+        gatherKernel({ augment: draw !== undefined, unit: scale === 1 }),
+        {
+          bytes: part,
+          indices: split(indices, 1),
+          ...(draw && { draw }),
+          images: split(output, H * W * C * repeat),
         },
-      },
-    );
+        {
+          items: indices.size,
+          workgroups: (items) => items,
+          uniforms: {
+            ...{ begin: first, rows, skip, M, H, W, C, K: repeat },
+            shift: Math.max(shift, 1),
+            flip: flip ? 1 : 0,
+            factor: scale / 255,
+          },
+        },
+      );
   },
 });
 
@@ -150,15 +173,21 @@ export interface GatherImagesOptions {
  * @returns f32 [N, height, width, channels * repeat]
  * @throws ShapeError
  */
-export function gatherImages(
-  bytes: Tensor,
+export function gatherImages(bytes: Tensor, indices: Tensor, options: GatherImagesOptions): Tensor {
+  return gatherImageTable([bytes], indices, options);
+}
+
+/** `gatherImages` of a set that lies in several tensors, one after the other, each of whole images. */
+export function gatherImageTable(
+  tensors: readonly Tensor[],
   indices: Tensor,
   { height, width, channels, repeat = 1, scale = 1, augment }: GatherImagesOptions,
 ): Tensor {
-  expectTensor('gatherImages', 'bytes', bytes, 'u32');
+  for (const bytes of tensors) expectTensor('gatherImages', 'bytes', bytes, 'u32');
   expectTensor('gatherImages', 'indices', indices, 'u32');
   if (augment) expectTensor('gatherImages', 'draw', augment.draw, 'u32', [4]);
-  return op(augment ? [bytes, indices, augment.draw] : [bytes, indices], {
+  return op([...tensors, indices, ...(augment ? [augment.draw] : [])], {
+    tensors: tensors.length,
     image: [height, width, channels],
     repeat,
     scale,

@@ -1,5 +1,5 @@
 import { ShapeError, WeftError } from '../errors.ts';
-import { currentGpu } from '../tensor/device.ts';
+import { currentGpu, openGpu } from '../tensor/device.ts';
 import { RandomStream } from '../tensor/random.ts';
 import { readAtOnce } from '../tensor/readAtOnce.ts';
 import { keep } from '../tensor/scope.ts';
@@ -14,6 +14,9 @@ export interface ParameterOwner {
   /** Whether the layer is trained at all: false for a frozen one. */
   readonly trainable: boolean;
 }
+
+/** Bytes of the largest buffer that any adapter has. */
+const LARGEST_BUFFER = 2 ** 32;
 
 /** How a parameter begins, and whether it is trained. */
 export interface ParameterOptions {
@@ -37,7 +40,10 @@ export class Parameter {
     readonly ownName: string,
     readonly shape: Shape,
     private readonly options: ParameterOptions,
-  ) {}
+  ) {
+    // A GPU that isn't open yet is asked when the tensor is made.
+    this.checkSize(openGpu()?.limits.maxBufferSize ?? LARGEST_BUFFER);
+  }
 
   /** `layer.weight`, unique in its model. */
   get name(): string {
@@ -63,6 +69,7 @@ export class Parameter {
   get tensor(): Tensor {
     if (!this.made) {
       this.throwIfDisposed();
+      this.checkSize(currentGpu().limits.maxBufferSize);
       const values = this.loaded ?? this.initialValues();
       // A weight outlives the step in which it is first used, recorded or not.
       this.made = currentGpu().unrecorded(() =>
@@ -109,6 +116,16 @@ export class Parameter {
   private throwIfDisposed(): void {
     if (this.disposed)
       throw new WeftError(`weight ${this.name} was used after the dispose() of its model or layer`);
+  }
+
+  /** @throws ShapeError where no buffer of `most` bytes holds the values: before they are drawn. */
+  private checkSize(most: number): void {
+    if (4 * this.size > most)
+      throw new ShapeError(
+        this.name,
+        `at most ${Math.floor(most / 4)} values, which one buffer of the GPU holds: take fewer units or filters, or a smaller input`,
+        `${this.size} of shape ${showShape(this.shape)}`,
+      );
   }
 
   private initialValues(): Float32Array {

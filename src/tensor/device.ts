@@ -74,6 +74,9 @@ export function useGpu(gpu: Gpu): Gpu {
   return gpu;
 }
 
+/** The GPU that new tensors live on, if one is open. */
+export const openGpu = (): Gpu | undefined => current;
+
 /** @throws WeftError before `init()`. */
 export function currentGpu(): Gpu {
   if (!current) throw new WeftError('no GPU is open: await init() first');

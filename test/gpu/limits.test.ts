@@ -4,11 +4,15 @@ import { kernel } from '../../src/gpu/kernel.ts';
 import { biasAdd } from '../../src/kernels/biasAdd.ts';
 import { add, mul } from '../../src/kernels/binary.ts';
 import { concat } from '../../src/kernels/concat.ts';
+import { dense } from '../../src/kernels/dense.ts';
+import { l2 } from '../../src/kernels/l2.ts';
 import { matmul } from '../../src/kernels/matmul/index.ts';
 import { max, sum } from '../../src/kernels/reduce.ts';
 import { relu } from '../../src/kernels/relu.ts';
 import { reshape } from '../../src/kernels/reshape.ts';
 import { slice } from '../../src/kernels/slice.ts';
+import { SGD } from '../../src/nn/optimizers/index.ts';
+import { Parameter } from '../../src/nn/parameter.ts';
 import { gradients, variable } from '../../src/tensor/autograd.ts';
 import { full } from '../../src/tensor/create.ts';
 import { launch, split } from '../../src/tensor/launch.ts';
@@ -150,4 +154,59 @@ test("a weight's gradient whose operands are larger than a binding, and a produc
   const last = scope(() => slice(y, [K - 1, 0], [1, 4]));
   expect([...(await last.data())]).toEqual([128, 128, 128, 128]);
   for (const t of [dw, y, last]) t.dispose();
+});
+
+/** Weights of 134 MB, w[i, o] = (31 (4096 i + o) mod 11) - 5: whole numbers, exact in any order. */
+const [INPUTS, UNITS] = [8200, 4096];
+const weight = (i: number, o: number) => ((31 * (UNITS * i + o)) % 11) - 5;
+const weights = () => Float32Array.from({ length: INPUTS * UNITS }, (_, at) => ((31 * at) % 11) - 5);
+const sumOver = (length: number, term: (i: number) => number) => {
+  let sum = 0;
+  for (let i = 0; i < length; i++) sum += term(i);
+  return sum;
+};
+
+test.each(['plain', 'tiled', 'subgroup'])(
+  'a dense layer whose weights are larger than a binding, and its gradients: %s',
+  async (variant) => {
+    const rows = 3;
+    const [xs, dys] = [INPUTS, UNITS].map((width) =>
+      Float32Array.from({ length: rows * width }, (_, at) => (at % 7) - 3),
+    );
+    const [y, dx, dw] = scope(() => {
+      const x = variable(tensor(xs, [rows, INPUTS]));
+      const w = variable(tensor(weights(), [INPUTS, UNITS]));
+      const y = dense(x, w, full([UNITS], 2), { variant });
+      const found = gradients(sum(mul(y, tensor(dys, [rows, UNITS]))), [x, w]);
+      for (const used of [x, w]) used.dispose();
+      return [y, ...found];
+    });
+    const [outputs, ofX, ofW] = await Promise.all([y, dx, dw].map((t) => t.data()));
+    for (let n = 0; n < rows; n++) {
+      for (const o of [0, 63, 64, UNITS - 1])
+        expect(outputs[n * UNITS + o]).toBe(2 + sumOver(INPUTS, (i) => xs[n * INPUTS + i] * weight(i, o)));
+      for (const i of [0, 4096, 8191, INPUTS - 1])
+        expect(ofX[n * INPUTS + i]).toBe(sumOver(UNITS, (o) => dys[n * UNITS + o] * weight(i, o)));
+    }
+    for (const i of [0, 8191, 8192, INPUTS - 1])
+      for (const o of [0, 65, UNITS - 1])
+        expect(ofW[i * UNITS + o]).toBe(sumOver(rows, (n) => xs[n * INPUTS + i] * dys[n * UNITS + o]));
+    for (const t of [y, dx, dw]) t.dispose();
+  },
+);
+
+test('an optimizer, an L2 penalty and clipping on weights that are larger than a binding', async () => {
+  const owner = { name: 'layer', seed: 0, trainable: true };
+  const parameter = new Parameter(owner, 'w', [INPUTS, UNITS], { initializer: 'zeros' });
+  parameter.set(weights());
+  // The gradient of the penalty is 2 * 0.5 * w; of its norm, half is left.
+  const squares = weights().reduce((total, value) => total + value * value, 0);
+  const optimizer = new SGD({ learningRate: 1, momentum: 0.9, globalClipNorm: Math.sqrt(squares) / 2 });
+  optimizer.minimize(() => l2(parameter.tensor, 0.5), [parameter]);
+  const found = await parameter.data();
+  for (const at of [0, 1, 33_554_432, 33_554_433, INPUTS * UNITS - 1]) {
+    const before = ((31 * at) % 11) - 5;
+    expect(found[at]).toBeCloseTo(before / 2, 4);
+  }
+  for (const used of [optimizer, parameter]) used.dispose();
 });

@@ -3,15 +3,20 @@ import type { Gpu } from '../../src/gpu/gpu.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { allBits, expectSameBits } from './bits.ts';
 
-/** Runs `fn` on a GPU that takes at most `bytes` in one storage binding and 100 workgroups in a dimension. */
-function withSmallBindings<T>(gpu: Gpu, bytes: number, fn: () => T): T {
+/** Runs `fn` on a GPU that takes at most `bytes` in one storage binding, 100 workgroups in a dimension and tables of `bufferBytes` a buffer. */
+export function withSmallBindings<T>(
+  gpu: Gpu,
+  bytes: number,
+  fn: () => T,
+  bufferBytes = gpu.limits.maxBufferSize,
+): T {
   const { limits } = gpu;
   const small = {
     maxComputeWorkgroupsPerDimension: 100,
     maxStorageBufferBindingSize: bytes,
     maxUniformBufferBindingSize: limits.maxUniformBufferBindingSize,
     minStorageBufferOffsetAlignment: limits.minStorageBufferOffsetAlignment,
-    maxBufferSize: limits.maxBufferSize,
+    maxBufferSize: bufferBytes,
   };
   const setLimits = (value: object) => Object.defineProperty(gpu, 'limits', { value, configurable: true });
   setLimits(small);
