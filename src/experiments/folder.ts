@@ -2,7 +2,7 @@ import fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { WeftError } from '../errors.ts';
 import { undoing } from '../node/cleanUp.ts';
-import { atomicWrite, writeError } from '../node/files.ts';
+import { atomicWrite, makeFolder, writeError } from '../node/files.ts';
 import { type Lock, takeLock } from '../node/lock.ts';
 import { json } from './jsonFile.ts';
 import { shellPath } from './shell.ts';
@@ -25,11 +25,7 @@ export abstract class ManifestFolder<M extends object> {
 
   /** Makes the folder, locked, and writes the manifest. @throws WeftError where something is there already */
   protected async begin(): Promise<void> {
-    try {
-      await fs.mkdir(this.path, { recursive: true });
-    } catch (error) {
-      throw writeError(this.path, error);
-    }
+    await makeFolder(this.path);
     await this.checkNew();
     await this.lockThen(async () => {
       // Another process may have been at work between.

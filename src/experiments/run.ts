@@ -1,9 +1,8 @@
 import { existsSync } from 'node:fs';
-import fs from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { WeftError } from '../errors.ts';
 import type { EpochLogs } from '../nn/fit.ts';
-import { atomicWrite, writeError } from '../node/files.ts';
+import { atomicWrite, makeFolder } from '../node/files.ts';
 import { ManifestFolder } from './folder.ts';
 import { json, readIfThere, readJson } from './jsonFile.ts';
 import { type Kernels, MANIFEST, type Manifest, manifestSchema } from './manifest.ts';
@@ -85,11 +84,7 @@ export class RepeatFolder {
   private async write(name: string, contents: Uint8Array | string): Promise<void> {
     // A folder that was deleted isn't made anew: what was in it is lost.
     await this.checkLock();
-    try {
-      await fs.mkdir(this.path, { recursive: true });
-    } catch (error) {
-      throw writeError(this.path, error);
-    }
+    await makeFolder(this.path);
     await atomicWrite(this.file(name), contents);
   }
 

@@ -50,6 +50,26 @@ export async function writeThrough(path: string, contents: Uint8Array | string):
 }
 
 /**
+ * Makes a folder, with those around it, where it isn't there. Node's own `recursive` hides why that fails on a read-only disk, and never
+ * ends in /proc.
+ * @throws WeftError naming the folder where it can't be made
+ */
+export async function makeFolder(path: string): Promise<void> {
+  const make = () => fs.mkdir(path);
+  const parent = dirname(path);
+  try {
+    await make().catch(async (error) => {
+      if (!hasCode(error, 'ENOENT') || parent === path) throw error;
+      await makeFolder(parent);
+      await make();
+    });
+  } catch (error) {
+    const isThere = hasCode(error, 'EEXIST') && (await fs.stat(path)).isDirectory();
+    if (!isThere) throw writeError(path, error);
+  }
+}
+
+/**
  * Puts a finished folder in its place in one step. Where another process was there first, its folder stays and ours goes.
  */
 export async function placeFolder(finished: string, path: string): Promise<void> {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { WeftError } from '../../src/errors.ts';
 import { cacheDir, cachePath, isCacheWritable, withTemporaryFolder } from '../../src/node/cacheDir.ts';
-import { atomicWrite, placeFolder } from '../../src/node/files.ts';
+import { atomicWrite, makeFolder, placeFolder } from '../../src/node/files.ts';
 
 let folder: string;
 
@@ -70,6 +70,26 @@ describe('atomicWrite', () => {
     await Promise.all(contents.map((text) => atomicWrite(path, text)));
     expect(contents).toContain(await fs.readFile(path, 'utf8'));
     expect(await fs.readdir(folder)).toEqual(['file']);
+  });
+});
+
+describe('makeFolder', () => {
+  test('makes a folder with those around it, and leaves one that is there', async () => {
+    const path = join(folder, 'one', 'two', 'three');
+    await makeFolder(path);
+    await fs.writeFile(join(path, 'file'), '');
+    await makeFolder(path);
+    expect(await fs.readdir(path)).toEqual(['file']);
+  });
+
+  test('says why it can’t, at once', async () => {
+    const file = join(folder, 'file');
+    await fs.writeFile(file, '');
+    await expect(makeFolder(file)).rejects.toThrow(`could not write ${file}: EEXIST`);
+    await expect(makeFolder(join(file, 'in'))).rejects.toThrow('ENOTDIR');
+    // Where nothing can be made, though it isn't said to be read-only.
+    if (process.platform === 'linux')
+      await expect(makeFolder('/proc/weft/runs')).rejects.toThrow('/proc/weft');
   });
 });
 
