@@ -1,5 +1,6 @@
 import { defineConfig, type Options } from 'tsup';
 import { withH5wasm } from './build/h5wasm.ts';
+import { writeThirdParty } from './build/thirdParty.ts';
 import { commandLine } from './tsup.cli.config.ts';
 
 /** The library: ES modules and types. The entries share their chunks, so that there is one current GPU. */
@@ -23,4 +24,11 @@ const library: Options = {
   esbuildPlugins: [withH5wasm],
 };
 
-export default defineConfig([library, commandLine]);
+const thirdParty = writeThirdParty();
+
+export default defineConfig(
+  [library, commandLine].map((options) => ({
+    ...options,
+    esbuildPlugins: [...(options.esbuildPlugins ?? []), thirdParty],
+  })),
+);

@@ -6,7 +6,8 @@ import { build, type Plugin } from 'esbuild';
  * neither the package's address nor files beside its own.
  */
 
-const PLACE = /[\\/]src[\\/]formats[\\/]hdf5[\\/]h5wasm\.ts$/;
+/** The module that the text takes the place of. */
+export const H5WASM_PLACE = /(?:^|[\\/])src[\\/]formats[\\/]hdf5[\\/]h5wasm\.ts$/;
 
 let packed: Promise<string> | undefined;
 
@@ -48,12 +49,12 @@ const packOnce = () => {
 export const withH5wasm: Plugin = {
   name: 'h5wasm',
   setup({ onLoad }) {
-    onLoad({ filter: PLACE }, async () => ({ contents: await packOnce(), loader: 'js' }));
+    onLoad({ filter: H5WASM_PLACE }, async () => ({ contents: await packOnce(), loader: 'js' }));
   },
 };
 
 /** For tests, which run the sources. */
 export const withH5wasmInVite = {
   name: 'h5wasm',
-  load: (id: string) => (PLACE.test(id) ? packOnce() : undefined),
+  load: (id: string) => (H5WASM_PLACE.test(id) ? packOnce() : undefined),
 };

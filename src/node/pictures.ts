@@ -62,28 +62,37 @@ export async function decodePicture(bytes: Uint8Array, name: string): Promise<De
   if (kind === 'JPEG' && countScans(bytes) > MAX_SCANS)
     throw new WeftError(`${name} is a JPEG of more than ${MAX_SCANS} scans`);
   try {
-    const { width, height, format, channels } = await decode(bytes, { limitInputPixels: false }).metadata();
+    const { width, height, format, channels } = await decode(bytes, {
+      limitInputPixels: false,
+      failOn: 'error',
+    }).metadata();
     if (!FORMATS[kind].includes(format)) throw new WeftError(`${name} is no ${kind}, but ${format}`);
     if (width * height > MAX_PIXELS)
       throw new WeftError(
         `${name} has ${width}x${height} pixels, more than the ${MAX_PIXELS.toLocaleString('en-US')} that are read`,
       );
-    return await pixelsOf(decode, bytes, channels === 1);
+    return await pixelsOf(decode, bytes, kind, channels === 1);
   } catch (error) {
     if (error instanceof WeftError) throw error;
-    throw new WeftError(`${name} is damaged: ${firstLine(error)}`, { cause: error });
+    throw new WeftError(`${name} is damaged: ${reasonOf(error)}`, { cause: error });
   }
 }
 
-async function pixelsOf(decode: typeof sharp, bytes: Uint8Array, isGrey: boolean): Promise<DecodedPicture> {
-  const read = (failOn: 'warning' | 'truncated') =>
+async function pixelsOf(
+  decode: typeof sharp,
+  bytes: Uint8Array,
+  kind: Kind,
+  isGrey: boolean,
+): Promise<DecodedPicture> {
+  const read = (failOn: 'warning' | 'error') =>
     decode(bytes, { limitInputPixels: MAX_PIXELS, failOn, autoOrient: true, ignoreIcc: true })
       .toColourspace(isGrey ? 'b-w' : 'srgb')
       .raw({ depth: 'uchar' })
       .toBuffer({ resolveWithObject: true });
-  const { data, info } = await read('warning').catch((error) => {
+  // Damaged pixels are but a warning in a JPEG; in a PNG, a warning is about what isn't pixels.
+  const { data, info } = await read(kind === 'JPEG' ? 'warning' : 'error').catch((error) => {
     if (!isQuirk(error)) throw error;
-    return read('truncated');
+    return read('error');
   });
   const { width, height, channels } = info;
   return {
@@ -95,8 +104,9 @@ async function pixelsOf(decode: typeof sharp, bytes: Uint8Array, isGrey: boolean
 }
 
 /** Older Samsung phones leave three unused bytes of their photos' headers zero. */
-const isQuirk = (error: Error): boolean =>
-  error.message.split('\n').every((line) => /^$|Invalid SOS parameters for sequential JPEG/.test(line));
+const isQuirk = ({ message }: Error): boolean =>
+  /SOS/.test(message) &&
+  message.split('\n').every((line) => /^$|Invalid SOS parameters for sequential JPEG/.test(line));
 
 function kindOf(bytes: Uint8Array, name: string): Kind {
   const head = String.fromCharCode(...bytes.subarray(0, 16));
@@ -129,6 +139,17 @@ async function loadSharp(): Promise<typeof sharp> {
     });
   }
 }
+
+/** What libvips says, without sharp's words before it. */
+function reasonOf(error: unknown): string {
+  const text = String((error as Error).message ?? error);
+  return (
+    firstLine({ message: text.replace(/^(Input buffer has corrupt header:|Unknown error)\s*/, '') }) ||
+    NO_REASON
+  );
+}
+
+const NO_REASON = "it can't be decoded";
 
 const firstLine = (error: unknown): string =>
   String((error as Error).message ?? error)

@@ -170,6 +170,14 @@ describe('a picture', () => {
     await expect(decode(lossy)).rejects.toThrow('a picture is damaged: VipsJpeg: Corrupt JPEG data');
   });
 
+  it('is read where what is damaged in a PNG is but a comment', async () => {
+    const file = png(8, 8, 8);
+    // A checksum of 0.
+    const comment = Buffer.from('\0\0\0\x04tEXta\0bc\0\0\0\0', 'latin1');
+    const commented = Buffer.concat([file.subarray(0, 33), comment, file.subarray(33)]);
+    expect(await decode(commented)).toEqual(await decode(file));
+  });
+
   it('is refused for its size before anything is unpacked', async () => {
     const start = performance.now();
     const memory = process.resourceUsage().maxRSS;

@@ -20,14 +20,14 @@ const lossesIn = (output: string): number[] =>
   [...output.matchAll(/loss (\S+)/g)].map(([, loss]) => Number(loss));
 
 describe('the packed package', () => {
-  it('holds the built library, README and LICENSE, and nothing else', async () => {
+  it('holds the built library, README and licences, and nothing else', async () => {
     const { stdout } = await run(root, 'tar', '-tzf', projects.tarball);
     const files = stdout
       .trim()
       .split('\n')
       .map((file) => file.replace('package/', ''));
     const outside = files.filter((file) => !file.startsWith('dist/'));
-    expect(outside.sort()).toEqual(['LICENSE', 'README.md', 'package.json']);
+    expect(outside.sort()).toEqual(['LICENSE', 'README.md', 'THIRD-PARTY.md', 'package.json']);
     // The bundles of the benchmark are built beside it.
     expect(files.filter((file) => file.startsWith('dist/bench-'))).toEqual([]);
     expect(files).toEqual(
@@ -45,6 +45,33 @@ describe('the packed package', () => {
         'dist/weft.js',
       ]),
     );
+  });
+
+  it('has the licence of every package that its files hold code of', async () => {
+    const project = await projects.make();
+    const packed = join(project, 'node_modules/weft-gpu');
+    const held = new Set(['h5wasm']);
+    for (const file of (await readdir(join(packed, 'dist'))).filter((name) => name.endsWith('.js')))
+      for (const [, name] of (await readFile(join(packed, 'dist', file), 'utf8')).matchAll(
+        // Where a bundled module comes from, as esbuild notes it.
+        /^ *\/\/ (?:.*\/)?node_modules\/((?:@[^/\s]+\/)?[^/\s]+)\/\S+$/gm,
+      ))
+        held.add(name);
+    expect(held.size).toBeGreaterThan(10);
+    const listed = await readFile(join(packed, 'THIRD-PARTY.md'), 'utf8');
+    const sections = new Map(
+      listed.split(/^## /m).map((text) => [text.match(/^(\S+) \d\S*: /)?.[1], text] as const),
+    );
+    expect([...sections.keys()].filter((name) => name !== undefined).sort()).toEqual([...held].sort());
+    for (const name of held) expect(sections.get(name), name).toMatch(/copyright|public domain/i);
+    for (const part of [
+      'The HDF Group',
+      'Lawrence Berkeley',
+      'Jean-loup Gailly',
+      'Emscripten authors',
+      'musl',
+    ])
+      expect(sections.get('h5wasm')).toContain(part);
   });
 
   it('brings no dependency', async () => {
