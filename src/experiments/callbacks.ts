@@ -1,9 +1,11 @@
+import * as v from 'valibot';
 import type { Callback, StepProgress } from '../nn/callbacks.ts';
 import { type EpochLogs, meansOf, type Training } from '../nn/fit.ts';
 import type { Samples } from '../nn/samples.ts';
 import { updateBatchNorm } from '../nn/updateBatchNorm.ts';
+import { check, finiteNumber } from '../schema.ts';
 import { type Console, duration } from './console.ts';
-import { type History, STRETCHES } from './results.ts';
+import { type History, STRETCHES, stretches } from './results.ts';
 
 /** Keeps how training loss and accuracy changed within epochs: a run of one epoch has a curve, too. */
 export class Stretches implements Callback {
@@ -24,7 +26,7 @@ export class Stretches implements Callback {
   }
 
   restore(state: unknown): void {
-    this.stretches = state as History['stretches'];
+    this.stretches = check('the checkpoint: the curves of its epochs', state, stretches);
   }
 }
 
@@ -87,7 +89,8 @@ export class Display implements Callback {
 
   restore(state: unknown): void {
     // JSON has no infinity.
-    this.lowest = (state as number | null) ?? Number.POSITIVE_INFINITY;
+    const lowest = check('the checkpoint: the lowest validation loss', state, v.nullable(finiteNumber));
+    this.lowest = lowest ?? Number.POSITIVE_INFINITY;
   }
 }
 

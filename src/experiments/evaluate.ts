@@ -5,7 +5,6 @@ import type { ImageSet } from '../data/batchSource.ts';
 import type { ClassGroups } from '../data/classGroups.ts';
 import { WeftError } from '../errors.ts';
 import type { Model } from '../nn/model.ts';
-import { loadModel } from '../nn/modelFile.ts';
 import { atomicWrite } from '../node/files.ts';
 import { threeDigits } from '../report/numbers.ts';
 import { reportPage } from '../report/page.ts';
@@ -91,10 +90,10 @@ async function membersOf(run: RunFolder): Promise<Member[]> {
   const { task = 'classify' } = findExperiment(run.manifest.experiment);
   for (const [i, folder] of run.repeats.entries()) {
     const { plan } = choices!;
-    const { tested = 'best', pixelScale = 1, classes, testImages } = plan;
+    const { tested, pixelScale, classes, testImages } = plan;
     const file = await folder[tested]();
     if (!file) continue;
-    const load = async () => loadModel(file);
+    const load = async () => folder.load(tested, file);
     const split = (train: ExperimentSet) => splitImages(seed, plan, train, i + 1);
     const about = { name: folder.path, folder: folder.path, kernels: run.kernels, task, classes };
     members.push({ ...about, load, pixelScale, testImages, split });

@@ -9,6 +9,7 @@ import { atomicWrite } from '../node/files.ts';
 import { readWholeFile } from '../node/readFile.ts';
 import { type Shape, sizeOf } from '../tensor/shape.ts';
 import type { Console } from './console.ts';
+import { inFile } from './inFile.ts';
 import '../node/hdf5Host.ts';
 
 /*
@@ -25,7 +26,7 @@ export async function readModelFile(path: string, out: Console): Promise<Model> 
   const bytes = await readWholeFile(path);
   if (extname(path).toLowerCase() === '.h5')
     return loadKerasModel(bytes, { name: path, onNote: (note) => out.line(note) });
-  return named(path, () => loadModel(bytes));
+  return inFile(path, () => loadModel(bytes));
 }
 
 type Weights = Map<string, { shape: Shape; data: Float32Array }>;
@@ -72,20 +73,11 @@ async function readWeights(path: string, out: Console): Promise<Weights> {
   const arrays =
     extension === '.npz'
       ? await decodeNpz(bytes, { name: path })
-      : await named(path, () => decodeSafetensors(bytes).tensors);
+      : inFile(path, () => decodeSafetensors(bytes).tensors);
   return new Map(
     [...arrays].map(([name, { shape, data }]) => {
       if (sizeOf(shape) !== data.length) throw new WeftError(`${path}: '${name}' is damaged`);
       return [name, { shape, data: Float32Array.from(data as ArrayLike<number | bigint>, Number) }];
     }),
   );
-}
-
-/** Puts the file's name before what is wrong with it. */
-async function named<T>(path: string, read: () => T): Promise<T> {
-  try {
-    return read();
-  } catch (error) {
-    throw new WeftError(`${path}: ${(error as Error).message}`, { cause: error });
-  }
 }

@@ -24,11 +24,10 @@ const epochLogs: Schema<EpochLogs> = object({
 
 const stretch = object({ epoch: notNegative, loss: figureOrNaN, accuracy: v.optional(figureOrNaN) });
 
-export const history = object({
-  epochs: list(epochLogs, MOST_EPOCHS),
-  /** Training loss and accuracy over stretches within epochs; `epoch` says where a stretch ends: 0.5 is half of the first. */
-  stretches: list(stretch, STRETCHES * MOST_EPOCHS),
-});
+/** Training loss and accuracy over stretches within epochs; `epoch` says where a stretch ends: 0.5 is half of the first. */
+export const stretches = list(stretch, STRETCHES * MOST_EPOCHS);
+
+export const history = object({ epochs: list(epochLogs, MOST_EPOCHS), stretches });
 
 /** What is in the history of one repeat. */
 export type History = Readonly<v.InferOutput<typeof history>>;

@@ -2,11 +2,15 @@ import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { WeftError } from '../errors.ts';
 import type { EpochLogs } from '../nn/fit.ts';
+import type { Model } from '../nn/model.ts';
+import { loadModel } from '../nn/modelFile.ts';
 import { atomicWrite, makeFolder } from '../node/files.ts';
 import { ManifestFolder } from './folder.ts';
+import { inFile } from './inFile.ts';
 import { json, readIfThere, readJson } from './jsonFile.ts';
 import { type Kernels, MANIFEST, type Manifest, manifestSchema } from './manifest.ts';
 import { pathInside } from './pathInside.ts';
+import type { Plan } from './plan.ts';
 import {
   type History,
   history as historySchema,
@@ -15,7 +19,9 @@ import {
   repeatResult,
   type Summary,
   summary as summarySchema,
+  type TestResult,
 } from './results.ts';
+import { decodeTested, type Tested } from './testing.ts';
 
 /*
  * A run's folder:
@@ -52,11 +58,13 @@ export class RepeatFolder {
   readonly checkpoint = (phase = 0) => readIfThere(this.file(checkpointOf(phase)));
   readonly last = () => readIfThere(this.file('last.safetensors'));
   readonly best = () => readIfThere(this.file('best.safetensors'));
+  /** The network of a file that `best` or `last` gave. @throws WeftError naming the file where it is damaged */
+  readonly load = (which: Plan['tested'], file: Uint8Array): Model =>
+    inFile(this.file(`${which}.safetensors`), () => loadModel(file));
   readonly saveCheckpoint = (file: Uint8Array, phase = 0) => this.write(checkpointOf(phase), file);
   readonly saveBest = (file: Uint8Array) => this.write('best.safetensors', file);
   readonly saveLast = (file: Uint8Array) => this.write('last.safetensors', file);
   readonly saveProbabilities = (file: Uint8Array) => this.write('probabilities.safetensors', file);
-  readonly probabilities = () => readIfThere(this.file('probabilities.safetensors'));
   readonly saveCurves = (svg: string) => this.write('curves.svg', svg);
   readonly saveResult = (result: object) => this.write(RESULT, json(result));
 
@@ -79,6 +87,12 @@ export class RepeatFolder {
   /** What the repeat came to, where it is finished. */
   async result(): Promise<RepeatResult | undefined> {
     return readJson(this.file(RESULT), repeatResult);
+  }
+
+  /** What the repeat answered to the test images, where it was kept. */
+  async tested(result: TestResult): Promise<Tested | undefined> {
+    const file = await readIfThere(this.file('probabilities.safetensors'));
+    return file && inFile(this.file('probabilities.safetensors'), () => decodeTested(file, result));
   }
 
   private async write(name: string, contents: Uint8Array | string): Promise<void> {

@@ -1,7 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { WeftError } from '../errors.ts';
 import type { Model } from '../nn/model.ts';
-import { loadModel } from '../nn/modelFile.ts';
 import { cleaningUp } from '../node/cleanUp.ts';
 import { threeDigits } from '../report/numbers.ts';
 import { makeChoices } from './choices.ts';
@@ -19,7 +18,6 @@ import { withNetworkSettings } from './settings.ts';
 import { shellPath } from './shell.ts';
 import { Stopped, StopSignal } from './stop.ts';
 import {
-  decodeTested,
   encodeTested,
   printReconstruction,
   printResult,
@@ -237,9 +235,10 @@ export function lowestLoss(
 
 /** What a finished repeat answered. */
 async function readTested(folder: RepeatFolder): Promise<Tested> {
-  const [file, { test }] = [await folder.probabilities(), await readResult(folder)];
-  if (!file) throw new WeftError(`${folder.path} lacks the probabilities that a finished repeat has`);
-  return decodeTested(file, test);
+  const { test } = await readResult(folder);
+  const tested = await folder.tested(test);
+  if (!tested) throw new WeftError(`${folder.path} lacks the probabilities that a finished repeat has`);
+  return tested;
 }
 
 /** What a finished repeat of a classifier came to. */
@@ -260,7 +259,7 @@ async function testWeights<T>(
   const file = await folder[plan.tested]();
   if (!file)
     throw new WeftError(`${folder.path} has no ${plan.tested}.safetensors, though its training is over`);
-  const model = loadModel(file);
+  const model = folder.load(plan.tested, file);
   try {
     return await how(model, data, {
       images: plan.testImages,

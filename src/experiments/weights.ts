@@ -4,6 +4,7 @@ import { loadKerasWeights } from '../formats/keras/index.ts';
 import type { Model } from '../nn/model.ts';
 import '../node/hdf5Host.ts';
 import { readWholeFile } from '../node/readFile.ts';
+import { inFile } from './inFile.ts';
 
 /**
  * Takes a file's weights into a model that is about to be trained: all of a .safetensors file, by name; those of a Keras .h5 file in the
@@ -17,7 +18,7 @@ export async function loadWeights(model: Model, path: string, frozenLayers = 0):
     throw new WeftError(`--weights: ${error.message}`, { cause: error });
   });
   if (extname(path).toLowerCase() !== '.h5') {
-    model.load(bytes);
+    inFile(path, () => model.load(bytes));
     return `weights: all ${model.parameters.length} from ${path}`;
   }
   const layers = model.layers.filter(({ parameters }) => parameters.length > 0);

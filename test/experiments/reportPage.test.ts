@@ -123,4 +123,23 @@ describe('weft report', () => {
       `${folder} is no folder that a report can be written of: it holds no manifest.json, no `,
     );
   });
+
+  it('takes the place of a link of its name, and leaves alone where that leads', async () => {
+    const run = await begin('linked', 'twoConv', {});
+    const victim = join(folder, 'victim');
+    await fs.writeFile(victim, 'mine');
+    await fs.symlink(victim, join(run.path, 'report.html'));
+    expect(await report([run.path], {}, listening().out)).toBe(0);
+    expect(await fs.readFile(victim, 'utf8')).toBe('mine');
+    expect(await read(join(run.path, 'report.html'))).toContain('<title>linked</title>');
+  });
+
+  it('suggests commands that a shell takes as they are meant', async () => {
+    const run = await begin("my runs; it's", 'twoConv', {});
+    await finish(run, [30]);
+    const { out, lines } = listening();
+    expect(await report([run.path], {}, out)).toBe(0);
+    const quoted = `'${run.path.replaceAll("'", "'\\''")}'`;
+    expect(lines.filter((line) => line.includes(`weft evaluate ${quoted}`))).toHaveLength(1);
+  });
 });

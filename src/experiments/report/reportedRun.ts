@@ -1,6 +1,5 @@
 import type { EpochLogs } from '../../nn/fit.ts';
 import type { Model } from '../../nn/model.ts';
-import { loadModel } from '../../nn/modelFile.ts';
 import { type Evaluation, readEvaluation } from '../evaluation.ts';
 import type { Experiment } from '../experiment.ts';
 import { findExperiment } from '../index.ts';
@@ -74,8 +73,10 @@ async function readRepeat(folder: RepeatFolder, name: string): Promise<ReportedR
 
 async function readModel(repeats: readonly ReportedRepeat[], experiment: Experiment): Promise<Model> {
   for (const { folder } of repeats) {
-    const file = (await folder.best()) ?? (await folder.last());
-    if (file) return loadModel(file);
+    for (const which of ['best', 'last'] as const) {
+      const file = await folder[which]();
+      if (file) return folder.load(which, file);
+    }
   }
   return experiment.network(0);
 }

@@ -8,7 +8,6 @@ import { groupSets } from '../experimentSet.ts';
 import { isClassified } from '../results.ts';
 import type { Data } from '../session.ts';
 import { shellPath } from '../shell.ts';
-import { decodeTested } from '../testing.ts';
 import { artefacts } from './artefacts.ts';
 import { hardwareSection, manifestSection } from './manifestSections.ts';
 import type { Missing, Read } from './missing.ts';
@@ -70,10 +69,8 @@ async function answersSection(
   title: string,
 ): Promise<Section[]> {
   if (!isClassified(test)) return [];
-  const file = test === result?.test ? await folder.probabilities() : undefined;
-  const answers = file
-    ? answersOf(decodeTested(file, test), groupSets(data, classes).test)
-    : evaluation?.answers;
+  const tested = test === result?.test ? await folder.tested(test) : undefined;
+  const answers = tested ? answersOf(tested, groupSets(data, classes).test) : evaluation?.answers;
   if (!answers) return [];
   const classNames = test.classes.map(({ name }) => name);
   return [galleriesSection(answers, data.test, classNames, title)];
