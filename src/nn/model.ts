@@ -3,6 +3,7 @@ import { ShapeError, WeftError } from '../errors.ts';
 import { add } from '../kernels/binary.ts';
 import { l2 } from '../kernels/l2.ts';
 import { reshape } from '../kernels/reshape.ts';
+import { explainMethods } from '../otherNames.ts';
 import { checkSeed, type RandomStream } from '../tensor/random.ts';
 import { type Shape, sameShape, showShape, sizeOf } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
@@ -339,6 +340,16 @@ export abstract class Model {
     this.predictor.dispose();
   }
 }
+
+const FIT = 'write fit(model, { train: { source, indices }, optimizer, loss, metrics, epochs })';
+
+explainMethods(Model, {
+  compile: FIT,
+  fit: FIT,
+  fitDataset: FIT,
+  evaluate: 'write evaluate(model, { source, indices })',
+  add: 'write sequential([layers.dense({ units: 10 }), …], { inputShape })',
+});
 
 /** What is to become of a weight. @throws WeftError unless it is of the shape, and as many numbers. */
 function valuesOf(

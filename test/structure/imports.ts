@@ -34,7 +34,13 @@ const REPORT_ENTRY = 'src/report.ts';
 const NODE_ENTRIES: readonly string[] = ['src/index.node.ts', 'src/files.node.ts', 'src/node.ts'];
 
 /** Imported from everywhere, and themselves only from those before them. */
-const GROUND: readonly string[] = ['src/errors.ts', 'src/nearestName.ts', 'src/checks.ts', 'src/schema.ts'];
+const GROUND: readonly string[] = [
+  'src/errors.ts',
+  'src/nearestName.ts',
+  'src/otherNames.ts',
+  'src/checks.ts',
+  'src/schema.ts',
+];
 
 /** A package that is in every bundle, as far as it is used, and so may be imported from everywhere: the parts of schemas. */
 const SCHEMA_PACKAGE = 'valibot';

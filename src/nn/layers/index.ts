@@ -1,3 +1,4 @@
+import { explainedTable } from '../../otherNames.ts';
 import type { Layer, LayerConfig } from '../layer.ts';
 import {
   type Activation,
@@ -22,10 +23,10 @@ import { Resizing, type ResizingConfig } from './resizing.ts';
 import { UpSampling2d, type UpSampling2dConfig } from './upSampling2d.ts';
 
 /**
- * The layers, with Keras' names and defaults. A layer's kind is its name here.
+ * The layers, with Keras' names and defaults. A layer's kind is its name here; another name is an error.
  * @namespace
  */
-export const layers = {
+export const layers = explainedTable('layers', {
   /** Convolution over images. */
   conv2d: (config: Conv2dConfig): Layer => new Conv2d('conv2d', config),
   /** Transposed convolution: enlarges images. */
@@ -63,7 +64,7 @@ export const layers = {
   add: (config: AddConfig = {}): Layer => new Add('add', config),
   /** Several inputs side by side, along their channels. */
   concatenate: (config: LayerConfig = {}): Layer => new Concatenate('concatenate', config),
-};
+});
 
 export type {
   Activation,
