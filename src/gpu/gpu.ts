@@ -1,6 +1,6 @@
 import { GpuError } from '../errors.ts';
 import { Answers } from './answers.ts';
-import { Check, type Doubts, failureOf, remaining } from './checks.ts';
+import { Check, type Doubts } from './checks.ts';
 import { planDispatches } from './dispatch.ts';
 import { type Kernel, kernel, UNIFORM_SLOT_BYTES } from './kernel.ts';
 import { oneLine } from './oneLine.ts';
@@ -193,7 +193,7 @@ export class Gpu {
     this.flush();
     const { handle, offset } = buffer;
     const write = () => this.device.queue.writeBuffer(handle, offset, data as ArrayBufferView<ArrayBuffer>);
-    const doubts = remaining(buffer.doubts);
+    const doubts = Check.all([buffer.doubts]);
     if (doubts) this.doubted(doubts, write);
     else write();
   }
@@ -213,7 +213,7 @@ export class Gpu {
     const copied = Math.ceil(bytes / 4) * 4;
     const staging = this.staging.take(copied);
     const { handle: to, check } = staging;
-    const doubts = remaining(buffer.doubts, new Set([check]));
+    const doubts = Check.all([buffer.doubts, check]);
     this.enqueue({ kind: 'copy', from, fromOffset, to, toOffset: 0, bytes: copied }, doubts);
     this.flush();
     const map = () => to.mapAsync(GPUMapMode.READ, 0, copied);
@@ -246,14 +246,13 @@ export class Gpu {
       together = [];
     };
     for (const { command, doubts } of pending) {
-      const open = doubts && remaining(doubts);
-      if (!open) {
+      if (!doubts || doubts.passed) {
         together.push(command);
         continue;
       }
       // One invalid command voids all that is submitted with it, so what is in doubt goes alone.
       submitTogether();
-      this.doubted(open, () => this.submit([command]));
+      this.doubted(doubts, () => this.submit([command]));
     }
     submitTogether();
   }
@@ -368,8 +367,8 @@ export class Gpu {
    * @throws GpuError for the first that failed
    */
   async settle(doubts: Doubts, what: string): Promise<void> {
-    await this.answers.orLost(Promise.all([...(doubts ?? [])].map(({ done }) => done)));
-    const cause = failureOf(doubts);
+    if (doubts) await this.answers.orLost(doubts.done);
+    const cause = doubts?.error;
     if (cause) throw new GpuError(`${what}: ${cause.message}`, { cause, wgsl: cause.wgsl });
   }
 
@@ -404,9 +403,8 @@ export class Gpu {
       if (check) this.recording.needs(check);
       return undefined;
     }
-    let found: Doubts = check && !check.passed ? new Set([check]) : undefined;
-    for (const buffer of buffers) if (buffer.doubts) found = remaining(found, buffer.doubts);
-    return found;
+    if (check?.passed && buffers.every(({ doubts }) => !doubts)) return undefined;
+    return Check.all([check, ...buffers.map(({ doubts }) => doubts)]);
   }
 
   private issue(draft: Draft, doubts: Doubts): void {
@@ -424,7 +422,7 @@ export class Gpu {
         ? [draft.to]
         : draft.operands.filter(({ writes }) => writes).map(({ buffer }) => buffer);
     for (const buffer of written) buffer.doubts = doubts;
-    if (!failureOf(doubts))
+    if (!doubts.error)
       this.enqueue(
         this.doubted(doubts, () => bind(this.device, draft)),
         doubts,
@@ -461,8 +459,8 @@ export class Gpu {
     const explain = async () => {
       const error = await complaint;
       if (!error) return;
-      await Promise.all([...doubts].map(({ done }) => done));
-      if (!failureOf(doubts)) this.noteStray(error.message);
+      await doubts.done;
+      if (!doubts.error) this.noteStray(error.message);
     };
     explain().catch(() => {});
     return result;
@@ -521,7 +519,7 @@ export class Gpu {
         `the GPU has no memory for ${what}: ${size} bytes, with ${allocatedBytes} allocated (${oneLine(error.message)})`,
       );
     });
-    return { handle, check: new Check(outcome) };
+    return { handle, check: Check.of(outcome) };
   }
 
   private fail(error: GpuError): void {

@@ -57,7 +57,7 @@ export class Pipelines {
       const error = found.find((error) => error !== null);
       return error && this.describe(name, code, module, error.message);
     });
-    return { pipeline, layout, check: new Check(outcome) };
+    return { pipeline, layout, check: Check.of(outcome) };
   }
 
   /** The compiler's first message with its line of WGSL, or the device's own words where it has none. */

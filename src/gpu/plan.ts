@@ -1,6 +1,6 @@
 import { GpuError, WeftError } from '../errors.ts';
 import { aligned, livePeak, planArenas, type Temporary } from './arena.ts';
-import { type Check, type Doubts, failureOf, remaining } from './checks.ts';
+import { Check, type Doubts } from './checks.ts';
 import {
   type BufferSource,
   type Contents,
@@ -293,7 +293,7 @@ export class Recording {
 
   /** Notes what must pass before the step can run. */
   needs(check: Check): void {
-    if (!check.passed) this.checks = new Set([...(this.checks ?? []), check]);
+    this.checks = Check.all([this.checks, check]);
   }
 
   /**
@@ -301,22 +301,22 @@ export class Recording {
    * @throws WeftError where something that it uses was disposed of
    */
   doubts(args: readonly GpuBuffer[]): Doubts {
-    if (this.checks) this.checks = remaining(this.checks);
-    let found = this.checks;
+    if (this.checks?.passed) this.checks = undefined;
+    const found = [this.checks];
     for (const buffer of this.outside) {
       if (buffer instanceof PoolBuffer ? buffer.released : buffer.gone)
         throw new WeftError(
           `a recorded step uses ${describeContents(buffer.contents)}, which was disposed of: record the step again, or dispose of it`,
         );
-      if (buffer.doubts) found = remaining(found, buffer.doubts);
+      if (buffer.doubts) found.push(buffer.doubts);
     }
-    for (const buffer of args) if (buffer.doubts) found = remaining(found, buffer.doubts);
-    return found;
+    for (const buffer of args) if (buffer.doubts) found.push(buffer.doubts);
+    return Check.all(found);
   }
 
   /** Whether it can never run: a kernel doesn't compile, or there is no memory. */
   get failed(): boolean {
-    return failureOf(this.checks) !== undefined;
+    return this.checks?.error !== undefined;
   }
 
   /** Its results are as new after a replay, whatever was written into them before. */

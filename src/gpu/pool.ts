@@ -124,7 +124,7 @@ export class PoolBuffer implements GpuBuffer {
 
   /** Forgets what its values depended on: they are written anew. */
   renew(): void {
-    this.doubts = this.check.passed ? undefined : new Set([this.check]);
+    this.doubts = this.check.passed ? undefined : this.check;
   }
 
   pin(): void {

@@ -44,9 +44,13 @@ export class TapeNode {
   }
 
   release(): void {
-    if (--this.holders > 0) return;
-    this.free();
-    for (const input of this.inputs) if (input instanceof TapeNode) input.release();
+    // A list and no recursion: a tape may be thousands of ops long.
+    const released: TapeNode[] = [this];
+    for (const node of released) {
+      if (--node.holders > 0) continue;
+      node.free();
+      for (const input of node.inputs) if (input instanceof TapeNode) released.push(input);
+    }
   }
 
   private free(): void {
