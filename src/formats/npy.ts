@@ -66,15 +66,15 @@ export function encodeNpy(array: NpyArray): Uint8Array {
   const file = new Uint8Array(before + headerBytes + data.byteLength);
   file.set([...MAGIC, 1, 0, headerBytes & 0xff, headerBytes >> 8]);
   file.set(new TextEncoder().encode(`${header.padEnd(headerBytes - 1)}\n`), before);
-  file.set(
-    swapped(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), data.BYTES_PER_ELEMENT, '<'),
-    before + headerBytes,
-  );
+  const elements = file.subarray(before + headerBytes);
+  elements.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  toMachine(elements, data.BYTES_PER_ELEMENT, '<');
   return file;
 }
 
 /**
- * Reads an array of versions 1 to 3, in either byte order and either order of elements.
+ * Reads an array of versions 1 to 3, in either byte order and either order of elements. Takes the file's memory once, and twice where
+ * the elements are in Fortran's order.
  *
  * @param name what error messages call the file
  * @throws WeftError where it is no such file, holds another kind of elements, is cut short or has bytes to spare
@@ -89,6 +89,29 @@ export function encodeNpy(array: NpyArray): Uint8Array {
  */
 export function decodeNpy(file: Uint8Array, name = 'the file'): NpyArray {
   checkBytes('an .npy file', file);
+  const header = readHeader(file, name);
+  return arrayOf(header, new Uint8Array(file.subarray(header.begin)));
+}
+
+/** An array as `decodeNpy` reads it, made of the file's own bytes, which nobody else may use. */
+export function decodeOwnNpy(file: Uint8Array, name: string): NpyArray {
+  const header = readHeader(file, name);
+  // Elements lie at a multiple of their size.
+  file.copyWithin(0, header.begin);
+  return arrayOf(header, new Uint8Array(file.buffer, file.byteOffset, file.length - header.begin));
+}
+
+/** What a file's header says, and where it ends. */
+interface Header {
+  readonly shape: number[];
+  readonly type: (typeof types)[keyof typeof types];
+  readonly order: string;
+  readonly isFortran: boolean;
+  readonly begin: number;
+}
+
+/** @throws WeftError where it isn't that of a file of this length */
+function readHeader(file: Uint8Array, name: string): Header {
   const fail = (why: string): never => {
     throw new WeftError(`${name} is no valid npy file: ${why}`);
   };
@@ -117,9 +140,14 @@ export function decodeNpy(file: Uint8Array, name = 'the file'): NpyArray {
     fail(
       `${wanted} bytes for shape ${showShape(shape)} of ${descr}, got ${found}: the file is ${found < wanted ? 'cut short' : 'too long'}`,
     );
-  const bytes = swapped(file.subarray(begin), type.BYTES_PER_ELEMENT, order);
-  const data = new type(bytes.buffer as ArrayBuffer);
-  return { shape, data: fortran ? rowMajor(data, shape) : data };
+  return { shape, type, order, isFortran: fortran, begin };
+}
+
+/** @param bytes the elements, in place of which the array's may come */
+function arrayOf({ shape, type, order, isFortran }: Header, bytes: Uint8Array): NpyArray {
+  toMachine(bytes, type.BYTES_PER_ELEMENT, order);
+  const data = new type(bytes.buffer as ArrayBuffer, bytes.byteOffset, sizeOf(shape));
+  return { shape, data: isFortran ? rowMajor(data, shape) : data };
 }
 
 /** The dictionary's three entries, in any order and nothing else. */
@@ -148,17 +176,17 @@ const clip = (text: string): string => (text.length > 200 ? `${text.slice(0, 200
 
 const MACHINE_IS_LITTLE = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
-/** A copy with each element's bytes turned round where `order` isn't this machine's. */
-function swapped(bytes: Uint8Array, size: number, order: string): Uint8Array {
-  const copy = new Uint8Array(bytes);
-  if (size > 1 && (order === '<' || order === '>') && (order === '<') !== MACHINE_IS_LITTLE)
-    for (let at = 0; at < copy.length; at += size) copy.subarray(at, at + size).reverse();
-  return copy;
+/** Turns each element's bytes round, in place, where `order` isn't this machine's. */
+function toMachine(bytes: Uint8Array, size: number, order: string): void {
+  if (size === 1 || (order !== '<' && order !== '>') || (order === '<') === MACHINE_IS_LITTLE) return;
+  for (let at = 0; at < bytes.length; at += size)
+    for (let [low, high] = [at, at + size - 1]; low < high; low++, high--)
+      [bytes[low], bytes[high]] = [bytes[high], bytes[low]];
 }
 
 /** Elements of an array whose first index runs fastest, in the order where the last one does. */
 function rowMajor<T extends NpyData>(data: T, shape: Shape): T {
-  const out = data.slice() as T;
+  const out = new (data.constructor as new (length: number) => T)(data.length);
   const index = new Array<number>(shape.length).fill(0);
   const strides = shape.map((_, axis) => sizeOf(shape.slice(0, axis)));
   let from = 0;

@@ -1,16 +1,23 @@
-import { checkBytes } from '../checks.ts';
+import { checkBytes, showValue } from '../checks.ts';
 import { WeftError } from '../errors.ts';
-import { decodeNpy, encodeNpy, type NpyArray } from './npy.ts';
+import { crc32 } from '../nn/crc32.ts';
+import { decodeNpy, decodeOwnNpy, encodeNpy, type NpyArray } from './npy.ts';
 import { loadPeer } from './peer.ts';
+import { MAX_ENTRIES, type ZipEntry, zipEntries } from './zip.ts';
 
 /*
  * Several arrays in one zip archive, NAME.npy each: what numpy.savez and savez_compressed write.
  */
 
 const fflate = (what: string) => loadPeer('fflate', what, () => import('fflate'));
+type Fflate = Awaited<ReturnType<typeof fflate>>;
 
-/** Most that deflate makes of one byte: 258 bytes from two bits. */
-const MAX_RATIO = 1032;
+/** Most bytes of arrays beside the file's own length. */
+const FIXED_BYTES = 512 * 2 ** 20;
+/** The format's offsets have 32 bits. */
+const MAX_FILE_BYTES = 2 ** 32 - 1;
+/** Packed bytes that are unpacked at once: they make 17 MB at most. More come in parts, and end where they make too much. */
+const PART = 2 ** 14;
 /** zip's first date: the same arrays give the same bytes. */
 const MTIME = new Date(1980, 0, 1);
 
@@ -20,32 +27,47 @@ export interface NpzOptions {
   compressed?: boolean;
 }
 
-/** @throws WeftError where the package fflate isn't installed */
+/**
+ * The archive of these arrays.
+ * @throws WeftError for more arrays (65,535) or bytes (4 GiB) than the format holds, and where the package fflate isn't installed
+ */
 export async function encodeNpz(
   arrays: ReadonlyMap<string, NpyArray>,
   { compressed = false }: NpzOptions = {},
 ): Promise<Uint8Array> {
   const { zipSync } = await fflate('writing .npz');
   const level = compressed ? 6 : 0;
+  const bytes = [...arrays.values()].reduce((sum, { data }) => sum + (data?.byteLength ?? 0), 0);
+  if (arrays.size > MAX_ENTRIES || bytes > MAX_FILE_BYTES)
+    throw new WeftError(
+      `encodeNpz: ${arrays.size} arrays of ${bytes} bytes; at most ${MAX_ENTRIES} of ${MAX_FILE_BYTES} can be written`,
+    );
   const entries = [...arrays].map(([name, array]) => [
     `${name}.npy`,
     [encodeNpy(array), { level, mtime: MTIME }],
   ]);
-  return zipSync(Object.fromEntries(entries));
+  try {
+    return zipSync(Object.fromEntries(entries));
+  } catch (error) {
+    throw new WeftError(`encodeNpz: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 /** What `decodeNpz` accepts. */
 export interface ReadNpzOptions {
   /** What error messages call the file. */
   name?: string;
-  /** Most bytes that the arrays may have together. Default 1 GiB. */
+  /** Most bytes that the arrays may have together. Default 512 MiB more than the file: arrays that aren't packed always fit. */
   maxBytes?: number;
 }
 
 /**
- * Reads the arrays by name.
- * @throws WeftError where the file is no zip archive or damaged, an entry is no npy file, two have one name, or the arrays claim
- * more than the file can hold or than `maxBytes`; and where the package fflate isn't installed
+ * Reads the arrays by name, one after the other. Takes the memory of the arrays, and of the largest once more where its elements are
+ * in Fortran's order: with the default `maxBytes`, at most 3 times the file's and 1 GiB.
+ *
+ * @throws WeftError before anything is unpacked where the file is no zip archive or cut short, has more than 65,535 entries, two of
+ * one name, one that is no npy file, or claims more than `maxBytes`; where an entry is damaged or isn't as long as it claims; and
+ * where the package fflate isn't installed
  * @example
  * ```ts
  * import { decodeNpz, encodeNpz } from 'weft-gpu/files';
@@ -56,39 +78,65 @@ export interface ReadNpzOptions {
  */
 export async function decodeNpz(
   file: Uint8Array,
-  { name = 'the file', maxBytes = 2 ** 30 }: ReadNpzOptions = {},
+  { name = 'the file', maxBytes }: ReadNpzOptions = {},
 ): Promise<Map<string, NpyArray>> {
   checkBytes('an .npz file', file);
-  const { unzipSync } = await fflate('reading .npz');
-  const allowed = Math.min(maxBytes, MAX_RATIO * file.length);
+  const library = await fflate('reading .npz');
+  const entries = zipEntries(file, (why) => {
+    throw new WeftError(`${name} is no zip archive, or damaged: ${why}`);
+  });
   const seen = new Set<string>();
   let claimed = 0;
-  let entries: Record<string, Uint8Array>;
+  for (const { name: entry, size } of entries) {
+    if (!entry.endsWith('.npy')) throw new WeftError(`${name} holds ${showValue(entry)}, which is no .npy`);
+    if (seen.has(entry)) throw new WeftError(`${name} holds ${showValue(entry)} twice`);
+    seen.add(entry);
+    claimed += size;
+  }
+  const allowed = maxBytes ?? file.length + FIXED_BYTES;
+  if (claimed > allowed)
+    throw new WeftError(
+      `${name} claims ${claimed} bytes of arrays, more than ${allowed}${maxBytes === undefined ? `, which are the ${file.length} of the file and 512 MiB` : ''}: the option maxBytes allows more`,
+    );
+  return new Map(
+    entries.map((entry) => {
+      const what = `${showValue(entry.name)} in ${name}`;
+      return [entry.name.replace(/\.npy$/, ''), decodeEntry(library, entry, what)];
+    }),
+  );
+}
+
+/** @param what what error messages call the entry */
+function decodeEntry(library: Fflate, entry: ZipEntry, what: string): NpyArray {
+  const bytes = entry.isDeflated ? inflate(library, entry, what) : entry.packed;
+  const found = crc32(bytes);
+  if (found !== entry.crc32)
+    throw new WeftError(`${what} is damaged: its checksum is ${entry.crc32}, its contents have ${found}`);
+  return entry.isDeflated ? decodeOwnNpy(bytes, what) : decodeNpy(bytes, what);
+}
+
+/** An entry's bytes, in an array as long as it claims. */
+function inflate({ Inflate, inflateSync }: Fflate, { packed, size }: ZipEntry, what: string): Uint8Array {
+  const wrong = (found: string) =>
+    new WeftError(`${what} is damaged: expected ${size} bytes unpacked, got ${found}`);
+  // One more than there should be shows what is too long.
+  const out = new Uint8Array(size + 1);
+  let done = 0;
   try {
-    entries = unzipSync(file, {
-      filter: ({ name: entry, size, originalSize }) => {
-        if (!entry.endsWith('.npy')) throw new WeftError(`${name} holds '${entry}', which is no .npy`);
-        if (seen.has(entry)) throw new WeftError(`${name} holds '${entry}' twice`);
-        seen.add(entry);
-        // A stored entry is copied as long as it is, whatever it says of its contents.
-        claimed += Math.max(size, originalSize);
-        if (claimed > allowed)
-          throw new WeftError(
-            `${name} claims ${claimed} bytes of arrays, more than ${allowed} can be in a file of ${file.length}`,
-          );
-        return true;
-      },
-    });
+    if (packed.length <= PART) done = inflateSync(packed, { out }).length;
+    else {
+      const stream = new Inflate((part) => {
+        if (done + part.length > size) throw wrong('more');
+        out.set(part, done);
+        done += part.length;
+      });
+      for (let at = 0; at < packed.length; at += PART)
+        stream.push(packed.subarray(at, at + PART), at + PART >= packed.length);
+    }
   } catch (error) {
     if (error instanceof WeftError) throw error;
-    throw new WeftError(`${name} is no zip archive, or damaged: ${(error as Error).message}`, {
-      cause: error,
-    });
+    throw new WeftError(`${what} is damaged: ${(error as Error).message}`, { cause: error });
   }
-  return new Map(
-    Object.entries(entries).map(([entry, bytes]) => [
-      entry.replace(/\.npy$/, ''),
-      decodeNpy(bytes, `'${entry}' in ${name}`),
-    ]),
-  );
+  if (done !== size) throw wrong(done > size ? 'more' : `${done}`);
+  return out.subarray(0, size);
 }

@@ -95,6 +95,12 @@ describe("HDF5's worker", () => {
     expect(performance.now() - start).toBeLessThan(5000);
   });
 
+  it('is ended soon where a file makes it loop', async () => {
+    await expect(loadKerasModel(fixture('keras/endless.h5'), { name: 'x.h5' })).rejects.toThrow(
+      "x.h5: HDF5: the file is damaged: the attribute 'model_config' of '/' could not be read: no answer in 1.502 s: the time limit",
+    );
+  });
+
   it('that loops without end is ended, too', async () => {
     // A library in h5wasm's place that never gives the turn back.
     const h5wasmCode = async () => 'function loadH5wasm() { for (;;); }';

@@ -101,7 +101,60 @@ describe('npz', () => {
       await expect(decodeNpz(file.subarray(0, end), { name: 'x.npz' })).rejects.toThrow(
         /^x.npz is no zip|'.*' in x.npz/,
       );
-    await expect(decodeNpz(file, { maxBytes: 100 })).rejects.toThrow(/claims .* more than 100/);
+    await expect(decodeNpz(file, { maxBytes: 100 })).rejects.toThrow(
+      /claims .* more than 100: the option maxBytes/,
+    );
+  });
+
+  /** The archive of one array, of zeros and deflated, with numbers of its directory replaced. */
+  async function altered(count: number, change: (directory: DataView) => void): Promise<Uint8Array> {
+    const arrays = new Map([['x', { shape: [count], data: new Float32Array(count) }]]);
+    const file = await encodeNpz(arrays, { compressed: true });
+    const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
+    change(new DataView(file.buffer, view.getUint32(file.length - 6, true)));
+    return file;
+  }
+  const [CRC, SIZE] = [16, 24];
+
+  it('refuses what claims more than 512 MiB beside its own length before it unpacks anything', async () => {
+    const file = await altered(9, (directory) => directory.setUint32(SIZE, 600 * 2 ** 20, true));
+    await expect(decodeNpz(file, { name: 'x.npz' })).rejects.toThrow(
+      `x.npz claims 629145600 bytes of arrays, more than ${512 * 2 ** 20 + file.length}, which are the ${file.length} of the file and 512 MiB: the option maxBytes allows more`,
+    );
+  });
+
+  it.each([100, 5_000_000])(
+    'refuses an array of %d that is longer or shorter than it claims',
+    async (count) => {
+      for (const change of [-1, 4]) {
+        const file = await altered(count, (directory) =>
+          directory.setUint32(SIZE, directory.getUint32(SIZE, true) + change, true),
+        );
+        await expect(decodeNpz(file)).rejects.toThrow(
+          /'x.npy' in the file is damaged: expected \d+ bytes unpacked, got/,
+        );
+      }
+    },
+  );
+
+  it('refuses an array of another checksum', async () => {
+    const file = await altered(9, (directory) => directory.setUint32(CRC, 5, true));
+    await expect(decodeNpz(file)).rejects.toThrow(
+      /'x.npy' in the file is damaged: its checksum is 5, its contents/,
+    );
+    const stored = await encodeNpz(new Map([['x', { shape: [9], data: new Float32Array(9) }]]));
+    stored[stored.indexOf(0x7b) + 130] ^= 1;
+    await expect(decodeNpz(stored)).rejects.toThrow(/'x.npy' in the file is damaged: its checksum/);
+  });
+
+  it('reads 65,535 arrays in linear time, and refuses to write more', async () => {
+    const array = { shape: [0], data: new Float32Array(0) };
+    const arrays = (count: number) => new Map(Array.from({ length: count }, (_, i) => [`${i}`, array]));
+    const file = await encodeNpz(arrays(65_535));
+    const start = performance.now();
+    expect((await decodeNpz(file)).size).toBe(65_535);
+    expect(performance.now() - start).toBeLessThan(5000);
+    await expect(encodeNpz(arrays(65_536))).rejects.toThrow(/65536 arrays .* at most 65535/);
   });
 
   it('is refused or read, whatever bytes are changed', async () => {

@@ -2,7 +2,7 @@ import { checkBytes } from '../../checks.ts';
 import { WeftError } from '../../errors.ts';
 import { type Shape, showShape, sizeOf } from '../../tensor/shape.ts';
 import { type Hdf5Options, Hdf5Session } from './session.ts';
-import type { Attribute, Description, GroupToWrite } from './worker.ts';
+import type { Attribute, Description, GroupToWrite, Request } from './worker.ts';
 
 export type { GroupToWrite, Hdf5Options };
 
@@ -26,6 +26,8 @@ export class Hdf5File {
   private constructor(
     readonly name: string,
     private readonly session: Hdf5Session,
+    /** Milliseconds for each answer. */
+    private readonly answerLimit: number,
     private readonly fileBytes: number,
     maxBytes: number,
   ) {
@@ -36,34 +38,43 @@ export class Hdf5File {
   /** @throws WeftError where the bytes are no HDF5 file, or a damaged one */
   static async open(bytes: Uint8Array, options: Hdf5Options = {}): Promise<Hdf5File> {
     checkBytes('an .h5 file', bytes);
-    const { name = 'the file', maxBytes = 1024 * MiB, timeLimit = 20_000 + bytes.length / 1000 } = options;
+    const {
+      name = 'the file',
+      maxBytes = 1024 * MiB,
+      timeLimit = 15_000 + Math.ceil(bytes.length / 1000),
+    } = options;
     if (!hasSignature(bytes)) throw new WeftError(`${name} is no HDF5 file: it lacks the format's signature`);
     const allowed = Math.min(maxBytes, MAX_RATIO * bytes.length);
     const session = await Hdf5Session.start({ ...options, timeLimit }, OWN_MEMORY + 2 * allowed);
     try {
-      await session.ask({ do: 'open', bytes });
-      return new Hdf5File(name, session, bytes.length, allowed);
+      const file = new Hdf5File(name, session, Math.ceil(timeLimit / 10), bytes.length, allowed);
+      await file.ask({ do: 'open', bytes });
+      return file;
     } catch (error) {
       session.end();
       throw error;
     }
   }
 
+  private ask<T>(request: Request, bytes = 0): Promise<T> {
+    return this.session.ask<T>(request, this.answerLimit + Math.ceil(bytes / 10_000));
+  }
+
   /** The names in a group. */
   names(path: string): Promise<string[]> {
-    return this.session.ask({ do: 'names', path });
+    return this.ask({ do: 'names', path });
   }
 
   /** The value of an attribute: a string or an array of them, a number or an array. Undefined where there is none. */
   async attribute(path: string, name: string): Promise<unknown> {
     const maxBytes = this.fileBytes;
-    const found = await this.session.ask<Attribute | undefined>({ do: 'attribute', path, name, maxBytes });
+    const found = await this.ask<Attribute | undefined>({ do: 'attribute', path, name, maxBytes });
     return found?.value;
   }
 
   /** The numbers of a dataset as f32. @throws WeftError where it isn't one, or claims more than the file can hold */
   async dataset(path: string): Promise<{ shape: Shape; data: Float32Array }> {
-    const { shape, bytes, isPlain, isNumeric } = await this.session.ask<Description>({
+    const { shape, bytes, isPlain, isNumeric } = await this.ask<Description>({
       do: 'describe',
       path,
     });
@@ -75,7 +86,7 @@ export class Hdf5File {
       );
     this.left -= bytes;
     if (isPlain) this.plainLeft -= bytes;
-    const data = await this.session.ask<Float32Array>({ do: 'read', path });
+    const data = await this.ask<Float32Array>({ do: 'read', path }, bytes);
     if (data.length !== sizeOf(shape))
       throw new WeftError(
         `${this.name}: '${path}' holds ${data.length} values for shape ${showShape(shape)}`,
@@ -90,7 +101,9 @@ export class Hdf5File {
 
 /** The bytes of a file with these groups, attributes and datasets. */
 export async function encodeHdf5(root: GroupToWrite, options: Hdf5Options = {}): Promise<Uint8Array> {
-  const session = await Hdf5Session.start(options, OWN_MEMORY + 4 * bytesOf(root));
+  const bytes = bytesOf(root);
+  const { timeLimit = 60_000 + Math.ceil(bytes / 1000) } = options;
+  const session = await Hdf5Session.start({ ...options, timeLimit }, OWN_MEMORY + 4 * bytes);
   try {
     return await session.ask<Uint8Array>({ do: 'write', root });
   } finally {

@@ -39,7 +39,11 @@ export function setWorkerHost(host: WorkerHost): void {
 export interface Hdf5Options {
   /** What error messages call the file. */
   name?: string;
-  /** Milliseconds that reading or writing may take. Default: 60,000 to write, 20,000 and 1 more for each KB of the file to read. */
+  /**
+   * Milliseconds that reading or writing may take. Default: 60,000 to write, 15,000 to read, and 1 more for each KB. While a file is
+   * read, no answer of the library may take more than a tenth of it, and 1 more for each 10 KB of the array that is read: a file that
+   * makes the library loop is known soon, one with many arrays has its time.
+   */
   timeLimit?: number;
   /** Most bytes that the arrays read may have together. Default 1 GiB. */
   maxBytes?: number;
@@ -48,6 +52,7 @@ export interface Hdf5Options {
 /** A request that waits for its answer. */
 interface Pending {
   readonly what: string;
+  readonly timer: ReturnType<typeof setTimeout> | undefined;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: WeftError) => void;
 }
@@ -88,6 +93,7 @@ export class Hdf5Session {
       (answer) => {
         const { pending } = this;
         this.pending = undefined;
+        clearTimeout(pending?.timer);
         if ('value' in answer) pending?.resolve(answer.value);
         else pending?.reject(this.failure(`${pending.what}: ${answer.error}`));
       },
@@ -97,7 +103,7 @@ export class Hdf5Session {
   }
 
   static async start(
-    { name = 'the file', timeLimit = 60_000 }: Hdf5Options,
+    { name = 'the file', timeLimit }: Hdf5Options & { timeLimit: number },
     memoryBytes: number,
   ): Promise<Hdf5Session> {
     // Large, and for these files alone.
@@ -112,11 +118,22 @@ export class Hdf5Session {
     }
   }
 
-  /** @throws WeftError with the library's reason, or that the time is over */
-  ask<T>(request: Request): Promise<T> {
+  /**
+   * @param timeLimit milliseconds for the answer
+   * @throws WeftError with the library's reason, or that the time is over
+   */
+  ask<T>(request: Request, timeLimit?: number): Promise<T> {
     return new Promise<unknown>((resolve, reject) => {
       if (this.ended) reject(this.failure(this.ended));
-      this.pending = { what: whatOf(request), resolve, reject };
+      const what = whatOf(request);
+      const timer =
+        timeLimit === undefined
+          ? undefined
+          : setTimeout(
+              () => this.end(`${what}: no answer in ${timeLimit / 1000} s: the time limit`),
+              timeLimit,
+            );
+      this.pending = { what, timer, resolve, reject };
       this.worker.post(request);
     }) as Promise<T>;
   }
@@ -125,6 +142,7 @@ export class Hdf5Session {
     if (this.ended) return;
     this.ended = reason;
     clearTimeout(this.timer);
+    clearTimeout(this.pending?.timer);
     this.worker.terminate();
     this.pending?.reject(this.failure(reason));
     this.pending = undefined;
