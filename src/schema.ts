@@ -28,10 +28,6 @@ const MAX_DEPTH = 100;
  * @param what what error messages call the text: a file's path
  * @throws WeftError in one line: the text, the place in it, what was expected there and what there is; for a text over the limits
  * before it is parsed, and for one that has a key of an object twice, of which parsers take the last without a word
- * @example
- * ```ts
- * const { epochs } = parseJson('runs/1/manifest.json', text, object({ epochs: wholeNumber({ min: 1 }) }));
- * ```
  */
 export function parseJson<T>(what: string, text: string, schema: Schema<T>, limits: JsonLimits = {}): T {
   const { maxCharacters = 2 ** 26, maxContainers = 2 ** 20 } = limits;
