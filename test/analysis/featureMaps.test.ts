@@ -159,7 +159,7 @@ describe('deadChannels', () => {
   it('refuses nothing to look at', async () => {
     const model = planted();
     const none = { source: new ImageSource(emptySet), indices: new Uint32Array(0) };
-    await expect(deadChannels(model, none)).rejects.toThrow('deadChannels: there are no images');
+    await expect(deadChannels(model, none)).rejects.toThrow('deadChannels: images has no samples');
     await expect(deadChannels(model, images(1), { batchSize: 0 })).rejects.toThrow('batchSize must be');
     await expect(deadChannels(model, images(1), { layers: ['x'] })).rejects.toThrow("no layer 'x'");
     const linear = sequential([dense({ units: 2 })], { inputShape: [3] });

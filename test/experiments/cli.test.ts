@@ -43,7 +43,7 @@ describe('weft', () => {
     ],
     [
       ['train', 'v5', '--epochs', '0'],
-      "option '--epochs <n>' argument '0' is invalid. It must be a whole number, at least 1.",
+      "option '--epochs <n>' argument '0' is invalid. It must be a whole number, at least 1 and at most 10000.",
     ],
     [['train', 'v5', '--epochs', '1.5'], "option '--epochs <n>' argument '1.5' is invalid"],
     [['train', 'v5', '--repeats', '-1'], "option '--repeats <n>' argument '-1' is invalid"],
@@ -116,7 +116,7 @@ describe('weft', () => {
     [['profile', 'v99'], "no experiment 'v99'; there are "],
     [
       ['profile', 'v5', '--batch', '0'],
-      "option '--batch <n>' argument '0' is invalid. It must be a whole number, at least 1.",
+      "option '--batch <n>' argument '0' is invalid. It must be a whole number, at least 1 and at most 10000.",
     ],
     [['profile', 'v5', '--trace'], "option '--trace <file>' argument missing"],
     [['profile', 'v5', '--data', 'x'], "unknown option '--data'"],
