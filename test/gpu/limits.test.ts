@@ -195,6 +195,53 @@ test.each(['tiled', 'subgroup'])(
   },
 );
 
+test('a dense layer of so many units that 64 rows of its weights pass a binding, and its gradients', async () => {
+  // Whole numbers, whose sums stay below 2^24: exact in any order.
+  const [rows, inputs, units] = [2, 64, 600_000];
+  const xs = Float32Array.from({ length: rows * inputs }, (_, at) => (at % 7) - 3);
+  const factor = (n: number, o: number) => ((n + o) % 3) - 1;
+  const [outputs, ofX, ofW] = scope(() => {
+    const x = variable(tensor(xs, [rows, inputs]));
+    const w = variable(patterned([inputs, units]));
+    const bias = patterned([units]);
+    const factors = Float32Array.from({ length: rows * units }, (_, at) =>
+      factor(Math.floor(at / units), at % units),
+    );
+    const y = dense(x, w, bias);
+    const found = gradients(sum(mul(y, tensor(factors, [rows, units]))), [x, w]);
+    for (const used of [x, w]) used.dispose();
+    return [y, ...found];
+  });
+  const [y, dx] = await Promise.all([outputs.data(), ofX.data()]);
+  const ofWAt = async (i: number, o: number) => {
+    const part = scope(() => slice(ofW, [i, o], [1, 1]));
+    return part.item().finally(() => part.dispose());
+  };
+  for (let n = 0; n < rows; n++) {
+    for (const o of [0, 63, 64, 524_287, 524_288, units - 1])
+      expect(y[n * units + o]).toBe(
+        pattern(o) + sumOver(inputs, (i) => xs[n * inputs + i] * pattern(i * units + o)),
+      );
+    for (const i of [0, 1, inputs - 1])
+      expect(dx[n * inputs + i]).toBe(sumOver(units, (o) => factor(n, o) * pattern(i * units + o)));
+  }
+  for (const i of [0, inputs - 1])
+    for (const o of [0, 65, units - 1])
+      expect(await ofWAt(i, o)).toBe(sumOver(rows, (n) => xs[n * inputs + i] * factor(n, o)));
+  for (const t of [outputs, ofX, ofW]) t.dispose();
+});
+
+test("a product of transposed operands, 64 of the first one's rows of which pass a binding", async () => {
+  const [terms, rows] = [64, 524_352];
+  const y = scope(() =>
+    matmul(patterned([terms, rows]), full([1, terms], 1), { transposeA: true, transposeB: true }),
+  );
+  const found = await y.data();
+  for (const m of [0, 63, 524_287, 524_288, rows - 1])
+    expect(found[m]).toBe(sumOver(terms, (k) => pattern(k * rows + m)));
+  y.dispose();
+});
+
 test('an optimizer, an L2 penalty and clipping on weights that are larger than a binding', async () => {
   const owner = { name: 'layer', seed: 0, trainable: true };
   const parameter = new Parameter(owner, 'w', [INPUTS, UNITS], { initializer: 'zeros' });

@@ -1,5 +1,4 @@
 import { blockKernel, launchBlocks } from '../../tensor/blocks.ts';
-import { range } from '../../tensor/launch.ts';
 import { adopt, scope } from '../../tensor/scope.ts';
 import { empty, type Tensor, VIEW_STEP } from '../../tensor/tensor.ts';
 import { copy } from '../shared/copy.ts';
@@ -9,8 +8,11 @@ import { MOST_BYTES, mostTermsOf } from './tiles.ts';
 /*
  * Products with an operand that no kernel could bind: rows of A and of y are split by the launch, anything else is cut here, by shapes alone.
  *
- *   B stored [N, K]:  y^T = B * A^T, so that its rows are the ones that are split
- *   else              y = sum over slices of the terms, in rising order; A's or B's columns are copied out where they don't lie together
+ *   y's columns   where B is stored [N, K], whose rows belong to them, or has rows of which 64 can't be bound
+ *   y's rows      where A is stored [K, M] and has rows of which 64 can't be bound
+ *   the terms     else: y = sum over slices of them, in rising order
+ *
+ * What doesn't lie together in an operand is copied out.
  */
 
 /** Computes one product of what kernels can bind: y = A * B, plus `bias` [N] on every row. */
@@ -25,16 +27,6 @@ const addKernel = blockKernel({
   body: 'y[item] += x[item];',
 });
 
-const addBiasKernel = blockKernel({
-  name: 'add-bias-in-place',
-  read: { bias: 'f32' },
-  write: { y: 'vec4f' },
-  uniforms: { N: 'u32' },
-  body: `
-    let at = (u.first + item) * 4u;
-    y[item] += vec4f(bias[at % u.N], bias[(at + 1u) % u.N], bias[(at + 2u) % u.N], bias[(at + 3u) % u.N]);`,
-});
-
 /** Writes the product by way of others that kernels can bind. False where it is one itself: nothing is written then. */
 export function multiplyCut(
   { slicesTerms, multiply }: { slicesTerms: boolean; multiply: Multiply },
@@ -45,23 +37,27 @@ export function multiplyCut(
   y: Tensor,
 ): boolean {
   const { M, N, K, transposeA, transposeB } = g;
-  if (transposeB && !fits(N * K)) {
-    inSteps(M, Math.max(K, N), (from, rows) => {
-      const turned = empty([N, rows]);
-      const part = transposeA ? columnsOf(a, from, rows) : rowsOf(a, from, rows);
-      multiply({ M: N, N: rows, K, transposeA: false, transposeB: !transposeA }, b, part, undefined, turned);
-      const to = adopt(y.view(from * N, [rows, N]));
-      copy([rows, N], { tensor: turned, strides: [1, rows] }, { tensor: to, strides: [N, 1] });
-    });
-    if (bias) launchBlocks(addBiasKernel, { y, bias: range(bias, 0, N) }, { N });
-    return true;
-  }
   const slices = Math.ceil(K / mostTermsOf(g));
   const tooLarge =
-    (!transposeB && !fits(N * K)) ||
+    !fits(N * K) ||
     (!fits(M * K) && (transposeA ? transposeB : slicesTerms)) ||
     (transposeA && !transposeB && slices > 1 && !fits(slices * M * N));
   if (!tooLarge) return false;
+  if (transposeB ? !fits(N * K) && fits(VIEW_STEP * K) : !fits(VIEW_STEP * N)) {
+    inSteps(N, K, (from, columns) => {
+      const ofB = transposeB ? rowsOf(b, from, columns) : columnsOf(b, from, columns);
+      const part = empty([M, columns]);
+      multiply({ ...g, N: columns }, a, ofB, bias && adopt(bias.view(from, [columns])), part);
+      copy([M, columns], { tensor: part, strides: [columns, 1] }, { tensor: y, base: from, strides: [N, 1] });
+    });
+    return true;
+  }
+  if (transposeA && transposeB && !fits(VIEW_STEP * M)) {
+    inSteps(M, K, (from, rows) => {
+      multiply({ ...g, M: rows }, columnsOf(a, from, rows), b, bias, rowsOf(y, from, rows));
+    });
+    return true;
+  }
   inSteps(K, Math.max(M, N), (from, terms) => {
     const part = from === 0 ? y : empty([M, N]);
     multiply(
