@@ -84,7 +84,7 @@ export class Gpu {
   private recording: Recording | undefined;
   /** Why nothing computes here any more. */
   private failure: GpuError | undefined;
-  /** What the device complained of without saying whose it is: told once, to whoever waits next. */
+  /** What the device complained of without saying whose it is: told once, to whoever reads or syncs next. */
   private stray: GpuError | undefined;
   private closed = false;
 
@@ -142,6 +142,11 @@ export class Gpu {
   /** Whether the device was lost or closed: nothing computes on it any more, and `init()` opens another. */
   get isLost(): boolean {
     return this.failure !== undefined;
+  }
+
+  /** @internal Whether it was lost by `close()`. */
+  get isClosed(): boolean {
+    return this.closed;
   }
 
   /** @internal Issues one kernel over its items, in as many dispatches as the limits ask for. */
@@ -235,7 +240,11 @@ export class Gpu {
 
   /** Submits what is pending. */
   flush(): void {
-    if (this.pending.length === 0) return;
+    if (this.pending.length === 0) {
+      // Commands that were dropped took slots, too.
+      this.uniformRing.used = 0;
+      return;
+    }
     const { pending } = this;
     this.pending = [];
     this.writeUniforms(this.uniformRing);
@@ -260,7 +269,7 @@ export class Gpu {
   /** Submits what is pending and waits until the GPU has done it. */
   async sync(): Promise<void> {
     this.flush();
-    await this.submittedWorkDone();
+    await this.done(this.device.queue.onSubmittedWorkDone());
   }
 
   /**
@@ -356,9 +365,9 @@ export class Gpu {
     }
   }
 
-  /** Resolves when what was submitted so far is done. */
+  /** @internal Resolves when what was submitted so far is done. What the device complained of is left to who reads or syncs next. */
   submittedWorkDone(): Promise<undefined> {
-    return this.done(this.device.queue.onSubmittedWorkDone());
+    return this.answers.workDone(this.device.queue.onSubmittedWorkDone());
   }
 
   /**

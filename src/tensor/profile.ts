@@ -41,11 +41,11 @@ const ENOUGH_MS = 5000;
 export async function profileRecording(
   gpu: Gpu,
   recording: Recording,
-  prepare: () => void,
+  prepare: () => Promise<void> | undefined,
 ): Promise<Profile> {
   const runs: number[][] = [];
-  const once = () => {
-    prepare();
+  const once = async () => {
+    await prepare();
     return gpu.replayTimed(recording);
   };
   await once();

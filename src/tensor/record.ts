@@ -1,5 +1,6 @@
 import { checkFunction } from '../checks.ts';
 import { WeftError } from '../errors.ts';
+import { Check } from '../gpu/checks.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Arenas, RecordedMemory, Recording } from '../gpu/plan.ts';
 import type { GpuBuffer } from '../gpu/pool.ts';
@@ -128,7 +129,8 @@ export function record<A extends readonly Tensor[], R>(fn: (...args: A) => R): R
   const run = async (gpu: Gpu, args: A): Promise<R> => {
     while (inFlight.length >= STEPS_IN_FLIGHT) await inFlight.shift();
     const plan = await ready(gpu, args);
-    copyIn(gpu, args, plan.inputs, arenas!);
+    const copied = copyIn(gpu, args, plan.inputs, arenas!);
+    if (copied) await copied;
     const taken = gpu.replay(plan.recording);
     const done = gpu.submittedWorkDone();
     done.catch(() => {});
@@ -147,26 +149,34 @@ export function record<A extends readonly Tensor[], R>(fn: (...args: A) => R): R
   };
 
   /** Calls that weren't awaited still run in order. */
-  const inTurn = async <T>(args: A, what: (gpu: Gpu, args: A) => T | Promise<T>): Promise<T> => {
-    args.forEach((arg, i) => {
-      expectIsTensor('a recorded step', `argument ${i}`, arg);
-    });
-    const gpu = args[0]?.storage.gpu ?? currentGpu();
-    if (gpu.activeRecording)
-      throw new WeftError(
-        'a recorded step was called inside record(): call its function plainly, the outer record() keeps its commands',
-      );
-    const result = turn.then(async () => {
-      running++;
-      try {
-        return await what(gpu, args);
-      } finally {
-        running--;
-        if (disposed) free();
-      }
-    });
-    turn = result.catch(() => {});
-    return result;
+  const inTurn = <T>(args: A, what: (gpu: Gpu, args: A) => T | Promise<T>): Promise<T> => {
+    const begin = async (): Promise<T> => {
+      args.forEach((arg, i) => {
+        expectIsTensor('a recorded step', `argument ${i}`, arg);
+      });
+      const gpu = args[0]?.storage.gpu ?? currentGpu();
+      gpu.throwIfLost();
+      if (gpu.activeRecording)
+        throw new WeftError(
+          'a recorded step was called inside record(): call its function plainly, the outer record() keeps its commands',
+        );
+      const result = turn.then(async () => {
+        running++;
+        try {
+          return await what(gpu, args);
+        } finally {
+          running--;
+          if (disposed) free();
+        }
+      });
+      turn = result.catch(() => {
+        // close() cuts off calls that may be awaited by nobody, which is no mistake: a rejection that nobody hears of would end Node.
+        if (gpu.isClosed) call.catch(() => {});
+      });
+      return result;
+    };
+    const call = begin();
+    return call;
   };
 
   const recordings = () => [...plans.values()].map(({ recording }) => recording);
@@ -211,8 +221,17 @@ export function record<A extends readonly Tensor[], R>(fn: (...args: A) => R): R
 
 const NO_MEMORY: RecordedMemory = { livePeakBytes: 0, peakCommand: '', atPeak: [] };
 
-/** Copies arguments to where the step reads them. */
-function copyIn(gpu: Gpu, args: readonly Tensor[], inputs: readonly GpuBuffer[], arenas: Arenas): void {
+/**
+ * Copies arguments to where the step reads them.
+ * @returns where it isn't known at once that there is memory for it, what resolves when it is
+ * @throws GpuError, by the promise, where there is none
+ */
+function copyIn(
+  gpu: Gpu,
+  args: readonly Tensor[],
+  inputs: readonly GpuBuffer[],
+  arenas: Arenas,
+): Promise<void> | undefined {
   // An argument may be a result of the step before. Its memory is the step's own, where the copy of another argument may go.
   const sources = args.map(({ size, storage: { buffer } }) => {
     if (!arenas.owns(buffer)) return buffer;
@@ -221,9 +240,13 @@ function copyIn(gpu: Gpu, args: readonly Tensor[], inputs: readonly GpuBuffer[],
     return outside;
   });
   inputs.forEach((input, i) => {
+    // It is written whole: what earlier values depended on doesn't matter.
+    input.doubts = undefined;
     gpu.copy(sources[i], input, args[i].size * 4);
     if (sources[i] !== args[i].storage.buffer) sources[i].release();
   });
+  const doubts = Check.all(inputs.map((input) => input.doubts));
+  return doubts && gpu.settle(doubts, 'a recorded step');
 }
 
 /** Calls `fn` and keeps its commands, unexecuted. */

@@ -91,6 +91,15 @@ describe('a kernel that does not compile', () => {
     expect((await model.save()).length).toBeGreaterThan(0);
   });
 
+  test('can be launched any number of times', async () => {
+    const y = empty([4]);
+    for (let i = 0; i < 2; i++) {
+      for (let launches = 0; launches < 300; launches++) breakTensor(y);
+      expect((await caught(y.data())).message).toContain("kernel broken doesn't compile");
+    }
+    expect(await values(add(tensor([1, 2]), 1))).toEqual([2, 3]);
+  });
+
   test('does not spoil the memory for its next owner', async () => {
     const y = empty([4]);
     breakTensor(y);
@@ -314,6 +323,21 @@ describe('memory that there is not', () => {
     expect(await values(zeros([50_000]))).toEqual(new Array(50_000).fill(0));
   });
 
+  test('fails a recorded step that copies its own result in, which never runs on an older argument', async () => {
+    const step = record((t: Tensor) => add(t, 1));
+    const x = zeros([5000]);
+    const y = await step(x);
+    await gpu.sync();
+    const restore = exhaust(gpu, 10_000);
+    for (const run of [() => step(y), () => step.profile(y)])
+      await expect(run()).rejects.toThrow(
+        'a recorded step: the GPU has no memory for a tensor of shape [5000]',
+      );
+    restore();
+    const again = await step(await step(x));
+    expect(new Set(await values(again))).toEqual(new Set([2]));
+  });
+
   test('fails a read that has none', async () => {
     const x = zeros([5000]);
     await x.item().catch(() => {});
@@ -327,6 +351,17 @@ describe('memory that there is not', () => {
   });
 });
 
+test('what the device complains of beside the commands is told by the next read, whatever steps run before it', async () => {
+  const step = record((t: Tensor) => add(t, 1));
+  const x = tensor([1]);
+  await step(x);
+  deviceOf(gpu).createBuffer({ size: 16, usage: 0 });
+  const y = await step(x);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect((await caught(y.data())).message).toMatch(/^the GPU refused a command: [^\n]*usage/i);
+  expect(await values(y)).toEqual([2]);
+});
+
 describe('a device that is lost or closed', () => {
   test('rejects what waits, and what comes later', async () => {
     const x = tensor([1, 2]);
@@ -335,6 +370,23 @@ describe('a device that is lost or closed', () => {
     await expect(waiting).rejects.toThrow('the GPU device was closed');
     expect(() => relu(x)).toThrow('the GPU device was closed');
     expect(() => tensor([1])).toThrow('no GPU is open: await init() first');
+  });
+
+  test('rejects a recorded step that runs when it is closed, where somebody waits for it', async () => {
+    const unhandled: unknown[] = [];
+    const note = (error: unknown) => void unhandled.push(error);
+    process.on('unhandledRejection', note);
+    const step = record((t: Tensor) => add(t, 1));
+    const x = tensor([1]);
+    void step(x);
+    void step.prepare(x);
+    const awaited = step(x);
+    close();
+    await expect(awaited).rejects.toThrow('the GPU device was closed');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    process.off('unhandledRejection', note);
+    expect(unhandled).toEqual([]);
+    await expect(step(x)).rejects.toThrow('the GPU device was closed');
   });
 
   test('can be replaced after it was closed', async () => {
