@@ -1,4 +1,3 @@
-import { checkNumber } from '../checks.ts';
 import { BatchSampler } from '../data/sampler.ts';
 import { WeftError } from '../errors.ts';
 import { add } from '../kernels/binary.ts';
@@ -113,8 +112,6 @@ interface IssuedStep {
 const READ_EVERY_MS = 1000;
 /** A run is kept at least this often. */
 const CHECKPOINT_SECONDS = 60;
-/** An epoch's figures lie in one buffer. */
-const MOST_STEPS = 2 ** 24;
 /** What a checkpoint holds beside weights, by the beginning of its name. */
 const OPTIMIZER = 'optimizer ';
 const AVERAGING = 'averaging ';
@@ -158,19 +155,11 @@ export class Training {
       metrics,
       averaging,
       seed = model.seed,
-      epochs,
       initialEpoch = 0,
     } = options;
-    checkNumber('fit', 'initialEpoch', initialEpoch, { from: 0, whole: true });
-    checkNumber('fit', 'epochs', epochs, { from: initialEpoch + 1, whole: true });
-    checkNumber('fit', 'batchSize', batchSize, { from: 1, whole: true });
-    const { stepsPerEpoch, checkpoint: { seconds = CHECKPOINT_SECONDS } = {} } = options;
-    if (stepsPerEpoch !== undefined)
-      checkNumber('fit', 'stepsPerEpoch', stepsPerEpoch, { from: 1, to: MOST_STEPS, whole: true });
-    checkNumber('fit', 'checkpoint.seconds', seconds, { from: 0, to: Number.POSITIVE_INFINITY });
     this.epoch = initialEpoch;
     this.sampler = new BatchSampler(train.indices, batchSize, seed);
-    this.stepsPerEpoch = stepsPerEpoch ?? this.sampler.batchesPerPass;
+    this.stepsPerEpoch = options.stepsPerEpoch ?? this.sampler.batchesPerPass;
     this.log = keep(zeros([2 * this.stepsPerEpoch]));
     this.halt = keep(tensor(Uint32Array.of(0)));
     this.averages = averaging && new WeightAverage(model.parameters, averaging);

@@ -5,6 +5,9 @@ import type { FitOptions } from './fit.ts';
 import { Model } from './model.ts';
 import { checkedSamples } from './samples.ts';
 
+/** An epoch's figures lie in one buffer. */
+const MOST_STEPS = 2 ** 24;
+
 /** What a run is given, checked. */
 export interface CheckedFit {
   readonly options: FitOptions;
@@ -22,7 +25,7 @@ export function checkedFit(model: Model, options: FitOptions): CheckedFit {
   checkNumber('fit', 'initialEpoch', initialEpoch, { from: 0, whole: true });
   checkNumber('fit', 'epochs', options.epochs, { from: initialEpoch + 1, whole: true });
   checkNumber('fit', 'batchSize', batchSize, { from: 1, whole: true });
-  checkNumber('fit', 'stepsPerEpoch', stepsPerEpoch, { from: 1, whole: true });
+  checkNumber('fit', 'stepsPerEpoch', stepsPerEpoch, { from: 1, to: MOST_STEPS, whole: true });
   checkNumber('fit', 'checkpoint.seconds', checkpoint?.seconds ?? 60, {
     from: 0,
     to: Number.POSITIVE_INFINITY,

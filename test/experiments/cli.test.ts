@@ -116,7 +116,7 @@ describe('weft', () => {
     [['profile', 'v99'], "no experiment 'v99'; there are "],
     [
       ['profile', 'v5', '--batch', '0'],
-      "option '--batch <n>' argument '0' is invalid. It must be a whole number, at least 1 and at most 10000.",
+      "option '--batch <n>' argument '0' is invalid. It must be a whole number, at least 1.",
     ],
     [['profile', 'v5', '--trace'], "option '--trace <file>' argument missing"],
     [['profile', 'v5', '--data', 'x'], "unknown option '--data'"],

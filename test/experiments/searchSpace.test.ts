@@ -76,7 +76,7 @@ describe('a space for settings', () => {
       await fs.writeFile(good, JSON.stringify(searched));
       expect(await readSpace(good)).toEqual(searched);
       await fs.writeFile(list, '[]');
-      await expect(readSpace(list)).rejects.toThrow('list.json: expected an object, got an array of 0');
+      await expect(readSpace(list)).rejects.toThrow('list.json: expected an object, got an empty array');
       await fs.writeFile(broken, '{');
       await expect(readSpace(broken)).rejects.toThrow('broken.json: damaged JSON');
       await expect(readSpace(join(folder, 'none.json'))).rejects.toThrow('none.json: there is no such file');

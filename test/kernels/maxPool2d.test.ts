@@ -180,7 +180,7 @@ test('wrong shapes and options are named', () => {
   );
   expect(() => maxPool2d(x, { poolSize: 0 })).toThrow(/pool size of a positive whole number, or two, got 0/);
   expect(() => maxPool2d(x, { strides: [1, 1.5] })).toThrow(
-    /strides of a positive whole number, or two, got \[1,1.5\]/,
+    /strides of a positive whole number, or two, got \[1, 1.5\]/,
   );
   expect(() => maxPool2d(x, { padding: 2 })).toThrow(/padding below the pool size 2x2, got 2/);
   expect(() => maxPool2d(tensor(new Int32Array(4), [1, 2, 2, 1]))).toThrow(/expected x f32, got i32/);
