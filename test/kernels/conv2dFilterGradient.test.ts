@@ -24,8 +24,10 @@ const asF32 = ({ shape, data }: Array64): Array64 => ({ shape, data: Float64Arra
 function cotangent(form: string, shape: number[], { random, int }: Draw): [Cotangent, Array64] {
   const [N, Y, X, K] = shape;
   if (form !== 'pooled') {
-    const [dy, y] = [asF32(random.uniform(shape)), random.uniform(shape)];
+    const dy = asF32(random.uniform(shape));
     if (form === 'whole') return [{ dy: asTensor(dy) }, dy];
+    const sum = random.uniform(shape);
+    const y = { shape, data: sum.data.map((value) => Math.max(value, 0)) };
     const data = dy.data.map((value, at) => (y.data[at] > 0 ? value : 0));
     return [
       { dy: asTensor(dy), y: asTensor(y) },
