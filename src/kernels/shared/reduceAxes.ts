@@ -33,8 +33,9 @@ const frame = (before: string, each: string, after: string): string => `
     let rows = min(u.segmentRows, u.rows - (u.first + segment) * u.segmentRows);
     let end = begin + rows * u.inner;
     let to = u.first * u.whole * width + item;
+    var at = begin + item % width;
     ${before}
-    for (var at = begin + item % width; at < end; at += width) { ${each} }
+    for (; at < end; at += width) { ${each} }
     ${after}`;
 
 // Sums take blocks of four where there are that many inner elements: `inner` then counts blocks.
@@ -54,7 +55,14 @@ const sumKernel = kernelFamily(({ inBlocks }: { inBlocks: boolean }) => {
 const NONE = '0xffffffffu';
 const largest = (from: string, wins: string) =>
   frame(
-    `var best = 0.0; var winner = ${NONE};`,
+    `
+    var best = 0.0;
+    var winner = ${NONE};
+    if (at < end) {
+      best = x[at];
+      winner = ${from};
+      at += width;
+    }`,
     `
       let value = x[at];
       let candidate = ${from};
@@ -73,7 +81,7 @@ const largestKernel = kernel({
   write: { y: 'f32', winners: 'u32' },
   uniforms,
   declarations: nanWgsl('f32'),
-  body: largest('u.first * u.segmentRows * u.inner + at', `winner == ${NONE} || beats(value, best)`),
+  body: largest('u.first * u.segmentRows * u.inner + at', 'beats(value, best)'),
 });
 
 const largestOfPartialsKernel = kernel({
