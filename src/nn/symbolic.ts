@@ -27,7 +27,7 @@ export class SymbolicTensor {
 
 /**
  * An input of a functional model.
- * @param shape of one sample, without the batch
+ * @param options shape of one sample, without the batch; the name that errors and files call the input by
  * @throws ShapeError where that is no shape
  * @example
  * ```ts
