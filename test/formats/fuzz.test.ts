@@ -127,13 +127,13 @@ const readers: Record<
     decodeSafetensors,
   ],
   'a model': [
-    1500,
+    1000,
     (draw) =>
       encodeSafetensors(weights, { weft: JSON.stringify(changeData(draw, { model: model.toConfig() })) }),
     (file) => loadModel(file).summary(),
   ],
   "Keras' model_config": [
-    1500,
+    1000,
     (draw) => new TextEncoder().encode(JSON.stringify(changeData(draw, JSON.parse(modelToKeras(model))))),
     (file) => modelFromKeras(new TextDecoder().decode(file), 'x.h5', () => {}).summary(),
   ],
