@@ -111,6 +111,7 @@ export async function trainRepeat(
           seed,
           callbacks: callbacksOfPhase(),
           checkpoint: {
+            name: folder.checkpointPath(i),
             save: async (file, epochs) => {
               await folder.saveCheckpoint(file, i);
               await saveHistory(epochs);

@@ -55,7 +55,8 @@ export class RepeatFolder {
   ) {}
 
   /** Of a phase, counted from 0. */
-  readonly checkpoint = (phase = 0) => readIfThere(this.file(checkpointOf(phase)));
+  readonly checkpointPath = (phase = 0) => this.file(checkpointOf(phase));
+  readonly checkpoint = (phase = 0) => readIfThere(this.checkpointPath(phase));
   readonly last = () => readIfThere(this.file('last.safetensors'));
   readonly best = () => readIfThere(this.file('best.safetensors'));
   /** The network of a file that `best` or `last` gave. @throws WeftError naming the file where it is damaged */

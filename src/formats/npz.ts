@@ -21,6 +21,15 @@ const PART = 2 ** 14;
 /** zip's first date: the same arrays give the same bytes. */
 const MTIME = new Date(1980, 0, 1);
 
+/**
+ * Who unpacks an archive gets files of its entries' names: none leads out of the folder.
+ * @throws WeftError
+ */
+function checkEntry(where: string, entry: string): void {
+  if (/^([\\/]|[a-z]:[\\/])|(^|[\\/])\.\.([\\/]|$)/i.test(entry))
+    throw new WeftError(`${where}: ${showValue(entry)} is a path that leads out of the archive`);
+}
+
 /** How `encodeNpz` writes. */
 export interface NpzOptions {
   /** Whether to deflate, as savez_compressed does. Default false. */
@@ -29,7 +38,8 @@ export interface NpzOptions {
 
 /**
  * The archive of these arrays.
- * @throws WeftError for more arrays (65,535) or bytes (4 GiB) than the format holds, and where the package fflate isn't installed
+ * @throws WeftError for more arrays (65,535) or bytes (4 GiB) than the format holds, for a name that is a path which
+ * leads out of the archive, and where the package fflate isn't installed
  */
 export async function encodeNpz(
   arrays: ReadonlyMap<string, NpyArray>,
@@ -42,10 +52,11 @@ export async function encodeNpz(
     throw new WeftError(
       `encodeNpz: ${arrays.size} arrays of ${bytes} bytes; at most ${MAX_ENTRIES} of ${MAX_FILE_BYTES} can be written`,
     );
-  const entries = [...arrays].map(([name, array]) => [
-    `${name}.npy`,
-    [encodeNpy(array), { level, mtime: MTIME }],
-  ]);
+  const entries = [...arrays].map(([name, array]) => {
+    const entry = `${name}.npy`;
+    checkEntry('encodeNpz', entry);
+    return [entry, [encodeNpy(array), { level, mtime: MTIME }]];
+  });
   try {
     return zipSync(Object.fromEntries(entries));
   } catch (error) {
@@ -66,7 +77,7 @@ export interface ReadNpzOptions {
  * in Fortran's order: with the default `maxBytes`, at most 3 times the file's and 1 GiB.
  *
  * @throws WeftError before anything is unpacked where the file is no zip archive or cut short, has more than 65,535 entries, two of
- * one name, one that is no npy file, or claims more than `maxBytes`; where an entry is damaged or isn't as long as it claims; and
+ * one name, one that is no npy file or leads out of the archive, or claims more than `maxBytes`; where an entry is damaged or isn't as long as it claims; and
  * where the package fflate isn't installed
  * @example
  * ```ts
@@ -89,6 +100,7 @@ export async function decodeNpz(
   let claimed = 0;
   for (const { name: entry, size } of entries) {
     if (!entry.endsWith('.npy')) throw new WeftError(`${name} holds ${showValue(entry)}, which is no .npy`);
+    checkEntry(name, entry);
     if (seen.has(entry)) throw new WeftError(`${name} holds ${showValue(entry)} twice`);
     seen.add(entry);
     claimed += size;

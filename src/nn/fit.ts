@@ -75,6 +75,8 @@ export interface FitOptions {
     /** Keeps the file, in place of the one before. */
     save: (file: Uint8Array, logs: readonly EpochLogs[]) => Promise<void>;
     seconds?: number;
+    /** What error messages call the file that `resume` has. Default 'the checkpoint'. */
+    name?: string;
   };
   /** A file from `checkpoint`: the run goes on from there, bit for bit. */
   readonly resume?: Uint8Array;
@@ -107,6 +109,9 @@ interface IssuedStep {
   /** Of the sources of randomness, before it. */
   readonly positions: readonly number[];
 }
+
+/** Models that are being trained. */
+const inTraining = new WeakSet<Model>();
 
 /** Progress is read from the GPU at most this often. */
 const READ_EVERY_MS = 1000;
@@ -160,9 +165,10 @@ export class Training {
     this.epoch = initialEpoch;
     this.sampler = new BatchSampler(train.indices, batchSize, seed);
     this.stepsPerEpoch = options.stepsPerEpoch ?? this.sampler.batchesPerPass;
+    // Checks its options, so it comes before what would have to be freed.
+    this.averages = averaging && new WeightAverage(model.parameters, averaging);
     this.log = keep(zeros([2 * this.stepsPerEpoch]));
     this.halt = keep(tensor(Uint32Array.of(0)));
-    this.averages = averaging && new WeightAverage(model.parameters, averaging);
     this.trained = model.trainableParameters;
     this.step = this.recordStep();
     if (validation) {
@@ -205,7 +211,7 @@ export class Training {
   async run(): Promise<FitResult> {
     const { epochs, callbacks = [], checkpoint, shouldStop, resume } = this.options;
     for (const callback of callbacks) callback.onBegin?.(this);
-    if (resume) this.restore(resume);
+    if (resume) this.goOnFrom(resume);
     // Of the weights that no step changes, too, none may be infinite or NaN: activations hide it.
     haltUnlessFinite(
       this.model.parameters.map(({ tensor }) => tensor),
@@ -356,6 +362,17 @@ export class Training {
 
   private get streams() {
     return [...this.model.randomStreams, ...this.options.train.source.randomStreams];
+  }
+
+  /** Restores a checkpoint: what is wrong with it is said with its name before it. */
+  private goOnFrom(file: Uint8Array): void {
+    const { checkpoint: { name } = {} } = this.options;
+    try {
+      this.restore(file);
+    } catch (error) {
+      if (name === undefined || !(error instanceof WeftError)) throw error;
+      throw new WeftError(`${name}: ${error.message}`, { cause: error });
+    }
   }
 
   private restore(file: Uint8Array): void {
@@ -549,7 +566,8 @@ export function meansOf(batches: readonly BatchFigures[]): { loss: number; accur
  * Trains a model: a classifier, unless `metrics` is empty.
  * @throws NonFiniteError where a loss, a gradient, a weight or a moving statistic isn't a finite number: it names step, layer and sample,
  * and nothing of that step is in the model, the optimizer or a file.
- * @throws WeftError, before anything is computed, naming the option, the index or the label that is wrong
+ * @throws WeftError, before anything is computed, naming the option, the index or the label that is wrong; where the model is being
+ * trained already
  * @example
  * ```ts
  * import { Adam, ArraySource, fit, layers, sequential } from 'weft-gpu';
@@ -572,10 +590,14 @@ export function meansOf(batches: readonly BatchFigures[]): { loss: number; accur
  * ```
  */
 export async function fit(model: Model, options: FitOptions): Promise<FitResult> {
+  if (inTraining.has(model))
+    throw new WeftError('fit: the model is being trained already: await that training first');
   const training = new Training(model, options);
+  inTraining.add(model);
   try {
     return await training.run();
   } finally {
+    inTraining.delete(model);
     training.dispose();
   }
 }

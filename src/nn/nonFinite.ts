@@ -14,9 +14,9 @@ import type { Parameter } from './parameter.ts';
 
 /** Where training came upon a number that isn't finite. */
 export interface NonFinitePlace {
-  /** From 1. */
-  readonly epoch: number;
-  /** From 1, within the epoch. */
+  /** From 1. `updateBatchNorm` has none. */
+  readonly epoch?: number;
+  /** From 1, within the epoch; of `updateBatchNorm`, the batch. */
   readonly step: number;
   /** The layer whose output, weight, gradient or moving statistics it is. */
   readonly layer?: string;
@@ -25,8 +25,8 @@ export interface NonFinitePlace {
 }
 
 /**
- * A loss, a gradient, a weight or a moving statistic that is infinite or not a number. The run has taken nothing of that step: weights,
- * optimizer, averages and moving statistics are those before it.
+ * A loss, a gradient, a weight or a moving statistic that is infinite or not a number. `fit` has taken nothing of that step: weights,
+ * optimizer, averages and moving statistics are those before it. `updateBatchNorm` has changed nothing at all.
  */
 export class NonFiniteError extends WeftError {
   override name = 'NonFiniteError';
@@ -62,7 +62,7 @@ export interface Finding extends Pick<NonFinitePlace, 'layer' | 'sample'> {
 const LOOKING = { training: true, updateStatistics: false };
 
 const firstIn = (values: TypedArray): number => values.findIndex((value) => !Number.isFinite(value));
-const layerOf = ({ name, ownName }: Parameter): string => name.slice(0, -ownName.length - 1);
+export const layerOf = ({ name, ownName }: Parameter): string => name.slice(0, -ownName.length - 1);
 
 /** Makes the step again, piece by piece, and says where the first number appears that isn't finite. Leaves nothing behind. */
 export async function findNonFinite(step: HaltedStep): Promise<Finding> {
@@ -101,18 +101,23 @@ async function inSamples({ model, samples }: HaltedStep, { x }: Batch): Promise<
   };
 }
 
-async function inWeights(model: Model): Promise<Finding | undefined> {
-  for (const parameter of model.parameters) {
+/** The first of some weights, or moving statistics, that isn't finite, and what it holds. */
+export async function firstNonFinite(
+  parameters: readonly Parameter[],
+): Promise<{ parameter: Parameter; value: number } | undefined> {
+  for (const parameter of parameters) {
     const values = await parameter.data();
     const at = firstIn(values);
-    if (at >= 0)
-      return {
-        what: `weight ${parameter.name} holds ${values[at]}`,
-        layer: layerOf(parameter),
-        cause: 'given',
-      };
+    if (at >= 0) return { parameter, value: values[at] };
   }
   return undefined;
+}
+
+async function inWeights(model: Model): Promise<Finding | undefined> {
+  const found = await firstNonFinite(model.parameters);
+  if (!found) return undefined;
+  const { parameter, value } = found;
+  return { what: `weight ${parameter.name} holds ${value}`, layer: layerOf(parameter), cause: 'given' };
 }
 
 async function inOutputs({ model, samples }: HaltedStep, { x }: Batch): Promise<Finding | undefined> {
@@ -160,12 +165,10 @@ async function inStatistics({ model, lossOf }: HaltedStep, { x }: Batch): Promis
   const before = await Promise.all(moving.map((parameter) => parameter.data()));
   try {
     scope(() => noGrad(() => void lossOperand(model, x, lossOf, { training: true })));
-    for (const parameter of moving) {
-      if (firstIn(await parameter.data()) < 0) continue;
-      const layer = layerOf(parameter);
-      return { what: `the ${parameter.ownName} of layer ${layer} overflows`, layer, cause: 'grown' };
-    }
-    return undefined;
+    const { parameter } = (await firstNonFinite(moving)) ?? {};
+    if (!parameter) return undefined;
+    const layer = layerOf(parameter);
+    return { what: `the ${parameter.ownName} of layer ${layer} overflows`, layer, cause: 'grown' };
   } finally {
     moving.forEach((parameter, i) => {
       parameter.set(before[i]);

@@ -3,6 +3,7 @@ import { ArraySource } from '../../src/data/batchSource.ts';
 import { type EpochLogs, fit } from '../../src/nn/fit.ts';
 import { BatchNormalization } from '../../src/nn/layers/batchNormalization.ts';
 import { layers } from '../../src/nn/layers/index.ts';
+import { NonFiniteError } from '../../src/nn/nonFinite.ts';
 import { SGD } from '../../src/nn/optimizers/index.ts';
 import { sequential } from '../../src/nn/sequential.ts';
 import { updateBatchNorm } from '../../src/nn/updateBatchNorm.ts';
@@ -51,26 +52,51 @@ describe('updateBatchNorm', () => {
     }
   });
 
-  it('changes nothing else, and momentum neither when it is broken off', async () => {
+  it('changes nothing when it is broken off', async () => {
     const model = network();
     const { randomStreams } = model;
     const [norm] = model.layers.filter((layer) => layer instanceof BatchNormalization);
-    const others = model.parameters.filter((_, i) => i < 2 || i > 3);
-    const before = await Promise.all(others.map((parameter) => parameter.data()));
+    const before = await model.weights();
     const broken = updateBatchNorm(
       model,
       { source: source(), indices: all },
       {
         batchSize: 5,
-        onProgress: () => {
-          throw new Error('enough');
+        onProgress: (done) => {
+          if (done === 10) throw new Error('enough');
         },
       },
     );
     await expect(broken).rejects.toThrow('enough');
     expect(norm.momentum).toBe(0.99);
     expect(randomStreams.map(({ position }) => position)).toEqual([0]);
-    expect(await Promise.all(others.map((parameter) => parameter.data()))).toEqual(before);
+    expect(await model.weights()).toEqual(before);
+  });
+
+  it('changes only the statistics', async () => {
+    const model = network();
+    const before = await model.weights();
+    await updateBatchNorm(model, { source: source(), indices: all }, { batchSize: 5 });
+    const after = await model.weights();
+    const changed = [...before.keys()].filter(
+      (name) => `${after.get(name)?.data}` !== `${before.get(name)?.data}`,
+    );
+    expect(changed).toEqual(['batch_normalization.moving_mean', 'batch_normalization.moving_variance']);
+  });
+
+  it('names the layer and the batch that a statistic would be NaN of, and changes nothing', async () => {
+    const model = network();
+    const before = await model.weights();
+    const broken = new ArraySource(values.with(7 * FEATURES + 1, Number.NaN), labels, [FEATURES]);
+    const error = await updateBatchNorm(model, { source: broken, indices: all }, { batchSize: 5 }).catch(
+      (e) => e,
+    );
+    expect(error).toBeInstanceOf(NonFiniteError);
+    expect(error.message).toBe(
+      'updateBatchNorm: with batch 2 the moving_mean of layer batch_normalization becomes NaN. The statistics are those of before',
+    );
+    expect(error.place).toEqual({ step: 2, layer: 'batch_normalization' });
+    expect(await model.weights()).toEqual(before);
   });
 });
 

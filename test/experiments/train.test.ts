@@ -130,7 +130,15 @@ describe('weft train v5', () => {
       expect(second.stdout).toMatch(
         /the time of --max-time is over; go on: weft train v5 --resume .*interrupted\n$/,
       );
-      expect(checkpoint.equals(await fs.readFile(join(path(name), 'checkpoint.safetensors')))).toBe(false);
+      const file = join(path(name), 'checkpoint.safetensors');
+      const newer = await fs.readFile(file);
+      expect(checkpoint.equals(newer)).toBe(false);
+      await fs.writeFile(file, newer.with(newer.length - 1, newer[newer.length - 1] ^ 1));
+      const damaged = await weft(train('--resume', path(name)));
+      expect(errorOf(damaged)).toMatch(
+        /^error: .*interrupted\/checkpoint\.safetensors: safetensors: the file is damaged: /,
+      );
+      await fs.writeFile(file, newer);
       const last = await weft(train('--resume', path(name)));
       expect(errorOf(last)).toBe('');
       await expectSameFiles(name);

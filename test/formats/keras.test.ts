@@ -308,6 +308,30 @@ describe('a file that is no Keras model of ours', () => {
     expect(() => modelFromKeras(text, 'x.h5', () => {})).toThrow(message);
   });
 
+  it('a layer of any name that HDF5 has a place for is written and read, of others it is said which', async () => {
+    const withNames = (...names: string[]) =>
+      sequential(
+        names.map((name) => layers.dense({ units: 2, name })),
+        { inputShape: [3], seed: 5 },
+      );
+    const model = withNames('a/b', 'a/c', 'a', '../x', '..', '__proto__', 'constructor', 'ü');
+    const back = await loadKerasModel(await saveKerasModel(model));
+    expect(await back.weights()).toEqual(await model.weights());
+    for (const [name, shown] of [
+      ['a//b', 'a//b'],
+      ['/a', '/a'],
+      ['a/', 'a/'],
+      ['.', '.'],
+      ['a\0b', 'a\\u0000b'],
+    ])
+      await expect(saveKerasModel(withNames(name), { name: 'x.h5' })).rejects.toThrow(
+        `x.h5: HDF5 has no groups of such a name: '${shown}'`,
+      );
+    await expect(saveKerasModel(withNames('a', 'a/a'), { name: 'x.h5' })).rejects.toThrow(
+      "x.h5: HDF5: the file could not be written: two groups are named '/model_weights/a/a'",
+    );
+  });
+
   it('weights that are not laid out as Keras does it are refused', async () => {
     const named = (names: string[], groups: [string, Partial<GroupToWrite>][] = []): GroupToWrite => ({
       ...empty,

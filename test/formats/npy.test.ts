@@ -1,3 +1,4 @@
+import { zipSync } from 'fflate';
 import { describe, expect, it } from 'vitest';
 import { decodeNpy, encodeNpy, type NpyData } from '../../src/formats/npy.ts';
 import { decodeNpz, encodeNpz } from '../../src/formats/npz.ts';
@@ -155,6 +156,22 @@ describe('npz', () => {
     expect((await decodeNpz(file)).size).toBe(65_535);
     expect(performance.now() - start).toBeLessThan(5000);
     await expect(encodeNpz(arrays(65_536))).rejects.toThrow(/65536 arrays .* at most 65535/);
+  });
+
+  it.each(['../x', 'a/../../x', '/x', '\\x', 'C:\\x', '..\\x'])(
+    "neither holds nor gives '%s', which would be a file outside of the folder that it is unpacked into",
+    async (name) => {
+      const array = { shape: [1], data: Float32Array.of(1) };
+      const message = / is a path that leads out of the archive$/;
+      await expect(encodeNpz(new Map([[name, array]]))).rejects.toThrow(message);
+      const file = zipSync({ [`${name}.npy`]: encodeNpy(array) });
+      await expect(decodeNpz(file, { name: 'x.npz' })).rejects.toThrow(message);
+    },
+  );
+
+  it.each(['a/x', 'a..b', '...', '__proto__', 'C:x'])("gives '%s' back", async (name) => {
+    const file = await encodeNpz(new Map([[name, { shape: [1], data: Float32Array.of(1) }]]));
+    expect([...(await decodeNpz(file)).keys()]).toEqual([name]);
   });
 
   it('is refused or read, whatever bytes are changed', async () => {

@@ -278,6 +278,39 @@ describe('a file', () => {
   });
 });
 
+describe('a run', () => {
+  it('says with its name what is wrong with the checkpoint that it is to go on from', async () => {
+    let file = new Uint8Array();
+    const save = async (saved: Uint8Array) => {
+      file = new Uint8Array(saved);
+    };
+    await fit(network(1), options({ checkpoint: { save } }));
+    const damaged = file.with(file.length - 1, file[file.length - 1] ^ 1);
+    const goingOn = (resume: Uint8Array, more: object = {}) =>
+      fit(network(1), options({ resume, checkpoint: { save, name: 'a/checkpoint' }, ...more }));
+    await expect(goingOn(damaged)).rejects.toThrow(/^a\/checkpoint: safetensors: the file is damaged: /);
+    await expect(goingOn(file, { batchSize: 4 })).rejects.toThrow(/^a\/checkpoint: the checkpoint is of /);
+    const callbacks = [new EarlyStopping()];
+    await expect(goingOn(file, { callbacks })).rejects.toThrow(
+      /^a\/checkpoint: the checkpoint: EarlyStopping: expected an object, got /,
+    );
+    await expect(fit(network(1), options({ resume: damaged }))).rejects.toThrow(/^safetensors: the file is/);
+  });
+
+  it('is the only one of its model', async () => {
+    const model = network(1);
+    const first = fit(model, options());
+    await expect(fit(model, options())).rejects.toThrow(
+      'fit: the model is being trained already: await that training first',
+    );
+    const { history } = await first;
+    expect(history).toEqual((await fit(network(1), options())).history);
+    const broken = options({ callbacks: [{ onEpochEnd: () => Promise.reject(new Error('enough')) }] });
+    await expect(fit(model, broken)).rejects.toThrow('enough');
+    expect((await fit(model, options())).history.length).toBe(history.length);
+  });
+});
+
 describe('the numbers of a run', () => {
   it.each<[option: string, values: unknown[], range: string]>([
     ['epochs', [0, Number.NaN, '2', 1.5, undefined], 'a whole number of at least 1'],

@@ -1,4 +1,4 @@
-import { checkBytes } from '../../checks.ts';
+import { checkBytes, showValue } from '../../checks.ts';
 import { WeftError } from '../../errors.ts';
 import { type Shape, showShape, sizeOf } from '../../tensor/shape.ts';
 import { type Hdf5Options, Hdf5Session } from './session.ts';
@@ -99,8 +99,12 @@ export class Hdf5File {
   }
 }
 
-/** The bytes of a file with these groups, attributes and datasets. */
+/**
+ * The bytes of a file with these groups, attributes and datasets. A group whose name has slashes lies in others.
+ * @throws WeftError where a group has a name that the format has no place for
+ */
 export async function encodeHdf5(root: GroupToWrite, options: Hdf5Options = {}): Promise<Uint8Array> {
+  checkNames(root, options.name ?? 'the file');
   const bytes = bytesOf(root);
   const { timeLimit = 60_000 + Math.ceil(bytes / 1000) } = options;
   const session = await Hdf5Session.start({ ...options, timeLimit }, OWN_MEMORY + 4 * bytes);
@@ -108,6 +112,15 @@ export async function encodeHdf5(root: GroupToWrite, options: Hdf5Options = {}):
     return await session.ask<Uint8Array>({ do: 'write', root });
   } finally {
     session.end();
+  }
+}
+
+/** The format skips parts of a path that are empty or a dot, and ends it at a zero. */
+function checkNames({ groups }: GroupToWrite, file: string): void {
+  for (const [name, group] of groups) {
+    if (name.includes('\0') || name.split('/').some((part) => part === '' || part === '.'))
+      throw new WeftError(`${file}: HDF5 has no groups of such a name: ${showValue(name)}`);
+    checkNames(group, file);
   }
 }
 

@@ -124,7 +124,7 @@ export class Hdf5Session {
    */
   ask<T>(request: Request, timeLimit?: number): Promise<T> {
     return new Promise<unknown>((resolve, reject) => {
-      if (this.ended) reject(this.failure(this.ended));
+      if (this.ended) return reject(this.failure(this.ended));
       const what = whatOf(request);
       const timer =
         timeLimit === undefined

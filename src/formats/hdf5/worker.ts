@@ -58,6 +58,12 @@ function makeResponder(load: () => any): (request: Request) => Promise<Answer> {
     console.warn = () => {};
     h5 = load();
     library = await h5.ready;
+    // Python's bytes are called ASCII, and hold UTF-8.
+    const { get_attribute_metadata } = library;
+    library.get_attribute_metadata = (...place: unknown[]) => ({
+      ...get_attribute_metadata(...place),
+      cset: 1,
+    });
   }
 
   function attribute(path: string, name: string, maxBytes: number): Attribute | undefined {
@@ -88,6 +94,14 @@ function makeResponder(load: () => any): (request: Request) => Promise<Answer> {
   function write(root: GroupToWrite): Uint8Array {
     const path = '/written.h5';
     const out = new h5.File(path, 'w');
+    const written = new Set<string>();
+    /** Groups within one another, where the name has slashes. */
+    const groupIn = (parent: any, name: string) => {
+      const path = `${parent.path}/${name}`;
+      if (written.has(path)) throw new Error(`two groups are named '${path}'`);
+      written.add(path);
+      return name.split('/').reduce((outer, part) => outer.get(part) ?? outer.create_group(part), parent);
+    };
     const fill = (group: any, { attributes, groups, datasets }: GroupToWrite) => {
       for (const [name, value] of attributes) {
         if (typeof value === 'string') group.create_attribute(name, value, [], 'A');
@@ -99,7 +113,7 @@ function makeResponder(load: () => any): (request: Request) => Promise<Answer> {
       }
       for (const [name, { shape, data }] of datasets)
         group.create_dataset({ name, data, shape: [...shape], dtype: '<f' });
-      for (const [name, inner] of groups) fill(group.create_group(name), inner);
+      for (const [name, inner] of groups) fill(groupIn(group, name), inner);
     };
     fill(out, root);
     out.close();

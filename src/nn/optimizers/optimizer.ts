@@ -30,7 +30,7 @@ export function checkMinimize(loss: Tensor | LossFunction, parameters: readonly 
  * has, as where a model is fitted again, and begins anew for others.
  */
 export abstract class Optimizer {
-  /** Steps made so far: schedules go by it. */
+  /** Steps made so far. Setting it moves the schedule alone: Adam's correction for bias goes by `stepsOf`. */
   abstract iterations: number;
   /** May be set between steps, also of a recorded step. */
   abstract learningRate: LearningRate;
