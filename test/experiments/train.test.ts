@@ -130,15 +130,15 @@ describe('weft train v5', () => {
       expect(second.stdout).toMatch(
         /the time of --max-time is over; go on: weft train v5 --resume .*interrupted\n$/,
       );
-      const file = join(path(name), 'checkpoint.safetensors');
-      const newer = await fs.readFile(file);
+      const newer = await fs.readFile(join(path(name), 'checkpoint.safetensors'));
       expect(checkpoint.equals(newer)).toBe(false);
+      await fs.cp(path(name), path('damaged'), { recursive: true });
+      const file = join(path('damaged'), 'checkpoint.safetensors');
       await fs.writeFile(file, newer.with(newer.length - 1, newer[newer.length - 1] ^ 1));
-      const damaged = await weft(train('--resume', path(name)));
+      const damaged = await weft(train('--resume', path('damaged')));
       expect(errorOf(damaged)).toMatch(
-        /^error: .*interrupted\/checkpoint\.safetensors: safetensors: the file is damaged: /,
+        /^error: .*damaged\/checkpoint\.safetensors: safetensors: the file is damaged: /,
       );
-      await fs.writeFile(file, newer);
       const last = await weft(train('--resume', path(name)));
       expect(errorOf(last)).toBe('');
       await expectSameFiles(name);
