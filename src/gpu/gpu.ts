@@ -37,7 +37,7 @@ export interface GpuCounters {
 export interface GpuOptions {
   /** `'adapter'` (default) asks for the adapter's own buffer sizes, `'default'` for WebGPU's guaranteed limits. */
   limits?: 'adapter' | 'default';
-  /** Called once when the device closes, to let go of what keeps it alive. */
+  /** Called once when the device closes, or can't be opened, to let go of what keeps it alive. */
   onClose?: () => void;
   /** Called with each answer that comes only when the GPU has done its work. */
   whileWaiting?: (answer: Promise<unknown>) => void;
@@ -132,11 +132,17 @@ export class Gpu {
     try {
       device = await adapter.requestDevice({ requiredFeatures: wanted, requiredLimits });
     } catch (error) {
+      options.onClose?.();
       throw new GpuError(`${adapterName(adapter.info)} gave no device: ${(error as Error).message}`);
     }
     const gpu = new Gpu(device, adapter, options.onClose ?? (() => {}), options.whileWaiting);
-    await gpu.selfCheck();
-    return gpu;
+    try {
+      await gpu.selfCheck();
+      return gpu;
+    } catch (error) {
+      gpu.close();
+      throw error;
+    }
   }
 
   /** Whether the device was lost or closed: nothing computes on it any more, and `init()` opens another. */

@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { GpuError, ShapeError } from '../../src/errors.ts';
-import type { Gpu } from '../../src/gpu/gpu.ts';
+import { Gpu } from '../../src/gpu/gpu.ts';
 import { kernel } from '../../src/gpu/kernel.ts';
 import { add, mul } from '../../src/kernels/binary.ts';
 import { relu } from '../../src/kernels/relu.ts';
 import { layers } from '../../src/nn/layers/index.ts';
 import { sequential } from '../../src/nn/sequential.ts';
+import { openAdapter } from '../../src/node/adapter.ts';
 import { zeros } from '../../src/tensor/create.ts';
 import { close, init } from '../../src/tensor/device.ts';
 import { launch, range, split } from '../../src/tensor/launch.ts';
@@ -442,5 +443,26 @@ describe('init', () => {
     await expect(init({ adapter: 'no such adapter' })).rejects.toThrow("no adapter 'no such adapter'");
     await testGpu();
     expect(await tensor(5).item()).toBe(5);
+  });
+
+  test('lets go of the adapter where no device is opened on it', async () => {
+    const { adapter, close: letGo } = await openAdapter({ adapter: process.env.WEFT_ADAPTER });
+    const { features, info, limits } = adapter;
+    const lost = async () => {
+      const device = await adapter.requestDevice();
+      device.destroy();
+      return device;
+    };
+    const none = () => Promise.reject(new Error('none left'));
+    for (const requestDevice of [none, lost]) {
+      let onClose = () => {};
+      const closed = new Promise<void>((resolve) => {
+        onClose = resolve;
+      });
+      const stub = { features, info, limits, requestDevice } as unknown as GPUAdapter;
+      await expect(Gpu.open(stub, { onClose })).rejects.toThrow(GpuError);
+      await closed;
+    }
+    letGo();
   });
 });
