@@ -1,11 +1,10 @@
-import fs from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import type { Answer } from '../analysis/mistakes.ts';
 import type { ImageSet } from '../data/batchSource.ts';
 import type { ClassGroups } from '../data/classGroups.ts';
 import { WeftError } from '../errors.ts';
 import type { Model } from '../nn/model.ts';
-import { atomicWrite } from '../node/files.ts';
+import { atomicWrite, makeFolder } from '../node/files.ts';
 import { threeDigits } from '../report/numbers.ts';
 import { reportPage } from '../report/page.ts';
 import { formatShares } from '../report/scores.ts';
@@ -127,7 +126,7 @@ export async function evaluateRuns(
       if (tested) classifiers.push({ tested, data, classes: data.test.classNames.join() });
       const folder = folderFor(member, members, options.out);
       if (folder === undefined) continue;
-      await fs.mkdir(folder, { recursive: true });
+      await makeFolder(folder);
       await writeEvaluation(folder, evaluation);
       const page = join(folder, 'evaluation.html');
       await atomicWrite(page, evaluationPage(member.name, evaluation, whole.test));

@@ -64,7 +64,9 @@ export async function makeFolder(path: string): Promise<void> {
       await make();
     });
   } catch (error) {
-    const isThere = hasCode(error, 'EEXIST') && (await fs.stat(path)).isDirectory();
+    // A link may lead nowhere.
+    const found = hasCode(error, 'EEXIST') ? await fs.stat(path).catch(() => undefined) : undefined;
+    const isThere = found?.isDirectory();
     if (!isThere) throw writeError(path, error);
   }
 }

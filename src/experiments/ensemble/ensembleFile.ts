@@ -2,7 +2,7 @@ import fs from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { WeftError } from '../../errors.ts';
-import { atomicWrite, writeError } from '../../node/files.ts';
+import { atomicWrite, makeFolder } from '../../node/files.ts';
 import { object, type Schema, wholeNumber } from '../../schema.ts';
 import { classificationReport, figure, images, list, share, text } from '../fields.ts';
 import { json, readJson } from '../jsonFile.ts';
@@ -93,11 +93,7 @@ export type EnsembleFile = Readonly<v.InferOutput<typeof ensembleSchema>>;
 
 /** Makes a folder for what networks come to together. @throws WeftError where something is in it already */
 export async function makeEnsembleFolder(path: string): Promise<void> {
-  try {
-    await fs.mkdir(path, { recursive: true });
-  } catch (error) {
-    throw writeError(path, error);
-  }
+  await makeFolder(path);
   if ((await fs.readdir(path)).length > 0)
     throw new WeftError(`${path} holds files already: choose another folder`);
 }

@@ -4,7 +4,7 @@ import * as v from 'valibot';
 import type { DeadChannels, FeatureMaps, Filters } from '../../analysis/featureMaps.ts';
 import { showValue } from '../../checks.ts';
 import { WeftError } from '../../errors.ts';
-import { atomicWrite } from '../../node/files.ts';
+import { atomicWrite, makeFolder } from '../../node/files.ts';
 import { featureMapPicture, filtersPicture } from '../../report/featureMapPicture.ts';
 import { encodePng, grayPicture } from '../../report/pictures.ts';
 import { object, type Schema, wholeNumber } from '../../schema.ts';
@@ -81,11 +81,13 @@ export interface Found {
   readonly dead: { readonly images: number; readonly layers: ReadonlyMap<string, DeadChannels> };
 }
 
-/** Writes what was found into a folder, in place of what an earlier look found. */
+/** Writes what was found into a folder, in place of what an earlier look found. @throws WeftError naming what can't be removed or written */
 export async function writeInside(folder: string, found: Found): Promise<Inside> {
-  await fs.rm(join(folder, FILE), { force: true });
-  await fs.rm(join(folder, PICTURES), { recursive: true, force: true });
-  await fs.mkdir(join(folder, PICTURES), { recursive: true });
+  for (const name of [FILE, PICTURES])
+    await fs.rm(join(folder, name), { recursive: true, force: true }).catch((error) => {
+      throw new WeftError(`could not remove ${join(folder, name)}: ${error.message}`, { cause: error });
+    });
+  await makeFolder(join(folder, PICTURES));
   const save = async (name: string, png: Uint8Array) => {
     const picture = `${PICTURES}/${name}.png`;
     await atomicWrite(join(folder, picture), png);

@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs';
-import fs from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { WeftError } from '../../errors.ts';
-import { atomicWrite, writeError } from '../../node/files.ts';
+import { atomicWrite, makeFolder } from '../../node/files.ts';
 import { reportPage, type Section } from '../../report/page.ts';
 import { learningCurvesSection } from '../../report/sections/learningCurves.ts';
 import { VERSION } from '../../tensor/version.ts';
@@ -87,9 +86,7 @@ export async function report(
     subtitle: `${today()}, weft ${VERSION}`,
     sections: [...sections, ...missingSection(missing)],
   });
-  await fs.mkdir(dirname(target), { recursive: true }).catch((error) => {
-    throw writeError(dirname(target), error);
-  });
+  await makeFolder(dirname(target));
   await atomicWrite(target, page);
   out.line(`report: ${target}`);
   for (const { what, command } of missing) out.line(`  without ${what}: ${command}`);

@@ -1,9 +1,9 @@
-import fs from 'node:fs/promises';
 import { nearestNeighborAccuracy } from '../../analysis/nearestNeighbors.ts';
 import { tsne } from '../../analysis/tsne.ts';
 import { WeftError } from '../../errors.ts';
 import { extractor } from '../../nn/extractor.ts';
 import type { Model } from '../../nn/model.ts';
+import { makeFolder } from '../../node/files.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import { type Console, duration } from '../console.ts';
 import { type Member, membersAt } from '../evaluate.ts';
@@ -182,7 +182,7 @@ async function mapImages(
     );
     out.line(`right class by ${k} nearest neighbours: ${describeNeighbors(map)}`);
     const to = folder ?? newRunPath(`tsne-${fileNameOf(about.of)}`, seed, options);
-    await fs.mkdir(to, { recursive: true });
+    await makeFolder(to);
     out.line(`files: ${(await writeMap(to, map)).join(', ')}\n`);
   } finally {
     for (const used of [points, values]) used.dispose();
