@@ -50,7 +50,8 @@ export class Answers {
   }
 
   /** Resolves when every question was answered, one way or the other. */
-  settled(): Promise<unknown> {
-    return Promise.allSettled(this.unanswered);
+  async settled(): Promise<void> {
+    // An answer may lead to another question.
+    while (this.unanswered.size > 0) await Promise.allSettled(this.unanswered);
   }
 }
