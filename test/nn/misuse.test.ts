@@ -152,7 +152,10 @@ const own = { loss: meanSquaredError };
 const training: readonly WrongCall[] = [
   ['fit: epochs must be a whole number of at least 1, got undefined', () => fitted({ epochs: undefined })],
   ['fit: initialEpoch must be a whole number of at least 0, got -5', () => fitted({ initialEpoch: -5 })],
-  ['fit: stepsPerEpoch must be a whole number from 1 to 16777216, got 1.5', () => fitted({ stepsPerEpoch: 1.5 })],
+  [
+    'fit: stepsPerEpoch must be a whole number from 1 to 16777216, got 1.5',
+    () => fitted({ stepsPerEpoch: 1.5 }),
+  ],
   [
     'fit: checkpoint.seconds must be a number from 0 to Infinity, got NaN',
     () => fitted({ checkpoint: { save: async () => {}, seconds: Number.NaN } }),
