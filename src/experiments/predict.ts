@@ -58,6 +58,8 @@ function answer(
   voters: string,
   out: Console,
 ): void {
+  if (probabilities.some(Number.isNaN))
+    throw new WeftError(`${name}: the network gives no numbers: its weights aren't finite`);
   out.line(`\n${name}: ${classNames[argmaxRow(probabilities)]}${voters}`);
   if (truth !== undefined) out.line(`its label: ${FASHION_MNIST_CLASSES[truth]}`);
   const order = probabilities.map((_, k) => k).sort((a, b) => probabilities[b] - probabilities[a]);

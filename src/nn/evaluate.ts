@@ -139,11 +139,12 @@ class Classes {
     this.classes = logits.shape[1];
     if (at === 0) this.probabilities = new Float32Array(this.count * this.classes);
     truth.forEach((label, i) => {
-      const scores = values.subarray(i * this.classes, (i + 1) * this.classes);
+      const scores = (values as Float32Array).subarray(i * this.classes, (i + 1) * this.classes);
       const row = toProbabilities[this.scores](scores);
       this.probabilities.set(row, (at + i) * this.classes);
       const answer = this.classes === 1 ? Number(scores[0] > thresholdOf(this.scores)) : argmaxRow(row);
-      if (answer === label) this.correct++;
+      // Comparisons with NaN leave class 0.
+      if (answer === label && !scores.some(Number.isNaN)) this.correct++;
     });
   }
 
@@ -204,7 +205,7 @@ function softmaxRow(logits: ArrayLike<number>): Float64Array {
   return exps.map((value) => value / total);
 }
 
-/** Index of the first largest value. */
+/** Index of the first largest value, of numbers. */
 export function argmaxRow(values: ArrayLike<number>): number {
   let best = 0;
   for (let i = 1; i < values.length; i++) if (values[i] > values[best]) best = i;

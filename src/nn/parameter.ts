@@ -15,8 +15,8 @@ export interface ParameterOwner {
   readonly trainable: boolean;
 }
 
-/** Bytes of the largest buffer that any adapter has. */
-const LARGEST_BUFFER = 2 ** 32;
+/** Bytes that no adapter passes: a GPU that isn't open yet is asked when the tensor is made. */
+const LARGEST = { maxBufferSize: 2 ** 32, maxStorageBufferBindingSize: 2 ** 32 };
 
 /** How a parameter begins, and whether it is trained. */
 export interface ParameterOptions {
@@ -25,6 +25,8 @@ export interface ParameterOptions {
   readonly trainable?: boolean;
   /** Inputs and outputs that one unit sees. Default: by the shape, `[kernel height, kernel width, inputs, outputs]` or less. */
   readonly fans?: Fans;
+  /** Whether kernels bind it in one piece: not a product's, which is cut. Default false. */
+  readonly boundWhole?: boolean;
 }
 
 /** A weight of a layer. It exists without a GPU; its tensor is made when it is first used. */
@@ -41,8 +43,7 @@ export class Parameter {
     readonly shape: Shape,
     private readonly options: ParameterOptions,
   ) {
-    // A GPU that isn't open yet is asked when the tensor is made.
-    this.checkSize(openGpu()?.limits.maxBufferSize ?? LARGEST_BUFFER);
+    this.checkSize(openGpu()?.limits ?? LARGEST);
   }
 
   /** `layer.weight`, unique in its model. */
@@ -69,7 +70,7 @@ export class Parameter {
   get tensor(): Tensor {
     if (!this.made) {
       this.throwIfDisposed();
-      this.checkSize(currentGpu().limits.maxBufferSize);
+      this.checkSize(currentGpu().limits);
       const values = this.loaded ?? this.initialValues();
       // A weight outlives the step in which it is first used, recorded or not.
       this.made = currentGpu().unrecorded(() =>
@@ -118,12 +119,14 @@ export class Parameter {
       throw new WeftError(`weight ${this.name} was used after the dispose() of its model or layer`);
   }
 
-  /** @throws ShapeError where no buffer of `most` bytes holds the values: before they are drawn. */
-  private checkSize(most: number): void {
+  /** @throws ShapeError where the GPU can't hold or bind the values: before they are drawn. */
+  private checkSize({ maxBufferSize, maxStorageBufferBindingSize }: typeof LARGEST): void {
+    const { boundWhole = false } = this.options;
+    const most = boundWhole ? Math.min(maxBufferSize, maxStorageBufferBindingSize) : maxBufferSize;
     if (4 * this.size > most)
       throw new ShapeError(
         this.name,
-        `at most ${Math.floor(most / 4)} values, which one buffer of the GPU holds: take fewer units or filters, or a smaller input`,
+        `at most ${Math.floor(most / 4)} values, which one ${boundWhole ? 'binding' : 'buffer'} of the GPU holds: take fewer units or filters, or a smaller input`,
         `${this.size} of shape ${showShape(this.shape)}`,
       );
   }

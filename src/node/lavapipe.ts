@@ -3,7 +3,9 @@ import fs from 'node:fs/promises';
 import os from 'node:os';
 import { join } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
+import * as v from 'valibot';
 import { WeftError } from '../errors.ts';
+import { object, parseJson } from '../schema.ts';
 import { aptProblem, libraryFolders, unpackPackages } from './apt.ts';
 import { cacheDir, cachePath, withTemporaryFolder } from './cacheDir.ts';
 import { listAdapters } from './dawn.ts';
@@ -23,6 +25,12 @@ const DRIVER = 'libvulkan_lvp.so';
 /** Downloads, what is in them and apt's lists: measured 317 MiB. */
 const UNPACKING_BYTES = 350e6;
 const PACKAGES = ['mesa-vulkan-drivers', 'libvulkan1'];
+
+/** What a driver's package says of it to the Vulkan loader. */
+const ICD_MANIFEST = object({
+  file_format_version: v.string(),
+  ICD: object({ library_path: v.string(), api_version: v.string(), library_arch: v.optional(v.string()) }),
+});
 
 /** Suites that bring a Mesa that Dawn accepts where the release's own is too old: Debian 12 has 22.3. */
 const BACKPORTS: Record<string, string> = { bookworm: 'bookworm-backports' };
@@ -116,9 +124,10 @@ async function gather(root: string, target: string): Promise<void> {
   const manifests = join(root, 'usr/share/vulkan/icd.d');
   const name = (await fs.readdir(manifests)).find((file) => file.startsWith('lvp_icd'));
   if (!name) throw new WeftError(`the package ${PACKAGES[0]} holds no lavapipe`);
-  const manifest = JSON.parse(await fs.readFile(join(manifests, name), 'utf8'));
-  manifest.ICD.library_path = `./lib/${DRIVER}`;
-  await fs.writeFile(join(target, MANIFEST), JSON.stringify(manifest, null, 2), { mode: 0o644 });
+  const path = join(manifests, name);
+  const manifest = parseJson(path, await fs.readFile(path, 'utf8'), ICD_MANIFEST);
+  const own = { ...manifest, ICD: { ...manifest.ICD, library_path: `./lib/${DRIVER}` } };
+  await fs.writeFile(join(target, MANIFEST), JSON.stringify(own, null, 2), { mode: 0o644 });
 }
 
 /**

@@ -72,3 +72,19 @@ describe('a classifier', () => {
     },
   );
 });
+
+it.each([1, 2])('a network of %d outputs that gives NaN is right about nothing', async (units) => {
+  const model = sequential([layers.dense({ units, activation: 'sigmoid' })], { inputShape: [2] });
+  model.setWeights(
+    new Map(
+      [...(await model.weights())].map(([name, { shape, data }]) => [
+        name,
+        { shape, data: data.map(() => Number.NaN) },
+      ]),
+    ),
+  );
+  const result = await evaluate(model, samples(), { loss: units === 1 ? binary : oneHot });
+  expect(result.loss).toBeNaN();
+  expect(result.accuracy).toBe(0);
+  model.dispose();
+});

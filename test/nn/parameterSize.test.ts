@@ -14,4 +14,10 @@ test('weights that no buffer holds are refused when the layer is put on its inpu
   expect(filters).toThrow(/conv2d\.kernel: expected at most \d+ values/);
   const { limits } = await testGpu();
   expect(wide).toThrow(`at most ${Math.floor(limits.maxBufferSize / 4)} values`);
+  // A dense layer's are cut where they pass a binding, a convolution's are not.
+  const convolution = () => sequential([layers.conv2d({ filters: 4096 })], { inputShape: [8, 8, 1024] });
+  if (limits.maxStorageBufferBindingSize < 4 * 9 * 1024 * 4096)
+    expect(convolution).toThrow(
+      /conv2d\.kernel: expected at most \d+ values, which one binding of the GPU holds/,
+    );
 });

@@ -35,7 +35,7 @@ export class Conv2d extends KernelLayer<Conv2dConfig> {
     const [height, width] = typeof kernelSize === 'number' ? [kernelSize, kernelSize] : kernelSize;
     const shape = [height, width, inputShape[2], filters];
     const { Y, X } = geometryOf([[1, ...inputShape], shape], padding, strides);
-    this.addKernel(shape, filters);
+    this.addKernel(shape, filters, true);
     return [Y, X, filters];
   }
 

@@ -39,7 +39,7 @@ export class Conv2dTranspose extends KernelLayer<Conv2dTransposeConfig> {
     const shape = [height, width, filters, inputShape[2]];
     const { H, W } = transposedGeometryOf([[1, ...inputShape], shape], this.options);
     // Keras and PyTorch alike count the filters as its inputs, by their place in the kernel's shape.
-    this.addKernel(shape, filters);
+    this.addKernel(shape, filters, true);
     return [H, W, filters];
   }
 

@@ -20,7 +20,7 @@ export class Dense extends KernelLayer<DenseConfig> {
     const { units } = this.config;
     if (inputShape.length !== 1)
       throw new ShapeError(this.name, 'vectors [features] (flatten images first)', showShape(inputShape));
-    this.addKernel([inputShape[0], units], units);
+    this.addKernel([inputShape[0], units], units, false);
     return [units];
   }
 

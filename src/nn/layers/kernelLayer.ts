@@ -31,10 +31,11 @@ export abstract class KernelLayer<Config extends KernelLayerConfig> extends Laye
     checkNumber(this.name, 'kernelRegularizer.l2', l2, { from: 0 });
   }
 
-  protected addKernel(shape: Shape, outputs: number): void {
+  /** @param boundWhole see `ParameterOptions` */
+  protected addKernel(shape: Shape, outputs: number, boundWhole: boolean): void {
     const { kernelInitializer = 'glorotUniform', kernelRegularizer: regularizer } = this.config;
     const { biasInitializer = 'zeros', useBias = true } = this.config;
-    this.kernel = this.addWeight('kernel', shape, kernelInitializer, { regularizer });
+    this.kernel = this.addWeight('kernel', shape, kernelInitializer, { regularizer, boundWhole });
     // PyTorch draws a bias by what its kernel takes in.
     if (useBias) this.bias = this.addWeight('bias', [outputs], biasInitializer, { fans: fansOf(shape) });
   }
