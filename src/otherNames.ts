@@ -2,20 +2,20 @@ import { WeftError } from './errors.ts';
 import { nearestName } from './nearestName.ts';
 
 /**
- * Gives a class methods of TensorFlow.js and Keras that it hasn't got, and that their users call first: each throws an error that says what
- * is written here. Types don't have them.
- * @param instead by name, what to write
+ * A class to extend, with methods of TensorFlow.js and Keras that the extending one hasn't got and that their users call first: each throws
+ * an error that says what is written here. Types don't have them. As an expression without effects, marked as pure, it leaves a bundle with
+ * the class that extends it.
+ * @param instead gives by name what to write
  */
-export function explainMethods(
-  { prototype, name: owner }: { readonly prototype: object; readonly name: string },
-  instead: Readonly<Record<string, string>>,
-): void {
-  for (const [name, advice] of Object.entries(instead)) {
+export function explaining(owner: string, instead: () => Readonly<Record<string, string>>): new () => object {
+  const Explaining = class {};
+  for (const [name, advice] of Object.entries(instead())) {
     const value = () => {
       throw new WeftError(`a ${owner} has no ${name}(): ${advice}`);
     };
-    Object.defineProperty(prototype, name, { value, configurable: true, writable: true });
+    Object.defineProperty(Explaining.prototype, name, { value, configurable: true, writable: true });
   }
+  return Explaining;
 }
 
 /** What the language itself asks an object for. */

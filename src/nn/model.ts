@@ -3,7 +3,7 @@ import { ShapeError, WeftError } from '../errors.ts';
 import { add } from '../kernels/binary.ts';
 import { l2 } from '../kernels/l2.ts';
 import { reshape } from '../kernels/reshape.ts';
-import { explainMethods } from '../otherNames.ts';
+import { explaining } from '../otherNames.ts';
 import { checkSeed, type RandomStream } from '../tensor/random.ts';
 import { type Shape, sameShape, showShape, sizeOf } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
@@ -65,8 +65,18 @@ export function joinModel(layers: readonly Layer[], seed: number): void {
   }
 }
 
+const FIT = 'write fit(model, { train: { source, indices }, optimizer, loss, metrics, epochs })';
+
+const otherNames = () => ({
+  compile: FIT,
+  fit: FIT,
+  fitDataset: FIT,
+  evaluate: 'write evaluate(model, { source, indices })',
+  add: 'write sequential([layers.dense({ units: 10 }), …], { inputShape })',
+});
+
 /** Layers that form a graph without cycles. It is put together and described without a GPU. */
-export abstract class Model {
+export abstract class Model extends /* @__PURE__ */ explaining('Model', otherNames) {
   /** Every layer once, in the order of their first calls. */
   readonly layers: readonly Layer[];
   readonly seed: number;
@@ -81,6 +91,7 @@ export abstract class Model {
   private readonly predictor = new Predictor(this);
 
   constructor({ inputs, calls, outputs, seed }: ModelParts) {
+    super();
     this.inputs = inputs;
     this.calls = calls;
     this.outputs = outputs;
@@ -340,16 +351,6 @@ export abstract class Model {
     this.predictor.dispose();
   }
 }
-
-const FIT = 'write fit(model, { train: { source, indices }, optimizer, loss, metrics, epochs })';
-
-explainMethods(Model, {
-  compile: FIT,
-  fit: FIT,
-  fitDataset: FIT,
-  evaluate: 'write evaluate(model, { source, indices })',
-  add: 'write sequential([layers.dense({ units: 10 }), …], { inputShape })',
-});
 
 /** What is to become of a weight. @throws WeftError unless it is of the shape, and as many numbers. */
 function valuesOf(

@@ -2,7 +2,7 @@ import { checkOneOf, showValue } from '../checks.ts';
 import { ShapeError, WeftError } from '../errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { BufferView, type GpuBuffer, PoolBuffer } from '../gpu/pool.ts';
-import { explainMethods } from '../otherNames.ts';
+import { explaining } from '../otherNames.ts';
 import type { TapeNode } from './autograd.ts';
 import { currentGpu } from './device.ts';
 import { elementsOf, expectCount, expectUnchanged, type Nested } from './elements.ts';
@@ -57,11 +57,26 @@ export class Storage {
   }
 }
 
+const LATER = 'the GPU answers later, write await x.data(), which is flat and row-major';
+
+const otherNames = () => ({
+  dataSync: LATER,
+  arraySync: LATER,
+  array: LATER,
+  backward: 'write gradients(loss, [w]), or optimizer.minimize(loss, model.trainableParameters)',
+  ...Object.fromEntries(
+    ['add', 'sub', 'mul', 'div', 'matMul', 'relu', 'sum', 'mean', 'reshape'].map((name) => [
+      name,
+      `ops are functions, write ${name.toLowerCase()}(x, …)`,
+    ]),
+  ),
+});
+
 /**
  * An array of numbers in GPU memory: row-major, images as NHWC. Made by ops and by `tensor`, `zeros`, `full`; freed by the scope
  * that it was made in, or by `dispose()`.
  */
-export class Tensor {
+export class Tensor extends /* @__PURE__ */ explaining('Tensor', otherNames) {
   /** Whether gradients flow to this tensor: set on trainable weights. */
   requiresGrad = false;
   /** @internal The op that made this tensor, while its backward pass can still run. */
@@ -76,6 +91,7 @@ export class Tensor {
     readonly dtype: DType,
     storage: Storage,
   ) {
+    super();
     this.held = storage.hold();
   }
 
@@ -162,21 +178,6 @@ export class Tensor {
     return new Tensor([...shape], this.dtype, this.storage.part(offset * 4, size * 4));
   }
 }
-
-const LATER = 'the GPU answers later, write await x.data(), which is flat and row-major';
-
-explainMethods(Tensor, {
-  dataSync: LATER,
-  arraySync: LATER,
-  array: LATER,
-  backward: 'write gradients(loss, [w]), or optimizer.minimize(loss, model.trainableParameters)',
-  ...Object.fromEntries(
-    ['add', 'sub', 'mul', 'div', 'matMul', 'relu', 'sum', 'mean', 'reshape'].map((name) => [
-      name,
-      `ops are functions, write ${name.toLowerCase()}(x, …)`,
-    ]),
-  ),
-});
 
 /**
  * The one place that refuses what isn't a tensor where an op, a model or a recorded step takes one.

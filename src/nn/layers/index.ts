@@ -26,7 +26,7 @@ import { UpSampling2d, type UpSampling2dConfig } from './upSampling2d.ts';
  * The layers, with Keras' names and defaults. A layer's kind is its name here; another name is an error.
  * @namespace
  */
-export const layers = explainedTable('layers', {
+export const layers = /* @__PURE__ */ explainedTable('layers', {
   /** Convolution over images. */
   conv2d: (config: Conv2dConfig): Layer => new Conv2d('conv2d', config),
   /** Transposed convolution: enlarges images. */
