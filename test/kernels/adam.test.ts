@@ -61,8 +61,9 @@ test.each([
       });
     }
     const label = `[${shape}], ${again}`;
-    compare(await parameter.data(), expected.w, STEPS, `${label}: weights`);
-    compare(await m.data(), expected.m, STEPS, `${label}: first moment`);
+    // A single weight or moment may be small by chance: its round-off is that of the terms, which cancel.
+    compare(await parameter.data(), expected.w, STEPS, `${label}: weights`, 8, 0.1 * start);
+    compare(await m.data(), expected.m, STEPS, `${label}: first moment`, 8, 1 - options.beta1);
     compare(await v.data(), expected.v, STEPS, `${label}: second moment`);
   }
 });
