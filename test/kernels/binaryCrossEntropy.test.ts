@@ -35,6 +35,8 @@ test('matches the reference, forward and gradient', async () => {
       attrs: { target },
       cotangent: (shape) => random.uniform(shape, 0.5, 2),
       label,
+      // (sigmoid(x) - target) / N, times a cotangent that isn't less.
+      gradientTerms: 0.5 / target.data.length,
       factor: EXP_ROUND_OFFS,
     });
   }
