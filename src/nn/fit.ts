@@ -21,7 +21,7 @@ import {
   lossOperand,
   type Metric,
 } from './evaluate.ts';
-import { checkedFit } from './fitOptions.ts';
+import { BATCH_SIZE, CHECKPOINT_SECONDS, checkedFit } from './fitOptions.ts';
 import type { Model } from './model.ts';
 import { keepStatistics } from './movingStatistics.ts';
 import { type Finding, findNonFinite, type HaltedStep, NonFiniteError } from './nonFinite.ts';
@@ -115,8 +115,6 @@ const inTraining = new WeakSet<Model>();
 
 /** Progress is read from the GPU at most this often. */
 const READ_EVERY_MS = 1000;
-/** A run is kept at least this often. */
-const CHECKPOINT_SECONDS = 60;
 /** What a checkpoint holds beside weights, by the beginning of its name. */
 const OPTIMIZER = 'optimizer ';
 const AVERAGING = 'averaging ';
@@ -155,7 +153,7 @@ export class Training {
     const {
       train,
       validation,
-      batchSize = 32,
+      batchSize = BATCH_SIZE,
       loss = classLoss,
       metrics,
       averaging,

@@ -5,6 +5,10 @@ import type { FitOptions } from './fit.ts';
 import { Model } from './model.ts';
 import { checkedSamples } from './samples.ts';
 
+/** Where none is given. */
+export const BATCH_SIZE = 32;
+/** A run is kept at least this often, where nothing else is given. */
+export const CHECKPOINT_SECONDS = 60;
 /** An epoch's figures lie in one buffer. */
 const MOST_STEPS = 2 ** 24;
 
@@ -21,12 +25,12 @@ export function checkedFit(model: Model, options: FitOptions): CheckedFit {
     throw new WeftError(`fit: its first argument must be a model, got ${showValue(model)}`);
   checkOptions('fit', options, '{ train, optimizer, epochs }');
   const { optimizer, loss, callbacks = [], checkpoint, shouldStop } = options;
-  const { initialEpoch = 0, batchSize = 32, stepsPerEpoch = 1 } = options;
+  const { initialEpoch = 0, batchSize = BATCH_SIZE, stepsPerEpoch = 1 } = options;
   checkNumber('fit', 'initialEpoch', initialEpoch, { from: 0, whole: true });
   checkNumber('fit', 'epochs', options.epochs, { from: initialEpoch + 1, whole: true });
   checkNumber('fit', 'batchSize', batchSize, { from: 1, whole: true });
   checkNumber('fit', 'stepsPerEpoch', stepsPerEpoch, { from: 1, to: MOST_STEPS, whole: true });
-  checkNumber('fit', 'checkpoint.seconds', checkpoint?.seconds ?? 60, {
+  checkNumber('fit', 'checkpoint.seconds', checkpoint?.seconds ?? CHECKPOINT_SECONDS, {
     from: 0,
     to: Number.POSITIVE_INFINITY,
   });
